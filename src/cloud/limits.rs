@@ -1,0 +1,47 @@
+//! Documented batch sizes and request rates, each with its source.
+//!
+//! Marks: *model* = the official API model of 2020-03-24; *seed* = the international page of CreateInstances of
+//! 2023-12-04; *intl:N* = tencentcloud.com/document/product/1103/N; *cn:N* = cloud.tencent.com/document/product/1207/N.
+
+/// Most instances in one CreateInstances (model, seed).
+pub const CREATE_BATCH_MAX: usize = 30;
+
+/// Most ids, and largest `Limit`, in one DescribeInstances (model).
+pub const DESCRIBE_BATCH_MAX: usize = 100;
+
+/// Most resources in one IsolateInstances, attached data disks counted (model).
+pub const ISOLATE_BATCH_MAX: usize = 20;
+
+/// Most ids in one TerminateInstances (model).
+pub const TERMINATE_BATCH_MAX: usize = 100;
+
+/// Most ids in one ModifyInstancesAttribute, which gives all of them the same name (model).
+pub const RENAME_BATCH_MAX: usize = 100;
+
+/// Longest ClientToken, in ASCII characters (model, seed).
+pub const CLIENT_TOKEN_MAX: usize = 64;
+
+/// Longest instance name, in characters (model, ModifyInstancesAttribute).
+pub const INSTANCE_NAME_MAX: usize = 60;
+
+/// Most tags on one resource (model).
+pub const TAGS_MAX: usize = 10;
+
+/// Seconds for which the service accepts a signature (intl "Common Params" pages).
+pub const SIGNATURE_VALID_SECS: u64 = 300;
+
+/// Requests a second that an action admits. An action without a known limit is taken at 10.
+pub fn rate_per_second(action: &str) -> u32 {
+    match action {
+        // Seed 2023-12 and intl:45859 of 2026-01 say 5, intl:45859 of 2026-05 says 10: the smaller until told otherwise.
+        "CreateInstances" => 5,
+        // intl:42472, cn:47575.
+        "DescribeBundles" => 5,
+        // cn:47573; intl:42498 said 10 in 2022 and 100 since 2023-12.
+        "DescribeInstances" => 100,
+        // intl:55091; intl:44053; intl:57991; intl:55090.
+        "IsolateInstances" | "ModifyInstancesRenewFlag" | "RenewInstances" | "ModifyInstancesBundle" => 20,
+        // intl:42486, 42492, 42503, 42470, 42475 and, for the rest, undocumented.
+        _ => 10,
+    }
+}

@@ -1,0 +1,165 @@
+//! The only door to the API.
+//!
+//! Two layers. [`Transport`] moves one signed request and brings its answer: the HTTP client is one, the sandbox in
+//! process another, the simulated network of the tests a third. [`CloudRead`] and [`CloudWrite`] are what the rest of the
+//! program sees; `cloud::paced::Paced` makes them out of a transport by adding the rate limits and the repetition of
+//! reads. They are apart so that a signature proves what a function cannot do: whoever gets a `CloudRead` cannot buy.
+
+use super::error::CloudError;
+use crate::clock::BoxFuture;
+use crate::model::Timestamp;
+use serde_json::Value;
+use std::fmt;
+
+/// Which of Tencent Cloud's services an action belongs to. Each signs with its own name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Service {
+    /// Lighthouse, version 2020-03-24.
+    Lighthouse,
+    /// Security Token Service, version 2018-08-13: whose credentials are these.
+    Sts,
+}
+
+impl Service {
+    /// The name in the host and in the signature's scope.
+    pub fn name(self) -> &'static str {
+        match self {
+            Service::Lighthouse => "lighthouse",
+            Service::Sts => "sts",
+        }
+    }
+
+    /// The value of `X-TC-Version`.
+    pub fn version(self) -> &'static str {
+        match self {
+            Service::Lighthouse => "2020-03-24",
+            Service::Sts => "2018-08-13",
+        }
+    }
+}
+
+macro_rules! actions {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident: $service:ident),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name {
+            $(
+                #[doc = concat!("`", stringify!($variant), "`")]
+                $variant
+            ),+
+        }
+
+        impl $name {
+            /// The value of `X-TC-Action`.
+            pub fn name(self) -> &'static str {
+                match self { $($name::$variant => stringify!($variant)),+ }
+            }
+
+            /// The service that answers it.
+            pub fn service(self) -> Service {
+                match self { $($name::$variant => Service::$service),+ }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.name())
+            }
+        }
+    };
+}
+
+actions!(
+    /// Actions that change nothing and may be repeated at will.
+    ReadAction {
+        DescribeInstances: Lighthouse,
+        DescribeBundles: Lighthouse,
+        DescribeBlueprints: Lighthouse,
+        DescribeZones: Lighthouse,
+        DescribeRegions: Lighthouse,
+        DescribeGeneralResourceQuotas: Lighthouse,
+        DescribeInstancesReturnable: Lighthouse,
+        InquirePriceCreateInstances: Lighthouse,
+        GetCallerIdentity: Sts,
+    }
+);
+
+actions!(
+    /// Actions that change something.
+    WriteAction {
+        CreateInstances: Lighthouse,
+        IsolateInstances: Lighthouse,
+        TerminateInstances: Lighthouse,
+        ModifyInstancesAttribute: Lighthouse,
+    }
+);
+
+/// A request, signed and ready to go. The signature carries its time: the service refuses it five minutes later, so
+/// a sender that slept cannot act on what it saw before it slept.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Prepared {
+    /// The service.
+    pub service: Service,
+    /// The action's name.
+    pub action: &'static str,
+    /// The exact bytes that were signed.
+    pub body: String,
+    /// When it was signed, by our clock.
+    pub signed_at: Timestamp,
+    /// Every header to send, `Authorization` among them.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+impl fmt::Debug for Prepared {
+    // Headers and body can hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prepared")
+            .field("action", &self.action)
+            .field("signed_at", &self.signed_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An answer without error: the content of `Response`, and its request id.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reply {
+    /// The object under `Response`, `RequestId` included.
+    pub response: Value,
+    /// `Response.RequestId`; empty if the service left it out.
+    pub request_id: String,
+}
+
+/// Moves one request. No pacing, no repetition: one `send` is at most one request on the wire.
+pub trait Transport: Send + Sync {
+    /// Signs a request now. Fails only for want of credentials.
+    fn prepare(
+        &self,
+        service: Service,
+        action: &'static str,
+        body: String,
+    ) -> BoxFuture<'_, Result<Prepared, CloudError>>;
+
+    /// Sends it and classifies the answer. An error of class `Ambiguous` means the service may have acted.
+    fn send(&self, prepared: Prepared) -> BoxFuture<'_, Result<Reply, CloudError>>;
+
+    /// What the state is bound to: the endpoint's URL without a trailing slash, or `sandbox`.
+    fn endpoint(&self) -> String;
+}
+
+/// Reading. Paced; repeated on errors that a repetition may cure (5 tries, at most 30 s).
+pub trait CloudRead: Send + Sync {
+    /// Performs a reading action.
+    fn read<'a>(&'a self, action: ReadAction, body: Value) -> BoxFuture<'a, Result<Reply, CloudError>>;
+}
+
+/// Writing. Paced, never repeated in here: whoever writes decides whether a repetition is safe.
+pub trait CloudWrite: Send + Sync {
+    /// Completes when the action's next turn under its rate limit has come. Each completed turn is for one request.
+    fn turn(&self, action: WriteAction) -> BoxFuture<'_, ()>;
+
+    /// Signs a request now. The body is the JSON text to send.
+    fn prepare(&self, action: WriteAction, body: String) -> BoxFuture<'_, Result<Prepared, CloudError>>;
+
+    /// Sends a prepared request once, without waiting for a turn.
+    fn send(&self, prepared: Prepared) -> BoxFuture<'_, Result<Reply, CloudError>>;
+}

@@ -1,0 +1,30 @@
+//! lhprov: a declarative provisioner for Tencent Cloud Lighthouse.
+//!
+//! Modules in the order in which data flows through them.
+
+pub mod model;
+
+pub mod clock;
+pub mod diag;
+
+pub mod manifest;
+
+pub mod desired;
+
+pub mod state;
+
+pub mod cloud;
+
+pub mod observe;
+
+pub mod plan;
+
+pub mod apply;
+
+pub mod ops;
+
+pub mod report;
+
+pub mod sandbox;
+
+pub mod cli;

@@ -1,0 +1,1 @@
+//! Text to parsed manifest: every value keeps its place.

@@ -1,0 +1,15 @@
+//! Nouns without behaviour: ids, addresses, specs, money, secrets, digests, time. Imports nothing of ours.
+
+pub mod address;
+pub mod digest;
+pub mod id;
+pub mod instance;
+pub mod money;
+pub mod secret;
+pub mod time;
+
+pub use address::{Address, Key};
+pub use id::{ClientToken, InstanceId, RequestId, StackName};
+pub use instance::{Charge, Container, InitCommand, InstanceSpec, Login, Ownership, RenewFlag, Site};
+pub use secret::Secret;
+pub use time::Timestamp;

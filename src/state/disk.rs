@@ -1,0 +1,27 @@
+//! The port to the file system. Its operations are the ones whose order decides what survives a crash, so that a test
+//! can stop at each of them, or keep only what was synced.
+
+use std::io;
+use std::path::Path;
+
+/// Files. A write is durable only after `sync`, a rename or a new name only after `sync_dir` of its folder.
+pub trait Disk: Send + Sync {
+    /// The whole content.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// Creates or empties a file with mode 0600 and writes `bytes`.
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+    /// Appends `bytes`, creating the file with mode 0600.
+    fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+    /// Cuts a file to `len` bytes.
+    fn truncate(&self, path: &Path, len: u64) -> io::Result<()>;
+    /// Makes a file's content durable.
+    fn sync(&self, path: &Path) -> io::Result<()>;
+    /// Replaces `to` by `from`.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Makes the names in a folder durable.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Creates a folder and its parents.
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()>;
+}
