@@ -1,6 +1,7 @@
 //! Nouns without behaviour: ids, addresses, specs, money, secrets, digests, time. Imports nothing of ours.
 
 pub mod address;
+pub mod attributes;
 pub mod digest;
 pub mod id;
 pub mod instance;
@@ -9,7 +10,8 @@ pub mod secret;
 pub mod time;
 
 pub use address::{Address, Key};
-pub use id::{ClientToken, InstanceId, RequestId, StackName};
+pub use attributes::{Attributes, Life, ObservedInstance};
+pub use id::{ClientToken, InstanceId, Lineage, RequestId, StackName};
 pub use instance::{Charge, Container, InitCommand, InstanceSpec, Login, Ownership, RenewFlag, Site};
 pub use secret::Secret;
 pub use time::Timestamp;

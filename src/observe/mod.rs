@@ -1,1 +1,9 @@
-//! See ARCHITECTURE.md.
+//! Observed state: what the cloud says in this run, and whose it is.
+
+pub mod ownership;
+pub mod refresh;
+
+pub mod state;
+
+pub use ownership::{Finding, Sought};
+pub use state::ObservedState;

@@ -1,7 +1,7 @@
 //! The port to the file system. Its operations are the ones whose order decides what survives a crash, so that a test
 //! can stop at each of them, or keep only what was synced.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::path::Path;
 
 /// Files. A write is durable only after `sync`, a rename or a new name only after `sync_dir` of its folder.
@@ -24,4 +24,58 @@ pub trait Disk: Send + Sync {
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
     /// Creates a folder and its parents.
     fn create_dir_all(&self, dir: &Path) -> io::Result<()>;
+}
+
+/// The real file system.
+pub struct OsDisk;
+
+impl OsDisk {
+    fn open_private(path: &Path, options: &mut std::fs::OpenOptions) -> io::Result<std::fs::File> {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::OpenOptionsExt;
+            options.mode(0o600);
+        }
+        options.open(path)
+    }
+}
+
+impl Disk for OsDisk {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        std::fs::read(path)
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut options = std::fs::OpenOptions::new();
+        Self::open_private(path, options.write(true).create(true).truncate(true))?.write_all(bytes)
+    }
+
+    fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut options = std::fs::OpenOptions::new();
+        Self::open_private(path, options.append(true).create(true))?.write_all(bytes)
+    }
+
+    fn truncate(&self, path: &Path, len: u64) -> io::Result<()> {
+        std::fs::OpenOptions::new().write(true).open(path)?.set_len(len)
+    }
+
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        std::fs::File::open(path)?.sync_all()
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        std::fs::File::open(dir)?.sync_all()
+    }
+
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+        std::fs::create_dir_all(dir)
+    }
 }

@@ -1,3 +1,18 @@
 //! Prior state: what we recorded, and the journal of what is under way.
+//!
+//! `prior` and `fold` are pure; `codec` knows the bytes; `store`, `journal` and `lock` touch the disk, the first two through
+//! the port in `disk`.
 
+pub mod codec;
 pub mod disk;
+pub mod fold;
+pub mod journal;
+pub mod lock;
+pub mod prior;
+pub mod store;
+
+pub use disk::{Disk, OsDisk};
+pub use fold::{OpenIntent, apply_record, fold};
+pub use journal::{Header, Intent, Journal, Member, Record, Via};
+pub use prior::{Binding, Deposed, NO_PREDECESSOR, PriorState, RecordedInstance};
+pub use store::{StateError, Store};

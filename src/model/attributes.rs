@@ -1,0 +1,97 @@
+//! What the cloud says of one instance, as far as we keep it.
+
+use super::{InstanceId, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Observed attributes of an instance. Volatile fields (latest operation, traffic) are not among them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Attributes {
+    /// Lifecycle state; empty before the instance was first seen.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub state: String,
+    /// `NORMAL` is left out; `NETWORK_RESTRICT` is not.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub restrict_state: String,
+    /// Display name.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub instance_name: String,
+    /// Package.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub bundle_id: String,
+    /// Image.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub blueprint_id: String,
+    /// Zone.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub zone: String,
+    /// Renewal at the end of the paid time.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub renew_flag: String,
+    /// Public addresses.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub public_addresses: Vec<String>,
+    /// Private addresses.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub private_addresses: Vec<String>,
+    /// Bound key pairs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub key_ids: Vec<String>,
+    /// All tags, ours among them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
+    /// When it was bought: the service's word, or ours until the service has listed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_time: Option<Timestamp>,
+    /// Until when it is paid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expired_time: Option<Timestamp>,
+    /// Since when it is isolated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub isolated_time: Option<Timestamp>,
+}
+
+/// One instance as a refresh or a look saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObservedInstance {
+    /// Its id.
+    pub id: InstanceId,
+    /// What the service says of it.
+    pub attributes: Attributes,
+    /// Request id of the call that began its latest operation; empty if there was none.
+    pub operation_request_id: String,
+    /// `SUCCESS`, `OPERATING`, `FAILED` or empty.
+    pub operation_state: String,
+}
+
+/// What a lifecycle state means for us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// Being created.
+    Pending,
+    /// Creation failed; final.
+    Failed,
+    /// In service.
+    Running,
+    /// Exists, not in service (stopped, rebooting, frozen, in rescue, or a state we do not know).
+    Other,
+    /// Isolated: returned or expired, kept 7 days.
+    Isolated,
+    /// Being destroyed.
+    Ending,
+}
+
+impl Attributes {
+    /// The state's meaning. An unknown state is `Other`: the service grows.
+    pub fn life(&self) -> Life {
+        match self.state.as_str() {
+            "PENDING" => Life::Pending,
+            "LAUNCH_FAILED" => Life::Failed,
+            "RUNNING" => Life::Running,
+            "SHUTDOWN" => Life::Isolated,
+            "TERMINATING" | "DELETING" => Life::Ending,
+            _ => Life::Other,
+        }
+    }
+}

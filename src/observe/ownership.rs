@@ -1,0 +1,182 @@
+//! Whose is it? Recognising the instances of a purchase among those that the stack may own, and telling who is who.
+//!
+//! Pure. Two writers that see the same instances decide alike, and renaming an instance to its member's name never
+//! changes the decision: names that members and instances share decide first, the rest goes in sorted order.
+
+use crate::cloud::types::{TAG_BATCH, TAG_STACK};
+use crate::model::{Address, ClientToken, InstanceId, Life, ObservedInstance, Ownership, StackName, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// How far our clock and the service's may be apart before a signature is refused anyway (FACTS 1.2).
+const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
+
+/// A purchase whose instances are looked for.
+#[derive(Clone, Debug)]
+pub struct Sought<'a> {
+    /// The fleet.
+    pub stack: &'a StackName,
+    /// How its instances are recognised.
+    pub ownership: Ownership,
+    /// The purchase's token.
+    pub token: &'a ClientToken,
+    /// Its members and the names they are to have.
+    pub members: Vec<(&'a Address, &'a str)>,
+    /// Name in the request.
+    pub purchase_name: &'a str,
+    /// Package in the request.
+    pub bundle_id: &'a str,
+    /// Image in the request.
+    pub blueprint_id: &'a str,
+    /// Zones in the request; empty for any.
+    pub zones: Vec<&'a str>,
+    /// Not before its first attempt, where that is known. Used without tags only.
+    pub since: Option<Timestamp>,
+}
+
+/// What a look says of a purchase.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// Not one of its instances is listed.
+    Nothing,
+    /// All of them are.
+    Complete(Vec<(Address, InstanceId)>),
+    /// Some of them are.
+    Incomplete(Vec<InstanceId>),
+    /// More candidates than members.
+    TooMany(Vec<InstanceId>),
+}
+
+/// Looks for a purchase among instances that nobody has claimed.
+pub fn find<'a>(sought: &Sought<'_>, unclaimed: impl IntoIterator<Item = &'a ObservedInstance>) -> Finding {
+    let found: Vec<&ObservedInstance> = unclaimed.into_iter().filter(|instance| sought.may_be(instance)).collect();
+    let ids = || found.iter().map(|instance| instance.id.clone()).collect();
+    match found.len().cmp(&sought.members.len()) {
+        _ if found.is_empty() => Finding::Nothing,
+        std::cmp::Ordering::Less => Finding::Incomplete(ids()),
+        std::cmp::Ordering::Greater => Finding::TooMany(ids()),
+        std::cmp::Ordering::Equal => {
+            let named: Vec<_> = found.iter().map(|i| (&i.id, i.attributes.instance_name.as_str())).collect();
+            Finding::Complete(match_members(&sought.members, &named))
+        }
+    }
+}
+
+impl Sought<'_> {
+    fn may_be(&self, instance: &ObservedInstance) -> bool {
+        match self.ownership {
+            Ownership::Tags => {
+                instance.attributes.tags.get(TAG_STACK).is_some_and(|stack| stack == self.stack.as_str())
+                    && batch_of(instance) == Some(self.token.short())
+            }
+            Ownership::Name => {
+                let attributes = &instance.attributes;
+                let name = attributes.instance_name.as_str();
+                !matches!(attributes.life(), Life::Isolated | Life::Ending)
+                    && attributes.bundle_id == self.bundle_id
+                    && attributes.blueprint_id == self.blueprint_id
+                    && (self.zones.is_empty() || self.zones.contains(&attributes.zone.as_str()))
+                    && self.may_be_named(name)
+                    && self.since.is_none_or(|since| {
+                        attributes.created_time.is_none_or(|created| created.plus(CLOCK_SKEW) >= since)
+                    })
+            }
+        }
+    }
+
+    /// The purchase's name, that name with a number behind it (what the console does with a batch; what the API does is
+    /// undocumented), or a name that a member is to have.
+    fn may_be_named(&self, name: &str) -> bool {
+        if self.members.iter().any(|(_, wanted)| *wanted == name) {
+            return true;
+        }
+        name.strip_prefix(self.purchase_name).is_some_and(|rest| {
+            rest.trim_start_matches(['-', '_']).bytes().all(|b| b.is_ascii_digit())
+                && (rest.is_empty() || self.members.len() > 1)
+        })
+    }
+}
+
+/// The batch that an instance's tag names: the first 16 characters of its token.
+pub fn batch_of(instance: &ObservedInstance) -> Option<&str> {
+    instance
+        .attributes
+        .tags
+        .get(TAG_BATCH)
+        .map(|value| value.split_once(' ').map_or(value.as_str(), |(batch, _)| batch))
+}
+
+/// Tells who is who. Fewer instances than members leaves the last members without one.
+pub fn match_members(members: &[(&Address, &str)], instances: &[(&InstanceId, &str)]) -> Vec<(Address, InstanceId)> {
+    let mut borne: BTreeMap<&str, BTreeSet<&InstanceId>> = BTreeMap::new();
+    for (id, name) in instances {
+        borne.entry(name).or_default().insert(id);
+    }
+    let mut sorted: Vec<&(&Address, &str)> = members.iter().collect();
+    sorted.sort();
+    let mut matches = Vec::new();
+    let mut left = Vec::new();
+    for (address, name) in sorted {
+        match borne.get_mut(name).and_then(BTreeSet::pop_first) {
+            Some(id) => matches.push(((*address).clone(), id.clone())),
+            None => left.push(*address),
+        }
+    }
+    let rest: BTreeSet<&InstanceId> = borne.into_values().flatten().collect();
+    matches.extend(left.into_iter().zip(rest).map(|(address, id)| (address.clone(), id.clone())));
+    matches.sort();
+    matches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn addresses(n: u32) -> Vec<Address> {
+        (0..n).map(|i| Address::indexed("web", i)).collect()
+    }
+
+    #[test]
+    fn names_decide_before_order() {
+        let addresses = addresses(3);
+        let members: Vec<_> = addresses.iter().zip(["a", "b", "c"]).collect();
+        let ids: Vec<InstanceId> = ["i1", "i2", "i3"].map(InstanceId::from).to_vec();
+        let named: Vec<_> = ids.iter().zip(["c", "x", "y"]).collect();
+        let matched = match_members(&members, &named);
+        let shown: Vec<String> = matched.iter().map(|(a, i)| format!("{a}={i}")).collect();
+        assert_eq!(shown, ["web[0]=i2", "web[1]=i3", "web[2]=i1"]);
+    }
+
+    proptest! {
+        /// Renaming any instance to the name of the member it was matched to leaves the match as it is.
+        #[test]
+        fn renaming_never_changes_the_match(
+            names in proptest::collection::vec(0usize..6, 5),
+            wanted in proptest::collection::vec(0usize..6, 5),
+            renamed in proptest::collection::vec(any::<bool>(), 5),
+        ) {
+            let pool = ["a", "b", "c", "d", "e", "f"];
+            let addresses = addresses(5);
+            let members: Vec<_> = addresses.iter().zip(wanted.iter().map(|n| pool[*n])).collect();
+            let ids: Vec<InstanceId> = (0..5).map(|i| InstanceId(format!("i{i}"))).collect();
+            let before: Vec<_> = ids.iter().zip(names.iter().map(|n| pool[*n])).collect();
+            let first = match_members(&members, &before);
+            let after: Vec<_> = before.iter().enumerate().map(|(n, (id, name))| {
+                let address = &first.iter().find(|(_, matched)| matched == *id).unwrap().0;
+                let own = members.iter().find(|(a, _)| *a == address).unwrap().1;
+                (*id, if renamed[n] { own } else { *name })
+            }).collect();
+            let second = match_members(&members, &after);
+            // Members that share a name are interchangeable.
+            let show = |m: &[(Address, InstanceId)]| {
+                let mut v: Vec<_> = m.iter().map(|(a, i)| {
+                    (members.iter().find(|(b, _)| *b == a).unwrap().1, i.clone())
+                }).collect();
+                v.sort();
+                v
+            };
+            prop_assert_eq!(show(&first), show(&second));
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Asking the cloud: by id, or for all that the stack may own.
+
+use super::state::observed;
+use crate::cloud::limits::DESCRIBE_BATCH_MAX;
+use crate::cloud::port::{CloudRead, ReadAction};
+use crate::cloud::types::{DescribeInstancesReply, TAG_STACK, decode};
+use crate::cloud::{CloudError, ErrorClass};
+use crate::model::{InstanceId, ObservedInstance, Ownership, StackName};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Pages asked for at once. The pacer spaces them; more would only queue there.
+const PAGES_AT_ONCE: usize = 16;
+
+/// How often a listing is read again because it moved while it was read.
+const LISTING_TRIES: usize = 4;
+
+async fn describe(cloud: &dyn CloudRead, body: Value) -> Result<DescribeInstancesReply, CloudError> {
+    let reply = cloud.read(ReadAction::DescribeInstances, body).await?;
+    decode(&reply.response).map_err(|problem| CloudError {
+        class: ErrorClass::Ambiguous,
+        action: ReadAction::DescribeInstances.name().into(),
+        code: None,
+        message: format!("the answer does not have the documented form: {problem}"),
+        request_id: Some(reply.request_id),
+    })
+}
+
+/// Describes instances by id, 100 to a call, always with `Limit: 100` (its default is 20). An id that does not exist is
+/// absent from the result; the service may also answer `ResourceNotFound` for the whole call, which is then asked one by one.
+///
+/// # Errors
+/// When a call fails after its repetitions.
+pub async fn by_ids(
+    cloud: &dyn CloudRead,
+    ids: &[InstanceId],
+) -> Result<BTreeMap<InstanceId, ObservedInstance>, CloudError> {
+    let pages = stream::iter(ids.chunks(DESCRIBE_BATCH_MAX))
+        .map(|chunk| async move {
+            let body = |ids: &[InstanceId]| json!({"InstanceIds": ids, "Limit": DESCRIBE_BATCH_MAX});
+            match describe(cloud, body(chunk)).await {
+                Err(error) if error.is("ResourceNotFound") && chunk.len() > 1 => {
+                    let mut found = Vec::new();
+                    for id in chunk {
+                        match describe(cloud, body(std::slice::from_ref(id))).await {
+                            Ok(reply) => found.extend(reply.instance_set),
+                            Err(error) if error.is("ResourceNotFound") => {}
+                            Err(error) => return Err(error),
+                        }
+                    }
+                    Ok(found)
+                }
+                Err(error) if error.is("ResourceNotFound") => Ok(Vec::new()),
+                Err(error) => Err(error),
+                Ok(reply) => Ok(reply.instance_set),
+            }
+        })
+        .buffered(PAGES_AT_ONCE)
+        .try_collect::<Vec<_>>()
+        .await?;
+    let all = pages.into_iter().flatten().map(observed);
+    Ok(all.map(|instance| (instance.id.clone(), instance)).collect())
+}
+
+/// Lists everything that the stack may own: by its tag, or, where there are no tags, everything in the region.
+///
+/// New instances come first in the listing and so shift its pages. It is read again until two counts agree and no page
+/// repeated an id; what several tries saw is united, because nothing that exists may be missed.
+///
+/// # Errors
+/// When a call fails after its repetitions, or the listing never stands still.
+pub async fn owned(
+    cloud: &dyn CloudRead,
+    stack: &StackName,
+    ownership: Ownership,
+) -> Result<Vec<ObservedInstance>, CloudError> {
+    let mut seen: BTreeMap<InstanceId, ObservedInstance> = BTreeMap::new();
+    for _ in 0..LISTING_TRIES {
+        let first = describe(cloud, page(stack, ownership, 0)).await?;
+        let total = first.total_count;
+        let size = DESCRIBE_BATCH_MAX as u64;
+        let rest = stream::iter((1..total.div_ceil(size)).map(|n| n * size))
+            .map(|offset| describe(cloud, page(stack, ownership, offset)))
+            .buffered(PAGES_AT_ONCE)
+            .try_collect::<Vec<_>>()
+            .await?;
+        let steady = rest.iter().all(|reply| reply.total_count == total);
+        let mut ids = BTreeSet::new();
+        let mut listed = 0u64;
+        for instance in std::iter::once(first).chain(rest).flat_map(|reply| reply.instance_set) {
+            listed += 1;
+            let instance = observed(instance);
+            ids.insert(instance.id.clone());
+            seen.insert(instance.id.clone(), instance);
+        }
+        if steady && ids.len() as u64 == listed && listed == total {
+            return Ok(seen.into_values().collect());
+        }
+    }
+    Err(CloudError::transport(
+        ErrorClass::Ambiguous,
+        ReadAction::DescribeInstances.name(),
+        format!("the list of instances changed during each of {LISTING_TRIES} readings"),
+    ))
+}
+
+fn page(stack: &StackName, ownership: Ownership, offset: u64) -> Value {
+    let mut body = json!({"Offset": offset, "Limit": DESCRIBE_BATCH_MAX});
+    if ownership == Ownership::Tags {
+        body["Filters"] = json!([{"Name": format!("tag:{TAG_STACK}"), "Values": [stack]}]);
+    }
+    body
+}

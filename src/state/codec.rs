@@ -1,0 +1,265 @@
+//! The bytes of a state file, format 1: JSON, sorted, two spaces, a newline at the end.
+//!
+//! A reader meets three kinds of files: its own format; a newer one (the number is higher: refused, never overwritten); and
+//! its own number with keys it does not know (also refused: a writer that drops what it cannot read loses data).
+
+use super::prior::{Binding, Deposed, PriorState, RecordedInstance};
+use crate::model::{Address, Attributes, InstanceId, Lineage, Site, StackName};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The format this version writes.
+pub const FORMAT: u64 = 1;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileV1 {
+    account: Option<String>,
+    deposed: Vec<DeposedV1>,
+    endpoint: String,
+    format: u64,
+    instances: BTreeMap<Address, InstanceV1>,
+    lineage: Lineage,
+    outputs: BTreeMap<String, Value>,
+    predecessors: BTreeMap<Address, String>,
+    region: String,
+    resources: BTreeMap<String, Value>,
+    serial: u64,
+    site: Site,
+    stack: StackName,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InstanceV1 {
+    attributes: Attributes,
+    instance_id: InstanceId,
+    predecessor: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    protect: bool,
+    seen: bool,
+    spec: Value,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeposedV1 {
+    address: Address,
+    instance_id: InstanceId,
+    why: String,
+}
+
+/// Why bytes are not a state.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// Not JSON, or not a state.
+    #[error("line {line}, column {column}: {message}")]
+    Damaged {
+        /// 1-based.
+        line: usize,
+        /// 1-based.
+        column: usize,
+        /// What the reader did not understand.
+        message: String,
+    },
+    /// A later version wrote it.
+    #[error("it has format {0}, and this version of lhprov knows formats up to {FORMAT}")]
+    Newer(u64),
+}
+
+/// Writes a state.
+pub fn encode(state: &PriorState) -> Vec<u8> {
+    let file = FileV1 {
+        account: state.binding.account.clone(),
+        deposed: state
+            .deposed
+            .iter()
+            .map(|d| DeposedV1 { address: d.address.clone(), instance_id: d.instance_id.clone(), why: d.why.clone() })
+            .collect(),
+        endpoint: state.binding.endpoint.clone(),
+        format: FORMAT,
+        instances: state
+            .instances
+            .iter()
+            .map(|(address, r)| {
+                let instance = InstanceV1 {
+                    attributes: r.attributes.clone(),
+                    instance_id: r.instance_id.clone(),
+                    predecessor: r.predecessor.clone(),
+                    protect: r.protect,
+                    seen: r.seen,
+                    spec: r.spec.clone(),
+                };
+                (address.clone(), instance)
+            })
+            .collect(),
+        lineage: state.lineage.clone(),
+        outputs: state.outputs.clone(),
+        predecessors: state.predecessors.clone(),
+        region: state.binding.region.clone(),
+        resources: state.resources.clone(),
+        serial: state.serial,
+        site: state.binding.site,
+        stack: state.binding.stack.clone(),
+    };
+    let mut bytes = serde_json::to_vec_pretty(&file).expect("a state has only string keys");
+    bytes.push(b'\n');
+    bytes
+}
+
+/// Reads a state.
+///
+/// # Errors
+/// Says where the bytes stop making sense, or that a later version wrote them.
+pub fn decode(bytes: &[u8]) -> Result<PriorState, DecodeError> {
+    #[derive(Deserialize)]
+    struct Probe {
+        format: u64,
+    }
+    let damaged = |error: serde_json::Error| DecodeError::Damaged {
+        line: error.line(),
+        column: error.column(),
+        message: message_without_place(&error),
+    };
+    let probe: Probe = serde_json::from_slice(bytes).map_err(damaged)?;
+    if probe.format > FORMAT {
+        return Err(DecodeError::Newer(probe.format));
+    }
+    let file: FileV1 = serde_json::from_slice(bytes).map_err(damaged)?;
+    Ok(PriorState {
+        lineage: file.lineage,
+        serial: file.serial,
+        binding: Binding {
+            stack: file.stack,
+            site: file.site,
+            region: file.region,
+            endpoint: file.endpoint,
+            account: file.account,
+        },
+        instances: file
+            .instances
+            .into_iter()
+            .map(|(address, i)| {
+                let recorded = RecordedInstance {
+                    instance_id: i.instance_id,
+                    predecessor: i.predecessor,
+                    seen: i.seen,
+                    protect: i.protect,
+                    spec: i.spec,
+                    attributes: i.attributes,
+                };
+                (address, recorded)
+            })
+            .collect(),
+        deposed: file
+            .deposed
+            .into_iter()
+            .map(|d| Deposed { address: d.address, instance_id: d.instance_id, why: d.why })
+            .collect(),
+        resources: file.resources,
+        predecessors: file.predecessors,
+        outputs: file.outputs,
+    })
+}
+
+/// The reader's message; its own "at line … column …" is given apart.
+fn message_without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" at line ") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn sample() -> PriorState {
+        let binding = Binding {
+            stack: "shop".into(),
+            site: Site::China,
+            region: "ap-guangzhou".into(),
+            endpoint: "sandbox".into(),
+            account: None,
+        };
+        let mut state = PriorState::new(Lineage("l".into()), binding);
+        let recorded = RecordedInstance {
+            instance_id: "lhins-1".into(),
+            predecessor: "-".into(),
+            seen: true,
+            protect: true,
+            spec: json!({"bundle_id": "b"}),
+            attributes: Attributes { state: "RUNNING".into(), ..Attributes::default() },
+        };
+        state.instances.insert(Address::named("edge", "a"), recorded);
+        state.predecessors.insert(Address::indexed("web", 2), "lhins-0".into());
+        state.deposed.push(Deposed {
+            address: Address::single("db"),
+            instance_id: "lhins-9".into(),
+            why: "LAUNCH_FAILED".into(),
+        });
+        state
+    }
+
+    #[test]
+    fn round_trip() {
+        let state = sample();
+        assert_eq!(decode(&encode(&state)).unwrap(), state);
+        let text = String::from_utf8(encode(&state)).unwrap();
+        insta::assert_snapshot!(text, @r#"
+        {
+          "account": null,
+          "deposed": [
+            {
+              "address": "db",
+              "instance_id": "lhins-9",
+              "why": "LAUNCH_FAILED"
+            }
+          ],
+          "endpoint": "sandbox",
+          "format": 1,
+          "instances": {
+            "edge[\"a\"]": {
+              "attributes": {
+                "state": "RUNNING"
+              },
+              "instance_id": "lhins-1",
+              "predecessor": "-",
+              "protect": true,
+              "seen": true,
+              "spec": {
+                "bundle_id": "b"
+              }
+            }
+          },
+          "lineage": "l",
+          "outputs": {},
+          "predecessors": {
+            "web[2]": "lhins-0"
+          },
+          "region": "ap-guangzhou",
+          "resources": {},
+          "serial": 0,
+          "site": "china",
+          "stack": "shop"
+        }
+        "#);
+    }
+
+    #[test]
+    fn refuses_what_it_cannot_keep() {
+        let text = String::from_utf8(encode(&sample())).unwrap();
+        assert!(matches!(
+            decode(text.replace("\"format\": 1", "\"format\": 2").as_bytes()),
+            Err(DecodeError::Newer(2))
+        ));
+        assert!(decode(text.replace("\"seen\"", "\"sene\"").as_bytes()).is_err());
+        let half = &text.as_bytes()[..text.len() / 2];
+        let error = decode(half).unwrap_err().to_string();
+        assert!(error.starts_with("line "), "{error}");
+        assert!(decode(b"").is_err());
+    }
+}

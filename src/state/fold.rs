@@ -1,0 +1,201 @@
+//! What records mean for the state: one function, used while applying, after a crash, and by the simulation.
+
+use super::journal::{Header, Intent, Record};
+use super::prior::{Deposed, PriorState, RecordedInstance};
+use crate::model::{Address, Attributes, ClientToken, InstanceId, Timestamp};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// One attempt of a purchase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// When it was written down; the request left at that moment or a little later.
+    pub at: Timestamp,
+    /// Whether it is proved that it had no effect.
+    pub no_effect: bool,
+}
+
+/// Ids that a purchase's answer brought, not yet matched to members.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// All ids of the answer.
+    pub ids: Vec<InstanceId>,
+    /// When it came.
+    pub at: Timestamp,
+}
+
+/// A purchase that is not settled.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OpenIntent {
+    /// The intent.
+    pub intent: Intent,
+    /// Its attempts, oldest first.
+    pub attempts: Vec<Attempt>,
+    /// Its answer, where one came.
+    pub answer: Option<Answered>,
+}
+
+impl OpenIntent {
+    /// An intent without attempts.
+    pub fn new(intent: Intent) -> Self {
+        Self { intent, attempts: Vec::new(), answer: None }
+    }
+
+    /// Whether an attempt may have bought something that no answer told of.
+    pub fn is_unsure(&self) -> bool {
+        self.attempts.iter().any(|attempt| !attempt.no_effect)
+    }
+
+    /// The first attempt that may have had an effect.
+    pub fn first_unsure(&self) -> Option<Timestamp> {
+        self.attempts.iter().find(|attempt| !attempt.no_effect).map(|attempt| attempt.at)
+    }
+
+    /// The last attempt that may have had an effect.
+    pub fn last_unsure(&self) -> Option<Timestamp> {
+        self.attempts.iter().rev().find(|attempt| !attempt.no_effect).map(|attempt| attempt.at)
+    }
+
+    /// The records that say all this, for a rewritten journal.
+    pub fn records(&self) -> Vec<Record> {
+        let token = || self.intent.token.clone();
+        let mut records = vec![Record::Intent(self.intent.clone())];
+        for attempt in &self.attempts {
+            records.push(Record::Attempt { token: token(), at: attempt.at });
+            if attempt.no_effect {
+                records.push(Record::NoEffect { token: token(), why: "earlier".into() });
+            }
+        }
+        if let Some(answer) = &self.answer {
+            records.push(Record::Answer {
+                token: token(),
+                ids: answer.ids.clone(),
+                at: answer.at,
+                request_id: String::new(),
+            });
+        }
+        records
+    }
+}
+
+/// Purchases that are not settled, by token.
+pub type OpenIntents = BTreeMap<ClientToken, OpenIntent>;
+
+/// Applies a whole journal to the state it continues. A journal that builds on an older serial has been folded already:
+/// the state is saved before the journal is rewritten, so only what is still open counts.
+///
+/// # Errors
+/// A sentence's predicate, when the journal continues another state.
+pub fn fold(state: &mut PriorState, records: Vec<Record>) -> Result<OpenIntents, String> {
+    let mut open = OpenIntents::new();
+    let Some(Record::Header(header)) = records.first().cloned() else { return Ok(open) };
+    check_header(&header, state)?;
+    if header.serial < state.serial {
+        let mut scratch = state.clone();
+        for record in records {
+            apply_record(&mut scratch, &mut open, record);
+        }
+        return Ok(open);
+    }
+    for record in records {
+        apply_record(state, &mut open, record);
+    }
+    Ok(open)
+}
+
+fn check_header(header: &Header, state: &PriorState) -> Result<(), String> {
+    if header.lineage != state.lineage {
+        return Err(format!(
+            "belongs to another history of stack `{}` (lineage {}, the state has {})",
+            header.stack, header.lineage, state.lineage
+        ));
+    }
+    if header.serial > state.serial {
+        return Err(format!(
+            "continues serial {} of the state, and the state is at serial {}: an older state was put in its place",
+            header.serial, state.serial
+        ));
+    }
+    Ok(())
+}
+
+/// Applies one record.
+pub fn apply_record(state: &mut PriorState, open: &mut OpenIntents, record: Record) {
+    match record {
+        Record::Header(_) | Record::Isolate { .. } => {}
+        Record::Intent(intent) => {
+            open.entry(intent.token.clone()).or_insert_with(|| OpenIntent::new(intent));
+        }
+        Record::Attempt { token, at } => {
+            if let Some(entry) = open.get_mut(&token) {
+                entry.attempts.push(Attempt { at, no_effect: false });
+            }
+        }
+        Record::NoEffect { token, .. } => {
+            if let Some(attempt) = open.get_mut(&token).and_then(|entry| entry.attempts.last_mut()) {
+                attempt.no_effect = true;
+            }
+        }
+        Record::Answer { token, ids, at, .. } => {
+            if let Some(entry) = open.get_mut(&token) {
+                entry.answer = Some(Answered { ids, at });
+            }
+        }
+        Record::Assigned { token, matches, at, .. } => {
+            if let Some(entry) = open.remove(&token) {
+                assign(state, &entry.intent, &matches, at);
+            }
+        }
+        Record::Closed { token, .. } => drop(open.remove(&token)),
+        Record::Gone { address, instance_id, why, deposed } => depart(state, &address, &instance_id, &why, deposed),
+        Record::Returned { instance_id } => state.deposed.retain(|d| d.instance_id != instance_id),
+    }
+}
+
+fn assign(state: &mut PriorState, intent: &Intent, matches: &[(Address, InstanceId)], at: Timestamp) {
+    for member in &intent.members {
+        let found = matches.iter().find(|(address, _)| *address == member.address);
+        let Some((address, id)) = found else {
+            // The answer was complete without this member: its batch's token is what makes the next purchase another one.
+            state.predecessors.insert(member.address.clone(), intent.token.0.clone());
+            continue;
+        };
+        let recorded = RecordedInstance {
+            instance_id: id.clone(),
+            predecessor: member.predecessor.clone(),
+            seen: false,
+            protect: member.protect,
+            spec: with_name(&intent.spec, &member.name),
+            attributes: Attributes { created_time: Some(at), ..Attributes::default() },
+        };
+        if let Some(other) = state.instances.insert(address.clone(), recorded)
+            && other.instance_id != *id
+        {
+            state.deposed.push(Deposed {
+                address: address.clone(),
+                instance_id: other.instance_id,
+                why: "another instance took its address".into(),
+            });
+        }
+        state.predecessors.remove(address);
+    }
+}
+
+fn depart(state: &mut PriorState, address: &Address, id: &InstanceId, why: &str, deposed: bool) {
+    if state.instances.get(address).is_some_and(|recorded| recorded.instance_id == *id) {
+        state.instances.remove(address);
+        state.predecessors.insert(address.clone(), id.0.clone());
+    }
+    if deposed && !state.deposed.iter().any(|d| d.instance_id == *id) {
+        state.deposed.push(Deposed { address: address.clone(), instance_id: id.clone(), why: why.to_owned() });
+    }
+}
+
+/// A batch's common spec with a member's own name.
+pub fn with_name(spec: &Value, name: &str) -> Value {
+    let mut spec = spec.clone();
+    if let Value::Object(map) = &mut spec {
+        map.insert("instance_name".into(), Value::from(name));
+    }
+    spec
+}

@@ -1,0 +1,344 @@
+//! The journal: append-only JSON lines, each with a checksum over itself and the line before.
+//!
+//! Contract of [`Journal::append`]: when it returns `Ok`, the records survive a crash. A torn last line is cut off before
+//! the next is written. A damaged line anywhere else stops with an error, and nothing is overwritten.
+
+use super::disk::Disk;
+use super::store::{StateError, Store, parent, replace};
+use crate::model::digest::sha256_hex;
+use crate::model::{Address, ClientToken, InstanceId, Lineage, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The format this version writes.
+const FORMAT: u64 = 1;
+
+/// First record of a journal: which state it continues.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// Format of the records.
+    pub format: u64,
+    /// Lineage of the state.
+    pub lineage: Lineage,
+    /// Serial of the state on which the records build.
+    pub serial: u64,
+    /// The stack, for people.
+    pub stack: String,
+}
+
+/// One member of a purchase.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    /// For which address.
+    pub address: Address,
+    /// What stood there before.
+    pub predecessor: String,
+    /// The name it is to have in the end.
+    pub name: String,
+    /// Kept in the state with the instance.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub protect: bool,
+}
+
+/// A purchase, written down before its first request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Intent {
+    /// Its token.
+    pub token: ClientToken,
+    /// The request's body without token and ownership tags, secrets replaced by a marker.
+    pub body: Value,
+    /// For whom, in order.
+    pub members: Vec<Member>,
+    /// The members' common spec in the manifest's words; its `instance_name` is each member's own.
+    pub spec: Value,
+    /// Fingerprint of the secret in the body, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+}
+
+/// How an instance came to be assigned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Via {
+    /// The answer of its purchase named it.
+    Answer,
+    /// A look at what the stack owns found it.
+    Look,
+}
+
+/// What is written down.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Record {
+    /// First record.
+    Header(Header),
+    /// A purchase is going to be made.
+    Intent(Intent),
+    /// Its request is going out.
+    Attempt {
+        /// Which purchase.
+        token: ClientToken,
+        /// When, by our clock.
+        at: Timestamp,
+    },
+    /// The last attempt certainly had no effect.
+    NoEffect {
+        /// Which purchase.
+        token: ClientToken,
+        /// What proves it: the service's code, or `not sent`.
+        why: String,
+    },
+    /// The service answered with ids; who is who is not yet decided.
+    Answer {
+        /// Which purchase.
+        token: ClientToken,
+        /// All ids of the answer.
+        ids: Vec<InstanceId>,
+        /// When, by our clock.
+        at: Timestamp,
+        /// The service's request id.
+        request_id: String,
+    },
+    /// Instances stand at addresses. Settles the purchase, whose members without an instance have its token as predecessor.
+    Assigned {
+        /// Which purchase.
+        token: ClientToken,
+        /// Who stands where.
+        matches: Vec<(Address, InstanceId)>,
+        /// How they were found.
+        via: Via,
+        /// When, by our clock.
+        at: Timestamp,
+    },
+    /// The purchase is settled without an instance. The token stays what it is.
+    Closed {
+        /// Which purchase.
+        token: ClientToken,
+        /// Why: the service's code, `never sent`, `not found`.
+        why: String,
+    },
+    /// An instance stands at its address no more; it is the address's predecessor now.
+    Gone {
+        /// Where it stood.
+        address: Address,
+        /// Which.
+        instance_id: InstanceId,
+        /// Why: `gone`, `isolated`, `LAUNCH_FAILED`.
+        why: String,
+        /// Whether it still exists and is to be returned.
+        deposed: bool,
+    },
+    /// A deposed instance is returned or gone.
+    Returned {
+        /// Which.
+        instance_id: InstanceId,
+    },
+    /// Instances are going to be isolated.
+    Isolate {
+        /// Which.
+        ids: Vec<InstanceId>,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    seq: u64,
+    sum: String,
+    record: Value,
+}
+
+/// A journal open for appending.
+pub struct Journal {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    seq: u64,
+    sum: String,
+    /// Length of the sound part; more than this on disk is a torn tail.
+    len: u64,
+    torn: bool,
+    exists: bool,
+}
+
+fn checksum(before: &str, seq: u64, record: &str) -> String {
+    sha256_hex(format!("{before}\n{seq}\n{record}").as_bytes())[..16].to_owned()
+}
+
+impl Journal {
+    /// Opens the journal beside a state and reads what it holds. Writes nothing.
+    ///
+    /// # Errors
+    /// When it cannot be read, is damaged before its last line, or has a newer format.
+    pub fn open(store: &Store) -> Result<(Self, Vec<Record>), StateError> {
+        let path = store.journal_path();
+        let disk = Arc::clone(store.disk());
+        let mut journal = Self { disk, path, seq: 0, sum: String::new(), len: 0, torn: false, exists: true };
+        let bytes = match journal.disk.read(&journal.path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                journal.exists = false;
+                return Ok((journal, Vec::new()));
+            }
+            Err(source) => return Err(StateError::Io { operation: "read", path: journal.path, source }),
+        };
+        let mut records = Vec::new();
+        let mut rest = bytes.as_slice();
+        while !rest.is_empty() {
+            let end = rest.iter().position(|b| *b == b'\n');
+            let line = &rest[..end.unwrap_or(rest.len())];
+            let last = end.is_none_or(|end| end + 1 == rest.len());
+            match journal.read_line(line) {
+                Ok(record) if end.is_some() => {
+                    records.push(record);
+                    journal.len += line.len() as u64 + 1;
+                }
+                // A line without its newline was never acknowledged, whole or not.
+                Ok(_) => journal.torn = true,
+                // Only the end of the file can be torn: what was synced before it was acknowledged.
+                Err(_) if last => journal.torn = true,
+                Err(problem) => {
+                    let problem = format!("is damaged at line {}: {problem}", records.len() + 1);
+                    return Err(StateError::Journal { path: journal.path, problem });
+                }
+            }
+            if journal.torn {
+                break;
+            }
+            rest = &rest[end.map_or(rest.len(), |end| end + 1)..];
+        }
+        match records.first() {
+            None => {}
+            Some(Record::Header(header)) if header.format > FORMAT => {
+                let problem =
+                    format!("has format {}, and this version of lhprov knows formats up to {FORMAT}", header.format);
+                return Err(StateError::Journal { path: journal.path, problem });
+            }
+            Some(Record::Header(_)) => {}
+            Some(_) => {
+                let problem = "does not begin with its header".to_owned();
+                return Err(StateError::Journal { path: journal.path, problem });
+            }
+        }
+        Ok((journal, records))
+    }
+
+    fn read_line(&mut self, line: &[u8]) -> Result<Record, String> {
+        let line: Line = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+        if line.seq != self.seq + 1 {
+            return Err(format!("line {} follows line {}", line.seq, self.seq));
+        }
+        let sum = checksum(&self.sum, line.seq, &line.record.to_string());
+        if sum != line.sum {
+            return Err("the checksum does not match".to_owned());
+        }
+        let record = serde_json::from_value(line.record).map_err(|error| error.to_string())?;
+        self.seq = line.seq;
+        self.sum = sum;
+        Ok(record)
+    }
+
+    /// The file.
+    pub fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
+    /// Writes records and makes them durable, with one sync for all of them.
+    ///
+    /// # Errors
+    /// When the disk refuses. The records then count as not written; a later append first cuts what is left of them.
+    pub fn append(&mut self, records: &[Record]) -> Result<(), StateError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let io = |operation, path: &std::path::Path| {
+            let path = path.to_owned();
+            move |source| StateError::Io { operation, path, source }
+        };
+        if !self.exists {
+            let folder = parent(&self.path).to_owned();
+            self.disk.create_dir_all(&folder).map_err(io("create folder", &folder))?;
+        }
+        if self.torn {
+            self.disk.truncate(&self.path, self.len).map_err(io("cut", &self.path))?;
+            self.torn = false;
+        }
+        let (seq, sum) = (self.seq, self.sum.clone());
+        let text = self.encode(records);
+        let written = self
+            .disk
+            .append(&self.path, text.as_bytes())
+            .map_err(io("write", &self.path))
+            .and_then(|()| self.disk.sync(&self.path).map_err(io("sync", &self.path)))
+            .and_then(|()| match self.exists {
+                true => Ok(()),
+                false => self.disk.sync_dir(parent(&self.path)).map_err(io("sync folder of", &self.path)),
+            });
+        match written {
+            Ok(()) => {
+                self.exists = true;
+                self.len += text.len() as u64;
+                Ok(())
+            }
+            Err(error) => {
+                // Part of it may be on disk. It was not acknowledged, so nothing was done that depends on it.
+                (self.seq, self.sum) = (seq, sum);
+                self.torn = true;
+                Err(error)
+            }
+        }
+    }
+
+    fn encode(&mut self, records: &[Record]) -> String {
+        let mut text = String::new();
+        for record in records {
+            let record = serde_json::to_value(record).expect("records have only string keys");
+            self.seq += 1;
+            self.sum = checksum(&self.sum, self.seq, &record.to_string());
+            let line = Line { seq: self.seq, sum: self.sum.clone(), record };
+            text.push_str(&serde_json::to_string(&line).expect("records have only string keys"));
+            text.push('\n');
+        }
+        text
+    }
+
+    /// Replaces the whole journal by `records`, or removes it where there are none. For after a save of the state, which
+    /// holds everything that is settled.
+    ///
+    /// # Errors
+    /// When the disk refuses; the old journal is then still there, which is harmless beside the newer state.
+    pub fn rewrite(&mut self, records: &[Record]) -> Result<(), StateError> {
+        let fresh = Self {
+            disk: Arc::clone(&self.disk),
+            path: self.path.clone(),
+            seq: 0,
+            sum: String::new(),
+            len: 0,
+            torn: false,
+            exists: false,
+        };
+        let before = std::mem::replace(self, fresh);
+        if records.is_empty() {
+            if before.exists {
+                let io = |source| StateError::Io { operation: "remove", path: before.path.clone(), source };
+                self.disk.remove(&before.path).map_err(io)?;
+            }
+            return Ok(());
+        }
+        let text = self.encode(records);
+        replace(self.disk.as_ref(), &self.path, text.as_bytes())?;
+        self.len = text.len() as u64;
+        self.exists = true;
+        Ok(())
+    }
+}
+
+/// The header of a journal that builds on `serial` of `lineage`.
+pub fn header(lineage: &Lineage, serial: u64, stack: &str) -> Record {
+    Record::Header(Header { format: FORMAT, lineage: lineage.clone(), serial, stack: stack.to_owned() })
+}

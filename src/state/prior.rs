@@ -1,0 +1,103 @@
+//! The prior state: what the last run recorded.
+
+use crate::model::{Address, Attributes, InstanceId, Lineage, Site, StackName};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// What stands for "no predecessor" in tokens, state and journal.
+pub const NO_PREDECESSOR: &str = "-";
+
+/// What a state belongs to. It is refused against anything else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// The fleet.
+    pub stack: StackName,
+    /// Which Tencent Cloud.
+    pub site: Site,
+    /// The stack's region.
+    pub region: String,
+    /// Endpoint URL, or `sandbox`.
+    pub endpoint: String,
+    /// Account id, where the service told it.
+    pub account: Option<String>,
+}
+
+/// A state snapshot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PriorState {
+    /// Identity of this history.
+    pub lineage: Lineage,
+    /// Rises by one with each changed write.
+    pub serial: u64,
+    /// What it belongs to.
+    pub binding: Binding,
+    /// What stands at each address.
+    pub instances: BTreeMap<Address, RecordedInstance>,
+    /// Bought instances that no address stands for.
+    pub deposed: Vec<Deposed>,
+    /// Kinds other than instances; none yet, kept as found.
+    pub resources: BTreeMap<String, Value>,
+    /// Last id at addresses where nothing stands now.
+    pub predecessors: BTreeMap<Address, String>,
+    /// Outputs of the last apply; none yet, kept as found.
+    pub outputs: BTreeMap<String, Value>,
+}
+
+/// One recorded instance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordedInstance {
+    /// Its id.
+    pub instance_id: InstanceId,
+    /// What stood at the address before it; part of its purchase's token.
+    pub predecessor: String,
+    /// Whether a refresh has ever listed it.
+    pub seen: bool,
+    /// Kept so that removing the block does not remove the protection.
+    pub protect: bool,
+    /// The spec last applied, in the manifest's words; null for one found again of which nothing is known.
+    pub spec: Value,
+    /// What the cloud said of it last.
+    pub attributes: Attributes,
+}
+
+/// A bought instance that no address stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deposed {
+    /// Where it stood.
+    pub address: Address,
+    /// Its id.
+    pub instance_id: InstanceId,
+    /// Why it does not stand there any more.
+    pub why: String,
+}
+
+impl PriorState {
+    /// An empty state at serial 0, not yet written.
+    pub fn new(lineage: Lineage, binding: Binding) -> Self {
+        Self {
+            lineage,
+            serial: 0,
+            binding,
+            instances: BTreeMap::new(),
+            deposed: Vec::new(),
+            resources: BTreeMap::new(),
+            predecessors: BTreeMap::new(),
+            outputs: BTreeMap::new(),
+        }
+    }
+
+    /// The predecessor that a purchase for `address` has to name.
+    pub fn predecessor(&self, address: &Address) -> &str {
+        self.predecessors.get(address).map_or(NO_PREDECESSOR, String::as_str)
+    }
+
+    /// The address that holds `id`.
+    pub fn holder(&self, id: &InstanceId) -> Option<&Address> {
+        self.instances.iter().find(|(_, recorded)| recorded.instance_id == *id).map(|(address, _)| address)
+    }
+
+    /// Whether it records nothing at all.
+    pub fn is_empty(&self) -> bool {
+        self.instances.is_empty() && self.deposed.is_empty()
+    }
+}
