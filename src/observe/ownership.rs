@@ -113,7 +113,9 @@ pub fn match_members(members: &[(&Address, &str)], instances: &[(&InstanceId, &s
         borne.entry(name).or_default().insert(id);
     }
     let mut sorted: Vec<&(&Address, &str)> = members.iter().collect();
-    sorted.sort();
+    // By name first: members of one name are interchangeable, and taking one of them and one of their instances away leaves
+    // the others paired as they were.
+    sorted.sort_by_key(|(address, name)| (*name, *address));
     let mut matches = Vec::new();
     let mut left = Vec::new();
     for (address, name) in sorted {
