@@ -6,6 +6,7 @@ pub mod model;
 
 pub mod clock;
 pub mod diag;
+pub mod event;
 
 pub mod manifest;
 

@@ -115,9 +115,52 @@ pub fn compact<'a>(addresses: impl IntoIterator<Item = &'a Address>) -> String {
         if !indices.is_empty() {
             parts.push(format!("{}[{}]", first.block, ranges(&indices)));
         }
-        parts.extend(block.iter().filter(|a| !matches!(a.key, Key::Index(_))).map(|a| a.to_string()));
+        parts.extend(block.iter().filter(|a| !matches!(a.key, Key::Index(_))).map(ToString::to_string));
     }
     parts.join(" ")
+}
+
+/// Reads the short form back. `None` where it is not one, or names more addresses than a batch can have.
+pub fn expand_compact(text: &str) -> Option<Vec<Address>> {
+    const MEMBERS_MAX: usize = 1000;
+    let mut addresses = Vec::new();
+    for part in split_outside_quotes(text) {
+        if let Ok(address) = part.parse::<Address>() {
+            addresses.push(address);
+            continue;
+        }
+        let (block, list) = part.strip_suffix(']')?.split_once('[')?;
+        for range in list.split(',') {
+            let (first, last) = range.split_once('-').unwrap_or((range, range));
+            let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
+            if last < first || (last - first) as usize + addresses.len() >= MEMBERS_MAX {
+                return None;
+            }
+            addresses.extend((first..=last).map(|index| Address::indexed(block, index)));
+        }
+    }
+    Some(addresses)
+}
+
+/// Splits at spaces that are not inside a quoted key.
+fn split_outside_quotes(text: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let (mut start, mut quoted, mut escaped) = (0, false, false);
+    for (at, c) in text.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            ' ' if !quoted => {
+                parts.push(&text[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&text[start..]);
+    parts.retain(|part| !part.is_empty());
+    parts
 }
 
 fn ranges(sorted: &[u32]) -> String {
@@ -163,5 +206,12 @@ mod tests {
         let v: Vec<Address> =
             ["web[0]", "web[1]", "web[2]", "web[5]", "db", r#"edge["a"]"#].iter().map(|t| t.parse().unwrap()).collect();
         assert_eq!(compact(&v), r#"db edge["a"] web[0-2,5]"#);
+        let mut spaced = v;
+        spaced.push(Address::named("edge", "b \" ] c"));
+        spaced.sort();
+        assert_eq!(expand_compact(&compact(&spaced)), Some(spaced));
+        for bad in ["web[5-1]", "web[", "web[0-99999999]"] {
+            assert_eq!(expand_compact(bad), None, "{bad}");
+        }
     }
 }

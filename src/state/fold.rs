@@ -146,6 +146,12 @@ pub fn apply_record(state: &mut PriorState, open: &mut OpenIntents, record: Reco
                 assign(state, &entry.intent, &matches, at);
             }
         }
+        Record::Adopted { address, instance_id, predecessor, spec, protect } => {
+            state.predecessors.remove(&address);
+            let attributes = Attributes::default();
+            let recorded = RecordedInstance { instance_id, predecessor, seen: true, protect, spec, attributes };
+            state.instances.insert(address, recorded);
+        }
         Record::Closed { token, .. } => drop(open.remove(&token)),
         Record::Gone { address, instance_id, why, deposed } => depart(state, &address, &instance_id, &why, deposed),
         Record::Returned { instance_id } => state.deposed.retain(|d| d.instance_id != instance_id),

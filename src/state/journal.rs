@@ -116,6 +116,19 @@ pub enum Record {
         /// When, by our clock.
         at: Timestamp,
     },
+    /// An instance found in the cloud is taken to stand at an address.
+    Adopted {
+        /// Where.
+        address: Address,
+        /// Which.
+        instance_id: InstanceId,
+        /// What stood there before it was bought.
+        predecessor: String,
+        /// The spec that it is held to, in the manifest's words.
+        spec: Value,
+        /// Kept in the state with the instance.
+        protect: bool,
+    },
     /// The purchase is settled without an instance. The token stays what it is.
     Closed {
         /// Which purchase.

@@ -1,0 +1,156 @@
+//! What happens during a run, as owned data: the interface between apply and report. People, JSON readers and tests see
+//! the same events.
+
+use crate::model::{Address, InstanceId};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// How an item stands, during or at the end of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ItemStatus {
+    /// Bought and running.
+    Running,
+    /// Changed in place.
+    Updated,
+    /// Found in the cloud and recorded.
+    Imported,
+    /// Returned.
+    Isolated,
+    /// Dropped from the state.
+    Forgotten,
+    /// Bought, not running yet: the next apply goes on waiting.
+    Pending,
+    /// Refused or failed for good.
+    Failed,
+    /// Nothing was asked for.
+    NotStarted,
+    /// Asked for, and no answer tells what came of it: the next apply settles it.
+    Unknown,
+    /// Not decidable here: stopped before buying.
+    Unclear,
+}
+
+impl ItemStatus {
+    /// Whether the item is as the plan wanted it.
+    pub fn is_done(self) -> bool {
+        matches!(self, Self::Running | Self::Updated | Self::Imported | Self::Isolated | Self::Forgotten)
+    }
+
+    /// Heading for people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Updated => "updated",
+            Self::Imported => "found again",
+            Self::Isolated => "isolated",
+            Self::Forgotten => "forgotten",
+            Self::Pending => "still pending",
+            Self::Failed => "failed",
+            Self::NotStarted => "not started",
+            Self::Unknown => "unknown",
+            Self::Unclear => "unclear",
+        }
+    }
+}
+
+/// One line of the account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Item {
+    /// The address.
+    pub address: Address,
+    /// How it stands.
+    pub status: ItemStatus,
+    /// Its instance, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance_id: Option<InstanceId>,
+    /// Its public addresses, where they are known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub public_addresses: Vec<String>,
+    /// Why, for what is not done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// The service's request id, where one says more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+}
+
+/// A group of instances whose progress is shown in one line: a purchase, a resumed wait, or a return.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Progress {
+    /// Number of the group in this run.
+    pub group: usize,
+    /// Its members in short, `web[0-29]`.
+    pub label: String,
+    /// How many members it has.
+    pub total: usize,
+    /// How many of them are in which state: `waiting`, `buying`, `pending`, `running`, `failed`, `isolating`, `isolated`.
+    pub states: BTreeMap<&'static str, usize>,
+}
+
+/// An event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// The run begins.
+    Started {
+        /// `plan`, `apply`, …
+        command: &'static str,
+        /// The fleet.
+        stack: String,
+        /// Its region.
+        region: String,
+        /// Endpoint URL or `sandbox`.
+        endpoint: String,
+    },
+    /// Work begins.
+    ApplyStarted {
+        /// How many groups there are.
+        groups: usize,
+        /// How many instances are worked on.
+        instances: usize,
+    },
+    /// A group moved.
+    Progress(Progress),
+    /// An item reached its end, or a state worth a line.
+    Item(Item),
+    /// A call to the API ended.
+    Call {
+        /// The action.
+        action: String,
+        /// When it began, milliseconds since 1970.
+        started_ms: i64,
+        /// How long it took, milliseconds.
+        duration_ms: u64,
+        /// `ok`, or the code or kind of the error.
+        outcome: String,
+        /// The service's request id.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        request_id: Option<String>,
+    },
+    /// Something people should know.
+    Note {
+        /// One sentence.
+        text: String,
+    },
+    /// The run is told to stop.
+    Interrupted {
+        /// The signal's name.
+        signal: String,
+    },
+    /// Last event of a run.
+    Summary {
+        /// Exit code of the process.
+        exit_code: u8,
+        /// How many items are in which status.
+        counts: BTreeMap<&'static str, usize>,
+        /// Every item that is not done.
+        open_items: Vec<Item>,
+    },
+}
+
+/// Receives events. Called from one task at a time; must not block for long.
+pub trait EventSink: Send + Sync {
+    /// Takes an event.
+    fn emit(&self, event: Event);
+}

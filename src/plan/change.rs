@@ -1,0 +1,222 @@
+//! What a plan is: an ordered, immutable set of changes, specific enough that no choice is left for apply.
+
+use super::batch::Batch;
+use crate::diag::Span;
+use crate::model::{Address, ClientToken, InstanceId};
+use serde_json::Value;
+use std::fmt;
+
+/// What happens to one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Action {
+    /// Nothing.
+    NoOp,
+    /// Bought.
+    Create,
+    /// Changed in place.
+    Update,
+    /// Found in the cloud and taken into the state.
+    Import,
+    /// Bought earlier, not yet running: waited for.
+    Resume,
+    /// Returned; recoverable for seven days.
+    Isolate,
+    /// Taken out of the state; nothing is called.
+    Forget,
+}
+
+impl Action {
+    /// The one word of the JSON plan.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Action::NoOp => "no-op",
+            Action::Create => "create",
+            Action::Update => "update",
+            Action::Import => "import",
+            Action::Resume => "resume",
+            Action::Isolate => "isolate",
+            Action::Forget => "forget",
+        }
+    }
+
+    /// The symbol of the text plan.
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Action::NoOp => " ",
+            Action::Create => "+",
+            Action::Update => "~",
+            Action::Import => "<-",
+            Action::Resume => "…",
+            Action::Isolate => "-",
+            Action::Forget => "->",
+        }
+    }
+}
+
+/// Why; for people, never read by apply.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// Live and as desired.
+    AsDesired,
+    /// Nothing stands at the address.
+    New,
+    /// It was there and is in the cloud no more.
+    Gone(InstanceId),
+    /// Its creation failed.
+    LaunchFailed(InstanceId),
+    /// What stood there was removed.
+    Removed(String),
+    /// Its batch brought fewer instances than were asked for.
+    Short,
+    /// Its attributes differ.
+    Differs,
+    /// The manifest no longer has it.
+    NotInManifest,
+    /// It stood at the address before and was not returned yet.
+    Deposed(String),
+    /// Carries our tags, or is what our own token bought.
+    FoundAgain(InstanceId),
+    /// Still being created.
+    StillPending,
+    /// Bought a moment ago and not listed yet.
+    NotYetListed,
+    /// Gone from the cloud, or isolated already.
+    NothingLeft(String),
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::AsDesired => f.write_str("is as desired"),
+            Reason::New => f.write_str("is new"),
+            Reason::Gone(id) => write!(f, "{id} is gone from the cloud, will be created again"),
+            Reason::LaunchFailed(id) => write!(f, "{id} failed to launch, will be created again"),
+            Reason::Short => f.write_str("got no instance from its batch, which brought fewer than asked"),
+            Reason::Removed(id) => write!(f, "{id} stood there before and was removed"),
+            Reason::Differs => f.write_str("differs from the manifest"),
+            Reason::NotInManifest => f.write_str("is not in the manifest"),
+            Reason::Deposed(why) => write!(f, "is left over: {why}"),
+            Reason::FoundAgain(id) => write!(f, "{id} was bought for it and is found again"),
+            Reason::StillPending => f.write_str("is still being created"),
+            Reason::NotYetListed => f.write_str("was bought and is not listed yet"),
+            Reason::NothingLeft(what) => write!(f, "{what}"),
+        }
+    }
+}
+
+/// One attribute that differs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttributeDiff {
+    /// Its name in the manifest.
+    pub name: &'static str,
+    /// What it is.
+    pub before: Value,
+    /// What it is to be.
+    pub after: Value,
+}
+
+/// One address's change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// The address.
+    pub address: Address,
+    /// What happens.
+    pub action: Action,
+    /// Why.
+    pub reason: Reason,
+    /// The instance it happens to, where there is one.
+    pub instance_id: Option<InstanceId>,
+    /// Where the manifest has it.
+    pub source: Option<Span>,
+    /// Index of its batch in the plan.
+    pub batch: Option<usize>,
+    /// What stood there before, for what is found again; part of the token that bought it.
+    pub predecessor: Option<String>,
+    /// What differs, for an update.
+    pub diffs: Vec<AttributeDiff>,
+    /// The spec that is to be, secrets left out; for everything that ends up in the cloud anew or changed.
+    pub after: Option<Value>,
+}
+
+/// A purchase of an earlier run that is not settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenPurchase {
+    /// Its token.
+    pub token: ClientToken,
+    /// For whom.
+    pub members: Vec<Address>,
+    /// How often it was asked for.
+    pub attempts: usize,
+    /// Whether its answer is known and only the match to members is missing.
+    pub answered: bool,
+}
+
+/// A reason to stop before anything is bought, with the way out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blocked {
+    /// What is in the way.
+    pub what: String,
+    /// What to do.
+    pub help: Vec<String>,
+}
+
+/// How many of what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Bought.
+    pub create: usize,
+    /// Changed in place.
+    pub update: usize,
+    /// Found again.
+    pub import: usize,
+    /// Waited for.
+    pub resume: usize,
+    /// Returned.
+    pub isolate: usize,
+    /// Dropped from the state.
+    pub forget: usize,
+    /// Left alone.
+    pub no_op: usize,
+}
+
+impl Summary {
+    /// Whether applying would do anything.
+    pub fn is_empty(&self) -> bool {
+        self.create + self.update + self.import + self.resume + self.isolate + self.forget == 0
+    }
+}
+
+/// The plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// By address; several for one address only where something left over is returned.
+    pub changes: Vec<Change>,
+    /// The purchases, in the order in which they go out.
+    pub batches: Vec<Batch>,
+    /// Purchases of an earlier run that are not settled.
+    pub open: Vec<OpenPurchase>,
+}
+
+impl Plan {
+    /// Counts the changes.
+    pub fn summary(&self) -> Summary {
+        let mut summary = Summary::default();
+        for change in &self.changes {
+            *match change.action {
+                Action::NoOp => &mut summary.no_op,
+                Action::Create => &mut summary.create,
+                Action::Update => &mut summary.update,
+                Action::Import => &mut summary.import,
+                Action::Resume => &mut summary.resume,
+                Action::Isolate => &mut summary.isolate,
+                Action::Forget => &mut summary.forget,
+            } += 1;
+        }
+        summary
+    }
+
+    /// Whether applying would do anything.
+    pub fn is_empty(&self) -> bool {
+        self.summary().is_empty() && self.open.is_empty()
+    }
+}

@@ -1,0 +1,540 @@
+//! The planner: a list of steps over desired, prior and observed.
+
+use super::batch::{Batch, batch, cut};
+use super::change::{Action, AttributeDiff, Blocked, Change, OpenPurchase, Plan, Reason};
+use super::diff::differences;
+use crate::desired::{DesiredInstance, DesiredState};
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::model::address::compact;
+use crate::model::{Address, Attributes, InstanceId, Life, ObservedInstance, Ownership};
+use crate::observe::ownership::{self, Finding, Sought};
+use crate::observe::state::ObservedState;
+use crate::state::fold::OpenIntents;
+use crate::state::{PriorState, RecordedInstance};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What planning reads.
+#[derive(Clone, Copy)]
+pub struct Inputs<'a> {
+    /// What is wanted.
+    pub desired: &'a DesiredState,
+    /// What was recorded.
+    pub prior: &'a PriorState,
+    /// What is under way.
+    pub open: &'a OpenIntents,
+    /// What the cloud says.
+    pub observed: &'a ObservedState,
+}
+
+/// What the user has agreed to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Buy although it is unclear what is already owned.
+    pub buy_anyway: bool,
+}
+
+/// A plan and what is to be said about it.
+#[must_use]
+pub struct Planned {
+    /// The plan.
+    pub plan: Plan,
+    /// Errors and warnings with their place in the manifest. With an error the plan must not be applied.
+    pub diagnostics: Diagnostics,
+    /// What forbids to apply it (exit 7).
+    pub blocked: Vec<Blocked>,
+    /// Addresses found again without our tags: taking them over needs consent.
+    pub adopted: Vec<Address>,
+}
+
+/// Makes the plan.
+pub fn plan(inputs: Inputs<'_>, options: Options) -> Planned {
+    let mut planner = Planner::new(inputs);
+    planner.keep_or_miss_what_is_desired();
+    planner.find_again();
+    planner.buy_what_is_missing();
+    planner.remove_what_is_not_desired();
+    planner.return_what_is_left_over();
+    if !options.buy_anyway {
+        planner.stop_before_buying_what_may_be_owned();
+    }
+    planner.finish()
+}
+
+/// What an observed or recorded instance is to us.
+enum Standing<'a> {
+    Live(&'a ObservedInstance),
+    NotYetListed,
+    Unasked,
+    Gone,
+}
+
+struct Planner<'a> {
+    inputs: Inputs<'a>,
+    /// Addresses of purchases that are not settled: nothing is decided for them here.
+    under_way: BTreeSet<&'a Address>,
+    /// Ids that are somebody's: recorded, deposed, predecessors, in answers.
+    claimed: BTreeSet<InstanceId>,
+    missing: BTreeMap<&'a Address, Missing>,
+    batches: Vec<Batch>,
+    changes: Vec<Change>,
+    diagnostics: Diagnostics,
+    blocked: Vec<Blocked>,
+    adopted: Vec<Address>,
+}
+
+struct Missing {
+    predecessor: String,
+    reason: Reason,
+}
+
+impl<'a> Planner<'a> {
+    fn new(inputs: Inputs<'a>) -> Self {
+        let prior = inputs.prior;
+        let recorded = prior.instances.values().map(|recorded| recorded.instance_id.clone());
+        let deposed = prior.deposed.iter().map(|deposed| deposed.instance_id.clone());
+        let before = prior.predecessors.values().map(|id| InstanceId(id.clone()));
+        let answered =
+            inputs.open.values().filter_map(|open| open.answer.as_ref()).flat_map(|answer| answer.ids.iter().cloned());
+        Self {
+            inputs,
+            under_way: inputs.open.values().flat_map(|o| o.intent.members.iter().map(|m| &m.address)).collect(),
+            claimed: recorded.chain(deposed).chain(before).chain(answered).collect(),
+            missing: BTreeMap::new(),
+            batches: Vec::new(),
+            changes: Vec::new(),
+            diagnostics: Diagnostics::default(),
+            blocked: Vec::new(),
+            adopted: Vec::new(),
+        }
+    }
+
+    fn standing(&self, recorded: &RecordedInstance) -> Standing<'a> {
+        let observed = self.inputs.observed;
+        if !observed.asked {
+            return Standing::Unasked;
+        }
+        if let Some(instance) = observed.instances.get(&recorded.instance_id) {
+            return Standing::Live(instance);
+        }
+        // Gone is only what was once seen; what never was may not be listed yet.
+        let waited = recorded.attributes.created_time.map(|bought| observed.at.since(bought));
+        if !recorded.seen && waited.is_some_and(|waited| waited < self.inputs.desired.visibility_grace) {
+            return Standing::NotYetListed;
+        }
+        Standing::Gone
+    }
+
+    fn keep_or_miss_what_is_desired(&mut self) {
+        let Inputs { desired, prior, .. } = self.inputs;
+        for (address, instance) in &desired.instances {
+            if self.under_way.contains(address) {
+                continue;
+            }
+            let Some(recorded) = prior.instances.get(address) else {
+                let predecessor = prior.predecessor(address).to_owned();
+                let reason = match prior.predecessors.get(address) {
+                    Some(id) if id.starts_with("lhins-") => Reason::Removed(id.clone()),
+                    Some(_) => Reason::Short,
+                    None => Reason::New,
+                };
+                self.missing.insert(address, Missing { predecessor, reason });
+                continue;
+            };
+            let id = &recorded.instance_id;
+            let again = |reason| Missing { predecessor: id.0.clone(), reason };
+            match self.standing(recorded) {
+                Standing::Gone => drop(self.missing.insert(address, again(Reason::Gone(id.clone())))),
+                Standing::NotYetListed => {
+                    self.change(address, Action::Resume, Reason::NotYetListed, Some(id), instance)
+                }
+                Standing::Unasked => self.compare(address, instance, recorded, None),
+                Standing::Live(live) => match live.attributes.life() {
+                    Life::Failed => drop(self.missing.insert(address, again(Reason::LaunchFailed(id.clone())))),
+                    Life::Pending => self.change(address, Action::Resume, Reason::StillPending, Some(id), instance),
+                    Life::Isolated | Life::Ending => self.refuse_isolated(address, instance, live),
+                    Life::Running | Life::Other => {
+                        self.compare(address, instance, recorded, Some(&live.attributes));
+                    }
+                },
+            }
+        }
+    }
+
+    fn change(
+        &mut self,
+        address: &Address,
+        action: Action,
+        reason: Reason,
+        id: Option<&InstanceId>,
+        desired: &DesiredInstance,
+    ) {
+        self.changes.push(Change {
+            address: address.clone(),
+            action,
+            reason,
+            instance_id: id.cloned(),
+            source: Some(desired.span),
+            batch: None,
+            predecessor: None,
+            diffs: Vec::new(),
+            after: None,
+        });
+    }
+
+    fn compare(
+        &mut self,
+        address: &Address,
+        desired: &DesiredInstance,
+        recorded: &RecordedInstance,
+        live: Option<&Attributes>,
+    ) {
+        let diffs = differences(&desired.spec, &recorded.spec, live);
+        let (names, others): (Vec<_>, Vec<_>) = diffs.into_iter().partition(|diff| diff.name == "instance_name");
+        for diff in &others {
+            self.refuse_change(address, desired, diff);
+        }
+        if let Some(live) = live {
+            self.warn_out_of_service(address, desired, live);
+        }
+        if names.is_empty() {
+            self.change(address, Action::NoOp, Reason::AsDesired, Some(&recorded.instance_id), desired);
+            return;
+        }
+        self.changes.push(Change {
+            address: address.clone(),
+            action: Action::Update,
+            reason: Reason::Differs,
+            instance_id: Some(recorded.instance_id.clone()),
+            source: Some(desired.span),
+            batch: None,
+            predecessor: None,
+            diffs: names,
+            after: Some(shown_spec(desired)),
+        });
+    }
+
+    fn refuse_change(&mut self, address: &Address, desired: &DesiredInstance, diff: &AttributeDiff) {
+        let key = if diff.name == "renew_flag" { "charge" } else { diff.name };
+        let span = desired.attribute_spans.get(key).copied().unwrap_or(desired.span);
+        self.diagnostics.push(
+            Diagnostic::error(
+                "change-not-supported",
+                format!("this version of lhprov cannot change `{}` of an existing instance", diff.name),
+            )
+            .at(span)
+            .label(format!("`{address}` has {}, the manifest wants {}", diff.before, diff.after))
+            .help("write the present value back, or change the instance in the console")
+            .help(format!(
+                "or remove `{address}` from the manifest, apply, and add it again: that returns it and buys a new one"
+            )),
+        );
+    }
+
+    fn refuse_isolated(&mut self, address: &Address, desired: &DesiredInstance, live: &ObservedInstance) {
+        let since = live.attributes.isolated_time.map(|time| format!(" since {time}")).unwrap_or_default();
+        self.diagnostics.push(
+            Diagnostic::error("isolated", format!("`{address}` is isolated"))
+                .at(desired.span)
+                .label(format!("{} is {}{since}", live.id, live.attributes.state))
+                .detail("An isolated instance is out of service and is released after seven days.")
+                .help("renew it in the console to bring it back")
+                .help(format!("or remove `{address}` from the manifest, apply, and add it again to buy a new one")),
+        );
+    }
+
+    fn warn_out_of_service(&mut self, address: &Address, desired: &DesiredInstance, live: &Attributes) {
+        if live.life() != Life::Running {
+            self.diagnostics
+                .push(Diagnostic::warning("not-running", format!("`{address}` is {}", live.state)).at(desired.span));
+        } else if !live.restrict_state.is_empty() {
+            let text = format!("`{address}` is running, but its network is restricted ({})", live.restrict_state);
+            self.diagnostics.push(Diagnostic::warning("restricted", text).at(desired.span));
+        }
+    }
+
+    /// Takes what a look found for the batches that would be bought. What was found dead becomes the predecessor, which
+    /// makes another batch, so this goes on until nothing more is found.
+    fn find_again(&mut self) {
+        let Inputs { desired, observed, .. } = self.inputs;
+        if observed.owned.is_empty() {
+            return;
+        }
+        let cuts = cut(desired);
+        let mut again = true;
+        while again {
+            again = false;
+            for members in &cuts {
+                let Some(batch) = self.batch_of(members) else { continue };
+                let found = ownership::find(&sought(desired, &batch), self.unclaimed());
+                let Finding::Complete(matches) = found else { continue };
+                again = true;
+                for (address, id) in matches {
+                    self.take(&address, id);
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, address: &Address, id: InstanceId) {
+        let Inputs { desired, observed, .. } = self.inputs;
+        let Some((address, missing)) = self.missing.remove_entry(address) else { return };
+        let live = &observed.instances[&id].attributes;
+        self.claimed.insert(id.clone());
+        match live.life() {
+            Life::Failed | Life::Isolated | Life::Ending => {
+                let reason = match live.life() {
+                    Life::Failed => Reason::LaunchFailed(id.clone()),
+                    _ => Reason::Removed(id.0.clone()),
+                };
+                self.missing.insert(address, Missing { predecessor: id.0, reason });
+            }
+            Life::Pending | Life::Running | Life::Other => {
+                let instance = &desired.instances[address];
+                if desired.ownership == Ownership::Name {
+                    self.adopted.push(address.clone());
+                }
+                self.changes.push(Change {
+                    address: address.clone(),
+                    action: Action::Import,
+                    reason: Reason::FoundAgain(id.clone()),
+                    instance_id: Some(id),
+                    source: Some(instance.span),
+                    batch: None,
+                    predecessor: None,
+                    diffs: Vec::new(),
+                    after: Some(shown_spec(instance)),
+                });
+            }
+        }
+    }
+
+    fn unclaimed(&self) -> impl Iterator<Item = &'a ObservedInstance> {
+        let observed = self.inputs.observed;
+        observed.owned.iter().filter(|id| !self.claimed.contains(*id)).filter_map(|id| observed.instances.get(id))
+    }
+
+    fn batch_of(&self, members: &[&Address]) -> Option<Batch> {
+        let missing: Vec<(&Address, &str)> = members
+            .iter()
+            .filter_map(|address| self.missing.get(address).map(|missing| (*address, missing.predecessor.as_str())))
+            .collect();
+        batch(self.inputs.desired, &missing)
+    }
+
+    fn buy_what_is_missing(&mut self) {
+        let desired = self.inputs.desired;
+        if self.missing.is_empty() {
+            return;
+        }
+        for members in cut(desired) {
+            let Some(batch) = self.batch_of(&members) else { continue };
+            let index = self.batches.len();
+            for member in &batch.members {
+                let instance = &desired.instances[&member.address];
+                self.changes.push(Change {
+                    address: member.address.clone(),
+                    action: Action::Create,
+                    reason: self.missing[&member.address].reason.clone(),
+                    instance_id: None,
+                    source: Some(instance.span),
+                    batch: Some(index),
+                    predecessor: None,
+                    diffs: Vec::new(),
+                    after: Some(shown_spec(instance)),
+                });
+            }
+            self.batches.push(batch);
+        }
+    }
+
+    fn remove_what_is_not_desired(&mut self) {
+        let Inputs { desired, prior, .. } = self.inputs;
+        for (address, recorded) in &prior.instances {
+            if desired.instances.contains_key(address) || self.under_way.contains(address) {
+                continue;
+            }
+            let (action, reason) = match self.standing(recorded) {
+                Standing::Gone => (Action::Forget, Reason::NothingLeft("is gone from the cloud already".into())),
+                Standing::Live(live) if matches!(live.attributes.life(), Life::Isolated | Life::Ending) => {
+                    (Action::Forget, Reason::NothingLeft(format!("is {} already", live.attributes.state)))
+                }
+                Standing::Live(_) | Standing::NotYetListed | Standing::Unasked => {
+                    (Action::Isolate, Reason::NotInManifest)
+                }
+            };
+            if action == Action::Isolate && recorded.protect {
+                self.blocked.push(Blocked {
+                    what: format!("`{address}` ({}) is protected and would be isolated", recorded.instance_id),
+                    help: vec![format!(
+                        "put `{address}` back into the manifest; to let it go, apply once with `protect: false`, then remove it"
+                    )],
+                });
+            }
+            self.changes.push(Change {
+                address: address.clone(),
+                action,
+                reason,
+                instance_id: Some(recorded.instance_id.clone()),
+                source: None,
+                batch: None,
+                predecessor: None,
+                diffs: Vec::new(),
+                after: None,
+            });
+        }
+    }
+
+    fn return_what_is_left_over(&mut self) {
+        let Inputs { prior, observed, .. } = self.inputs;
+        let failed = self.missing.iter().filter_map(|(address, missing)| match &missing.reason {
+            Reason::LaunchFailed(id) => Some(((*address).clone(), id.clone(), "its launch failed".to_owned())),
+            _ => None,
+        });
+        let deposed = prior.deposed.iter().map(|d| (d.address.clone(), d.instance_id.clone(), d.why.clone()));
+        let left: BTreeMap<InstanceId, (Address, String)> =
+            failed.chain(deposed).map(|(address, id, why)| (id, (address, why))).collect();
+        for (id, (address, why)) in left {
+            let live = observed.instances.get(&id).map(|live| live.attributes.life());
+            let (action, reason) = match live {
+                None if observed.asked => {
+                    (Action::Forget, Reason::NothingLeft("is gone from the cloud already".into()))
+                }
+                Some(Life::Isolated | Life::Ending) => {
+                    (Action::Forget, Reason::NothingLeft("is returned already".into()))
+                }
+                _ => (Action::Isolate, Reason::Deposed(why)),
+            };
+            self.changes.push(Change {
+                address,
+                action,
+                reason,
+                instance_id: Some(id),
+                source: None,
+                batch: None,
+                predecessor: None,
+                diffs: Vec::new(),
+                after: None,
+            });
+        }
+    }
+
+    /// Rule 7 of the purchase protocol, as far as one look can tell. An instance of the stack that nobody claimed, and
+    /// whose tag names an address that is to be bought (or names none), may be that address's own.
+    fn stop_before_buying_what_may_be_owned(&mut self) {
+        let desired = self.inputs.desired;
+        if self.batches.is_empty() {
+            return;
+        }
+        let wanted: BTreeSet<&str> = self.batches.iter().map(|batch| batch.token.short()).collect();
+        let mut unclear = Vec::new();
+        for instance in self.unclaimed() {
+            if matches!(instance.attributes.life(), Life::Isolated | Life::Ending) {
+                continue;
+            }
+            let may_be_ours = match desired.ownership {
+                // A batch that is being bought right now, by another writer or seen in part: apply waits and looks again.
+                Ownership::Tags => {
+                    !ownership::batch_of(instance).is_some_and(|batch| wanted.contains(batch))
+                        && self.tag_names_what_is_missing(instance)
+                }
+                // More candidates than members, or fewer.
+                Ownership::Name => self.batches.iter().any(|batch| {
+                    let one = [instance];
+                    ownership::find(&sought(desired, batch), one) != Finding::Nothing
+                }),
+            };
+            if may_be_ours {
+                unclear.push(instance);
+            }
+        }
+        if unclear.is_empty() {
+            return;
+        }
+        let list: Vec<String> = unclear
+            .iter()
+            .map(|i| format!("{} (`{}`, {})", i.id, i.attributes.instance_name, i.attributes.state))
+            .collect();
+        let what = format!(
+            "the cloud has {} of stack `{}` that the state does not know, and {} to be bought: {}",
+            count(unclear.len(), "instance"),
+            desired.stack,
+            compact(self.missing.keys().copied()),
+            list.join(", ")
+        );
+        self.blocked.push(Blocked {
+            what,
+            help: vec![
+                "restore the state file from version control or from its .backup: it says who is who".into(),
+                "or, if these were bought by an earlier version of this manifest, apply that version once without a state: \
+                 unchanged, it finds its own instances again"
+                    .into(),
+                "or, if they are not of this stack's addresses, buy all the same with --buy-anyway".into(),
+            ],
+        });
+    }
+
+    fn tag_names_what_is_missing(&self, instance: &ObservedInstance) -> bool {
+        let value = instance.attributes.tags.get(crate::cloud::types::TAG_BATCH);
+        let Some((_, members)) = value.and_then(|value| value.split_once(' ')) else { return true };
+        let named = crate::model::address::expand_compact(members);
+        named.is_none_or(|named| named.iter().any(|address| self.missing.contains_key(address)))
+    }
+
+    fn finish(mut self) -> Planned {
+        let desired = self.inputs.desired;
+        let open = self.inputs.open.values().map(|open| OpenPurchase {
+            token: open.intent.token.clone(),
+            members: open.intent.members.iter().map(|member| member.address.clone()).collect(),
+            attempts: open.attempts.len(),
+            answered: open.answer.is_some(),
+        });
+        let open: Vec<OpenPurchase> = open.collect();
+        if desired.instances.is_empty() && self.changes.iter().any(|change| change.action == Action::Isolate) {
+            self.blocked.push(Blocked {
+                what: format!(
+                    "the manifest wants no instance at all, and stack `{}` has {}",
+                    desired.stack,
+                    count(self.inputs.prior.instances.len(), "instance")
+                ),
+                help: vec!["if all of them are to go, say so with `lhprov destroy`".into()],
+            });
+        }
+        self.changes
+            .sort_by(|a, b| (&a.address, a.action, &a.instance_id).cmp(&(&b.address, b.action, &b.instance_id)));
+        Planned {
+            plan: Plan { changes: self.changes, batches: self.batches, open },
+            diagnostics: self.diagnostics,
+            blocked: self.blocked,
+            adopted: self.adopted,
+        }
+    }
+}
+
+/// A batch in the words of the search for its instances.
+pub fn sought<'a>(desired: &'a DesiredState, batch: &'a Batch) -> Sought<'a> {
+    Sought {
+        stack: &desired.stack,
+        ownership: desired.ownership,
+        token: &batch.token,
+        members: batch.members.iter().map(|member| (&member.address, member.name.as_str())).collect(),
+        purchase_name: &batch.spec.instance_name,
+        bundle_id: &batch.spec.bundle_id,
+        blueprint_id: &batch.spec.blueprint_id,
+        zones: batch.spec.zones.iter().map(String::as_str).collect(),
+        since: None,
+    }
+}
+
+/// The spec for people: a password is a word.
+fn shown_spec(desired: &DesiredInstance) -> Value {
+    let mut spec = desired.spec.to_json("");
+    if desired.spec.password().is_some() {
+        spec["login"] = serde_json::json!({"password": "(sensitive)"});
+    }
+    spec
+}
+
+fn count(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
