@@ -2,7 +2,8 @@
 //!
 //! What it must never do: repeat, follow a redirect, or call a failure harmless that may not be. A failure is `NotSent` only
 //! where no connection came about; from the first byte on, everything that is not an answer of the API is `Ambiguous`.
-//! HTTP/1.1 over a pool of kept-alive connections. No proxy is used unless one is given: the environment is not asked.
+//! HTTP/1.1 over a pool of kept-alive connections. The pool may move a request of which nothing was written yet from a
+//! connection that has died to a fresh one; that is still one request. No proxy is used unless one is given: the environment is not asked.
 
 use super::answer::{self, Answer};
 use super::credential::Credential;
