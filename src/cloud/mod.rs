@@ -6,5 +6,22 @@ pub mod limits;
 pub mod port;
 pub mod types;
 
+pub mod classify;
+pub mod explain;
+
+pub mod answer;
+pub mod endpoint;
+pub mod redact;
+pub mod sign;
+
+pub mod jitter;
+pub mod limiter;
+pub mod queue;
+pub mod retry;
+
+pub mod client;
+pub mod credential;
+pub mod paced;
+
 pub use error::{CloudError, ErrorClass};
 pub use port::{CloudRead, CloudWrite, Prepared, ReadAction, Transport, WriteAction};
