@@ -42,7 +42,9 @@ fn small_decimal(text: &str) -> Option<i128> {
 /// Whether the text may be null, a boolean or a number at all: it starts like one and has no character that none has.
 fn may_be_typed(text: &str) -> bool {
     text.len() <= TYPED_SCALAR_BYTES_MAX
-        && text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | '~' | 'n' | 'N' | 't' | 'T' | 'f' | 'F'))
+        && text.starts_with(|c: char| {
+            c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | '~' | 'n' | 'N' | 't' | 'T' | 'f' | 'F')
+        })
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.' | b'~'))
         && (text.starts_with(|c: char| !c.is_ascii_alphabetic()) || text.len() <= "false".len())
 }
@@ -70,7 +72,9 @@ mod tests {
     #[test]
     fn follows_yaml_1_2() {
         let mut typing = Typing::default();
-        for text in ["no", "yes", "on", "off", "y", "017", "12:34:56", "1_000", "Nonsense", "ap-guangzhou", "-", "1.2.3"] {
+        for text in
+            ["no", "yes", "on", "off", "y", "017", "12:34:56", "1_000", "Nonsense", "ap-guangzhou", "-", "1.2.3"]
+        {
             assert_eq!(typing.plain(text), ScalarKind::String, "{text}");
         }
         for text in ["", "~", "null", "Null", "NULL"] {
@@ -88,7 +92,8 @@ mod tests {
 
     #[test]
     fn the_short_cut_takes_nothing_that_serde_yaml_types() {
-        let odd = ["infinity", "inf", "nan", "NaN", "1e3", "+1", "-0x1F", "0b11", "-.INF", "+.inf", "1e400", "00", "-0"];
+        let odd =
+            ["infinity", "inf", "nan", "NaN", "1e3", "+1", "-0x1F", "0b11", "-.INF", "+.inf", "1e400", "00", "-0"];
         let mut typing = Typing::default();
         for text in odd {
             let (short, long) = (typing.plain(text), ask(text));

@@ -182,7 +182,8 @@ fn guess_secret(line: &str) -> Option<std::ops::Range<usize>> {
     let start = colon + 1 + (value.len() - value.trim_start().len());
     let rest = &line[start..];
     let harmless = rest.trim_start_matches(['"', '\'']);
-    if ["${env:", "{", "true", "false"].iter().any(|prefix| harmless.starts_with(prefix)) || line[key..colon].len() > 10 {
+    if ["${env:", "{", "true", "false"].iter().any(|prefix| harmless.starts_with(prefix)) || line[key..colon].len() > 10
+    {
         return None;
     }
     Some(start..start + rest.find([',', '}']).unwrap_or(rest.len()))
@@ -308,7 +309,8 @@ mod tests {
 
     #[test]
     fn finds_columns_in_characters_and_hides_passwords() {
-        let mut sources = Sources::from_texts([("m.yaml", "\u{feff}a: 1\r\n中文: x\n  password: hunter2-X, b: 1\nc: top")]);
+        let mut sources =
+            Sources::from_texts([("m.yaml", "\u{feff}a: 1\r\n中文: x\n  password: hunter2-X, b: 1\nc: top")]);
         let id = SourceId(0);
         let text = sources.text(id).to_owned();
         let at = |needle: &str| {
