@@ -8,6 +8,7 @@ use super::schema::{
     TextSource, TimeoutsBlock, VolumeBlock,
 };
 use crate::diag::{Diagnostic, Span, Spanned};
+use std::collections::BTreeMap;
 
 impl Reader<'_> {
     /// A block.
@@ -20,7 +21,7 @@ impl Reader<'_> {
             match key {
                 "bundle_id" => block.bundle_id = self.text(value),
                 "blueprint_id" => block.blueprint_id = self.text(value),
-                "charge" => block.charge = self.charge(value),
+                "charge" => block.charge = self.charge(value, &mut block.places),
                 "instance_name" => block.instance_name = self.text(value),
                 "zones" => block.zones = self.list(value, Reader::text),
                 "count" => block.count = self.number(value),
@@ -41,11 +42,14 @@ impl Reader<'_> {
         Some(block)
     }
 
-    fn charge(&mut self, node: &Node) -> ChargeBlock {
+    fn charge(&mut self, node: &Node, places: &mut BTreeMap<&'static str, Span>) -> ChargeBlock {
         let mut charge = ChargeBlock::default();
         for (key, entry) in self.entries(node, &CHARGE).unwrap_or_default() {
             match key {
-                "period" => charge.period = self.integer(&entry.value),
+                "period" => {
+                    places.insert("charge.period", entry.value.span);
+                    charge.period = self.integer(&entry.value);
+                }
                 "renew_flag" => charge.renew_flag = self.text(&entry.value),
                 _ => unknown(key),
             }

@@ -10,7 +10,7 @@ mod keys;
 mod merge;
 pub mod node;
 pub mod parse;
-mod read;
+pub mod read;
 mod scalar;
 pub mod schema;
 pub mod source;
@@ -22,9 +22,11 @@ use crate::diag::Diagnostics;
 
 /// Parses, decodes and merges all texts. The manifest is there whenever its trees could be read at all, so that later
 /// checks can add what they find; whether it may be used is for `diagnostics` to say.
-pub fn load(sources: &mut Sources, diagnostics: &mut Diagnostics) -> Option<Manifest> {
+///
+/// `complete` says whether every file of the run is among the sources. If one is not, what is missing may well be in it.
+pub fn load(sources: &mut Sources, complete: bool, diagnostics: &mut Diagnostics) -> Option<Manifest> {
     let mut files = Vec::new();
-    let mut readable = true;
+    let mut readable = complete;
     for id in sources.ids() {
         let parsed = parse::parse(sources.text(id), id, diagnostics);
         sources.mask(id, parsed.secrets);
@@ -34,7 +36,6 @@ pub fn load(sources: &mut Sources, diagnostics: &mut Diagnostics) -> Option<Mani
         }
     }
     if !readable || files.is_empty() {
-        // What is missing may well be in the text that could not be read.
         return None;
     }
     merge::merge(files, diagnostics)

@@ -101,7 +101,8 @@ pub struct Block {
     pub protect: Option<bool>,
     /// Waits.
     pub timeouts: TimeoutsBlock,
-    /// Where each key was written: the value where that is a scalar, else the key.
+    /// Where each key was written: the value where that is a scalar, else the key. A key is here also when its value could
+    /// not be read: what is wrong is not also missing. `charge.period` is here by that name.
     pub places: BTreeMap<&'static str, Span>,
 }
 
