@@ -109,7 +109,9 @@ pub(super) fn block_name(problems: &mut Problems<'_>, text: &Text) {
 
 /// An id: not empty, no white space, no control characters. What exists is for the service to say.
 pub(super) fn id(problems: &mut Problems<'_>, what: &str, span: Span, value: &str) {
-    if value.is_empty() || value.chars().any(|c| c.is_whitespace() || c.is_control()) {
+    if value.is_empty() {
+        problems.error("id", span, format!("the id of {what} may not be empty"));
+    } else if value.chars().any(|c| c.is_whitespace() || c.is_control()) {
         problems.error("id", span, format!("`{value}` is not the id of {what}"));
     }
 }

@@ -142,7 +142,10 @@ impl Scope<'_> {
                 (format!("{}{index}", block_name.value), block_name.span)
             }
         };
-        check::instance_name(problems, span, &name);
+        // A name that stems from an empty key was reported as the key.
+        if block.instance_name.is_some() || !block_name.value.is_empty() {
+            check::instance_name(problems, span, &name);
+        }
         name
     }
 

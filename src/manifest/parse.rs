@@ -322,7 +322,9 @@ impl Builder<'_> {
             }
         }
         let diagnostic = error("yaml-syntax", format!("this is not YAML: {}", problem.info()), span);
-        let diagnostic = if line.contains(": ") && line.matches(": ").count() > 1 && !line.contains(['"', '\'']) {
+        let diagnostic = if text[..offset as usize].ends_with('$') || text[..offset as usize].ends_with("${") {
+            diagnostic.help("inside `{…}` and `[…]` an interpolation has to be in quotes: \"${stack}\"")
+        } else if problem.info().starts_with("mapping values") {
             diagnostic.help("a value that contains `: ` has to be in quotes")
         } else {
             diagnostic

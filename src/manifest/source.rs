@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// The manifest when no `-f` is given.
@@ -174,19 +175,28 @@ impl Sources {
 }
 
 /// The part of a line that looks like a password written as it is. A text that does not parse has no spans to go by, and
-/// its error must not show the password either.
-fn guess_secret(line: &str) -> Option<std::ops::Range<usize>> {
-    let key = line.find("password")?;
+/// its error must not show the password either. Better a word too many than a character too few.
+fn guess_secret(line: &str) -> Option<Range<usize>> {
+    let key = line.match_indices("password").map(|(at, _)| at).find(|at| {
+        let before = line[..*at].chars().next_back();
+        let after = line[at + "password".len()..].trim_start_matches(['"', '\'', ' ', '\t']);
+        before.is_none_or(|c| !c.is_alphanumeric() && c != '_') && after.starts_with(':')
+    })?;
     let colon = key + line[key..].find(':')?;
     let value = &line[colon + 1..];
     let start = colon + 1 + (value.len() - value.trim_start().len());
     let rest = &line[start..];
-    let harmless = rest.trim_start_matches(['"', '\'']);
-    if ["${env:", "{", "true", "false"].iter().any(|prefix| harmless.starts_with(prefix)) || line[key..colon].len() > 10
-    {
+    let unquoted = rest.trim_start_matches(['"', '\'']);
+    if unquoted.starts_with("${env:") || rest.starts_with('{') {
         return None;
     }
-    Some(start..start + rest.find([',', '}']).unwrap_or(rest.len()))
+    let end = match rest.chars().next() {
+        Some(quote @ ('"' | '\'')) => rest[1..].find(quote).map(|at| at + 2),
+        // In a map of one line a comma or a brace ends the value; elsewhere both may be part of it.
+        _ if line[..key].contains('{') => rest.find([',', '}']),
+        _ => None,
+    };
+    Some(start..start + end.unwrap_or(rest.len()))
 }
 
 /// Why a file cannot be used.
@@ -310,7 +320,7 @@ mod tests {
     #[test]
     fn finds_columns_in_characters_and_hides_passwords() {
         let mut sources =
-            Sources::from_texts([("m.yaml", "\u{feff}a: 1\r\n中文: x\n  password: hunter2-X, b: 1\nc: top")]);
+            Sources::from_texts([("m.yaml", "\u{feff}a: 1\r\n中文: x\n  {password: hunter2-X, b: 1}\nc: top")]);
         let id = SourceId(0);
         let text = sources.text(id).to_owned();
         let at = |needle: &str| {
@@ -320,7 +330,19 @@ mod tests {
         let place = sources.location(at("x\n"));
         assert_eq!((place.path.as_str(), place.line, place.column), ("m.yaml", 2, 5));
         assert_eq!(sources.line_for_display(id, 0), Some((0, "a: 1".to_owned())));
-        assert_eq!(sources.line_for_display(id, 2).unwrap().1, "  password: *********, b: 1");
+        assert_eq!(sources.line_for_display(id, 2).unwrap().1, "  {password: *********, b: 1}");
+        for (line, hidden) in [
+            ("password: a,b}c d", 6),
+            ("- \"password\" : 'a}b', c: d", 5),
+            ("password: |", 1),
+            ("password: \"${env:X}\"", 0),
+            ("password: {file: x}", 0),
+            ("auto_generate_password: true", 0),
+        ] {
+            let sources = Sources::from_texts([("m.yaml", line)]);
+            let shown = sources.line_for_display(id, 0).unwrap().1;
+            assert_eq!(shown.matches('*').count(), hidden, "{shown}");
+        }
         sources.mask(id, vec![at("top")]);
         assert_eq!(sources.line_for_display(id, 3).unwrap().1, "c: ***");
         assert_eq!(sources.line_for_display(id, 9), None);
