@@ -73,7 +73,7 @@ fn valid_manifests_expand_to_what_stands_beside_them() {
         let desired = desired.unwrap_or_else(|| panic!("{name}: {messages}"));
         let text = desired::render(&desired);
         let again: serde_yaml::Value = serde_yaml::from_str(&text).expect("valid YAML");
-        assert_eq!(again["instances"].as_mapping().map(|map| map.len()), Some(desired.instances.len()));
+        assert_eq!(again["instances"].as_mapping().map(serde_yaml::Mapping::len), Some(desired.instances.len()));
         compare(&folder.join(name.replace(".yaml", ".expanded.yaml")), &text, &mut differences);
     }
     assert!(differences.is_empty(), "{}", differences.join("\n\n"));
@@ -91,6 +91,7 @@ fn examples_are_valid() {
 /// 10,000 blocks, 4 MB: a bound on work, far above what it takes, so that only a change of order fails it. The time is
 /// printed; in release it is to stay well under a quarter of a second.
 #[test]
+#[expect(clippy::print_stdout, reason = "a measurement, shown with --nocapture")]
 fn ten_thousand_blocks_take_no_time() {
     let mut text = String::from("version: 1\nstack: big\nregion: ap-guangzhou\ninstances:\n");
     for block in 0..10_000 {

@@ -4,7 +4,7 @@ use super::instance::unknown;
 use super::keys::MANIFEST;
 use super::node::Node;
 use super::read::Reader;
-use super::schema::{Block, Text};
+use super::schema::{Block, RateLimits, Text};
 use crate::diag::{Diagnostic, Diagnostics, Span, Spanned};
 use crate::model::{Ownership, Site};
 use std::time::Duration;
@@ -29,7 +29,7 @@ pub struct FileManifest {
     /// `visibility_grace`.
     pub visibility_grace: Option<Spanned<Duration>>,
     /// `rate_limits`, and where the key stands.
-    pub rate_limits: Option<Spanned<Vec<(Text, Spanned<i128>)>>>,
+    pub rate_limits: Option<Spanned<RateLimits>>,
     /// `defaults`, and where the key stands.
     pub defaults: Option<Spanned<Block>>,
     /// `instances`; none if the file has no such key.
@@ -102,7 +102,7 @@ impl Reader<'_> {
         Some(version.span)
     }
 
-    fn rate_limits(&mut self, node: &Node) -> Option<Vec<(Text, Spanned<i128>)>> {
+    fn rate_limits(&mut self, node: &Node) -> Option<RateLimits> {
         let entries = self.map(node)?;
         Some(entries.iter().filter_map(|entry| Some((self.key(entry)?, self.number(&entry.value)?))).collect())
     }

@@ -17,7 +17,7 @@ pub struct Manifest {
     /// How instances are recognised.
     pub ownership: Option<Spanned<Ownership>>,
     /// Requests a second, by action.
-    pub rate_limits: Vec<(Text, Spanned<i128>)>,
+    pub rate_limits: RateLimits,
     /// How long a token is trusted.
     pub token_ttl: Option<Spanned<Duration>>,
     /// After how long a purchase is listed.
@@ -25,6 +25,9 @@ pub struct Manifest {
     /// The blocks, `defaults` merged under each, in the order written.
     pub instances: Vec<NamedBlock>,
 }
+
+/// Requests a second, by action.
+pub type RateLimits = Vec<(Text, Spanned<i128>)>;
 
 /// A block and its name.
 #[derive(Clone, Debug)]

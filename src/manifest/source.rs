@@ -67,7 +67,7 @@ impl Sources {
                     continue;
                 }
                 match read_text(&file, SOURCE_BYTES_MAX) {
-                    Ok(text) => sources.add(&shown, &file, text),
+                    Ok(text) => sources.add(&shown, &file, &text),
                     Err(problem) => diagnostics.push(unreadable(&shown, &problem, paths.is_empty())),
                 }
             }
@@ -80,13 +80,13 @@ impl Sources {
         let mut sources = Self::default();
         for (path, text) in texts {
             let path = PathBuf::from(path.into());
-            sources.add(&path, &path, text.into());
+            sources.add(&path, &path, &text.into());
         }
         sources
     }
 
-    fn add(&mut self, shown: &Path, file: &Path, text: String) {
-        let text = text.strip_prefix('\u{feff}').map_or_else(|| text.clone(), str::to_owned);
+    fn add(&mut self, shown: &Path, file: &Path, text: &str) {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text).to_owned();
         let mut lines = vec![0];
         lines.extend(text.bytes().zip(1_u32..).filter(|(byte, _)| *byte == b'\n').map(|(_, next)| next));
         self.files.push(Source {

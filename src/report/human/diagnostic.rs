@@ -4,7 +4,7 @@
 //! passwords.
 
 use crate::diag::{Diagnostic, Diagnostics, Severity, SourceId, Span};
-use crate::manifest::Sources;
+use crate::manifest::source::Sources;
 use annotate_snippets::{Annotation, AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -134,7 +134,7 @@ impl Excerpt<'_> {
                 return self.show_far(group, sources, &shown, far);
             }
             let end = ranges.iter().map(|range| range.end).max().unwrap_or(0) + LINE_BYTES_AROUND;
-            let end = shown.floor_char_boundary(end.max(LINE_BYTES_AROUND * 2).min(shown.len()));
+            let end = boundary(&shown, end.max(LINE_BYTES_AROUND * 2).min(shown.len()));
             for (mark, range) in marks.iter().zip(ranges) {
                 let (before, marked) = (visible(&shown[..range.start]), visible(&shown[range]));
                 let start = text.len() + before.len();
@@ -156,8 +156,8 @@ impl Excerpt<'_> {
     fn show_far<'a>(&self, group: Group<'a>, sources: &Sources, line: &str, mark: &Range<usize>) -> Group<'a> {
         let Some(first) = self.marks.first() else { return group };
         let location = sources.location(first.span);
-        let from = line.floor_char_boundary(mark.start.saturating_sub(LINE_BYTES_AROUND));
-        let to = line.floor_char_boundary((mark.end + LINE_BYTES_AROUND).min(line.len()));
+        let from = boundary(line, mark.start.saturating_sub(LINE_BYTES_AROUND));
+        let to = boundary(line, (mark.end + LINE_BYTES_AROUND).min(line.len()));
         let (before, marked, after) = (&line[from..mark.start], &line[mark.clone()], &line[mark.end..to]);
         let note = format!("here, between the arrows: …{}»{}«{}…", visible(before), visible(marked), visible(after));
         let origin = Origin::path(clean(&location.path)).line(location.line).char_column(location.column);
@@ -170,9 +170,14 @@ impl Excerpt<'_> {
 /// The bytes of a line that a span marks, at most the beginning of a long one.
 fn range(span: Span, line_start: u32, line: &str) -> Range<usize> {
     let start = span.start.saturating_sub(line_start) as usize;
-    let start = line.floor_char_boundary(start.min(line.len()));
+    let start = boundary(line, start.min(line.len()));
     let end = (span.end.saturating_sub(line_start) as usize).clamp(start, start + UNDERLINE_BYTES_MAX);
-    start..line.floor_char_boundary(end.min(line.len())).max(start)
+    start..boundary(line, end.min(line.len())).max(start)
+}
+
+/// The last boundary between characters at or before a byte.
+fn boundary(text: &str, byte: usize) -> usize {
+    (0..=byte.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
 /// Control characters are made visible one for one, so that the underline stays under its text.
