@@ -212,7 +212,7 @@ pub(super) fn password(problems: &mut Problems<'_>, span: Span, password: &str) 
 }
 
 /// One tag of the user.
-pub(super) fn tag(problems: &mut Problems<'_>, key: &Text, value: &str) {
+pub(super) fn tag(problems: &mut Problems<'_>, key: &Text) {
     if key.value.starts_with(OWN_TAG_PREFIX) {
         problems.push(
             Diagnostic::error("tag", format!("tags that begin with `{OWN_TAG_PREFIX}` are set by lhprov itself"))
@@ -220,12 +220,8 @@ pub(super) fn tag(problems: &mut Problems<'_>, key: &Text, value: &str) {
                 .help("choose another key"),
         );
     }
-    // The Tag service documents 127 and 255 characters.
-    if key.value.is_empty() || key.value.chars().count() > 127 {
-        problems.error("tag", key.span, "the key of a tag has 1 to 127 characters");
-    }
-    if value.chars().count() > 255 {
-        problems.error("tag-value", key.span, "the value of a tag has at most 255 characters");
+    if key.value.is_empty() {
+        problems.error("tag", key.span, "the key of a tag may not be empty");
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 /// still one mistake.
 pub(super) struct Problems<'d> {
     diagnostics: &'d mut Diagnostics,
-    seen: HashSet<(Option<Span>, &'static str)>,
+    seen: HashSet<(Option<Span>, &'static str, String)>,
 }
 
 impl<'d> Problems<'d> {
@@ -17,7 +17,12 @@ impl<'d> Problems<'d> {
 
     /// Adds a problem, unless its place has one of its code.
     pub(super) fn push(&mut self, diagnostic: Diagnostic) {
-        if self.seen.insert((diagnostic.span, diagnostic.code)) {
+        self.push_distinct(diagnostic, "");
+    }
+
+    /// Adds a problem, unless its place has one of its code and of the same `what`. For texts in which there may be several.
+    pub(super) fn push_distinct(&mut self, diagnostic: Diagnostic, what: &str) {
+        if self.seen.insert((diagnostic.span, diagnostic.code, what.to_owned())) {
             self.diagnostics.push(diagnostic);
         }
     }

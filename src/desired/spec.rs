@@ -164,7 +164,7 @@ impl Scope<'_> {
         let mut tags = BTreeMap::new();
         for (key, text) in block.tags.iter().flatten() {
             let Some(value) = self.text(text, problems) else { continue };
-            check::tag(problems, key, &value);
+            check::tag(problems, key);
             tags.insert(key.value.clone(), value);
         }
         let tags_max = match self.context.ownership {
@@ -342,32 +342,32 @@ impl Scope<'_> {
         }
         let parts = parts(&text.value);
         let mut whole = String::new();
+        let mut good = true;
         for part in &parts {
             match part {
                 Part::Literal(literal) => whole.push_str(literal),
                 Part::Unclosed(_) => {
-                    problems.push(
-                        Diagnostic::error("interpolation", "this `${` is never closed")
-                            .at(text.span)
-                            .help("close it with `}`, or write `$${` for a literal `${`"),
-                    );
-                    return None;
+                    let diagnostic = Diagnostic::error("interpolation", "this `${` is never closed")
+                        .help("close it with `}`, or write `$${` for a literal `${`");
+                    problems.push_distinct(in_text(diagnostic, text, "${"), "unclosed");
+                    good = false;
                 }
-                Part::Expression(expression) => match self.name(expression, text.span, problems)? {
-                    Name::Stack => whole.push_str(self.context.stack.map_or("", |stack| &stack.value)),
-                    Name::CountIndex if parts.len() == 1 && !text.quoted => {
+                Part::Expression(expression) => match self.name(expression, text, problems) {
+                    None => good = false,
+                    Some(Name::Stack) => whole.push_str(self.context.stack.map_or("", |stack| &stack.value)),
+                    Some(Name::CountIndex) if parts.len() == 1 && !text.quoted => {
                         problems.push(
                             Diagnostic::error("wrong-type", "expected a string, found a number")
                                 .at(text.span)
                                 .help(format!("write it in quotes: \"{}\"", text.value)),
                         );
-                        return None;
+                        good = false;
                     }
-                    Name::CountIndex => whole.push_str(&self.index.unwrap_or(0).to_string()),
+                    Some(Name::CountIndex) => whole.push_str(&self.index.unwrap_or(0).to_string()),
                 },
             }
         }
-        Some(whole)
+        good.then_some(whole)
     }
 
     /// A whole number and its place.
@@ -376,7 +376,7 @@ impl Scope<'_> {
             Integer::Literal(number) => Some((number.value, number.span)),
             Integer::Expression(text) => {
                 if let [Part::Expression(expression)] = parts(&text.value)[..]
-                    && self.name(expression, text.span, problems)? == Name::CountIndex
+                    && self.name(expression, text, problems)? == Name::CountIndex
                 {
                     return Some((self.index.unwrap_or(0).into(), text.span));
                 }
@@ -387,7 +387,7 @@ impl Scope<'_> {
     }
 
     /// What an expression names, where that exists here.
-    fn name(&self, expression: &str, span: Span, problems: &mut Problems<'_>) -> Option<Name> {
+    fn name(&self, expression: &str, text: &Text, problems: &mut Problems<'_>) -> Option<Name> {
         let diagnostic = match name(expression) {
             Ok(Name::CountIndex) if self.index.is_none() => {
                 Diagnostic::error("interpolation", "there is no `count.index` without `count`")
@@ -412,7 +412,7 @@ impl Scope<'_> {
                 diagnostic.help("a literal `${` is written `$${`")
             }
         };
-        problems.push(diagnostic.at(span));
+        problems.push_distinct(in_text(diagnostic, text, expression), expression);
         None
     }
 
@@ -445,4 +445,14 @@ impl Scope<'_> {
             );
         }
     }
+}
+
+/// Puts a diagnostic at a text; in a text of several lines it says which of them holds `what`.
+fn in_text(diagnostic: Diagnostic, text: &Text, what: &str) -> Diagnostic {
+    let diagnostic = diagnostic.at(text.span);
+    if !text.value.contains('\n') || diagnostic.label.is_some() {
+        return diagnostic;
+    }
+    let line = text.value[..text.value.find(what).unwrap_or(0)].matches('\n').count() + 1;
+    diagnostic.label(format!("in line {line} of this text"))
 }

@@ -3,24 +3,25 @@
 //! The only part of the manifest that touches the disk. It only reads.
 
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Span};
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// The manifest when no `-f` is given.
 pub const MANIFEST_DEFAULT: &str = "lighthouse.yaml";
 
-/// Largest manifest file. Spans count bytes in 32 bits; 64 MiB is some 150,000 blocks, twice what a state can hold well.
+/// Largest manifest file. 64 MiB is some 150,000 blocks, more than a stack may
+/// have instances; and spans count bytes in 32 bits.
 pub const SOURCE_BYTES_MAX: u64 = 64 << 20;
 
 /// Largest file that a `{file: PATH}` may name. What the API takes is far smaller and is checked where it is known.
 pub const SIDE_FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// One text.
-#[derive(Debug)]
 struct Source {
     /// As the user gave it.
     path: String,
@@ -34,11 +35,18 @@ struct Source {
 }
 
 /// All texts of a run, by `SourceId`.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Sources {
     files: Vec<Source>,
     /// Files named by values, each read once however many blocks name it.
-    side_files: RefCell<BTreeMap<PathBuf, Result<String, String>>>,
+    side_files: Mutex<BTreeMap<PathBuf, Result<String, String>>>,
+}
+
+impl fmt::Debug for Sources {
+    // Texts may hold a password that should not be there, and files one that should.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.files.iter().map(|source| &source.path)).finish()
+    }
 }
 
 /// A place as people write it.
@@ -167,7 +175,8 @@ impl Sources {
         let folder = self.get(id).map_or(Path::new(""), |source| &source.folder);
         let file = folder.join(path);
         self.side_files
-            .borrow_mut()
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
             .entry(file)
             .or_insert_with_key(|file| read_text(file, SIDE_FILE_BYTES_MAX).map_err(|problem| problem.to_string()))
             .clone()
