@@ -1,0 +1,294 @@
+//! Rules about single values. Each has a code and names the value's place.
+
+use super::problems::Problems;
+use crate::diag::{Diagnostic, Span, did_you_mean};
+use crate::manifest::read::not_one_of;
+use crate::manifest::schema::Text;
+use crate::model::{InitCommand, RenewFlag};
+
+/// Longest instance name, in characters (API model, ModifyInstancesAttribute).
+const NAME_CHARACTERS_MAX: usize = 60;
+/// Most key pairs at creation (API model, LoginConfiguration).
+const KEY_IDS_MAX: usize = 5;
+/// Most bytes of an init command once it is base64 (API model, Command).
+const INIT_COMMAND_BASE64_MAX: usize = 64 * 1024;
+/// Longest init command in seconds (API model, Command).
+const INIT_COMMAND_SECONDS_MAX: i128 = 86_400;
+/// Months that can be bought (API model, InstanceChargePrepaid).
+const PERIODS_OVER_A_YEAR: [i128; 4] = [24, 36, 48, 60];
+/// Requests a second above every documented limit; more would be a slip.
+const RATE_LIMIT_MAX: i128 = 1000;
+/// Tags that lhprov itself sets begin so.
+const OWN_TAG_PREFIX: &str = "lhprov-";
+
+/// Actions whose pace can be set.
+const ACTIONS: &[&str] = &[
+    "CreateInstances",
+    "DescribeInstances",
+    "DescribeBundles",
+    "DescribeBlueprints",
+    "DescribeZones",
+    "DescribeRegions",
+    "DescribeGeneralResourceQuotas",
+    "DescribeInstancesReturnable",
+    "DescribeModifyInstanceBundles",
+    "InquirePriceCreateInstances",
+    "InquirePriceRenewInstances",
+    "ModifyInstancesAttribute",
+    "ModifyInstancesRenewFlag",
+    "ModifyInstancesBundle",
+    "ResetInstance",
+    "ResetInstancesPassword",
+    "AssociateInstancesKeyPairs",
+    "DisassociateInstancesKeyPairs",
+    "RenewInstances",
+    "StartInstances",
+    "StopInstances",
+    "IsolateInstances",
+    "TerminateInstances",
+];
+
+/// The stack's name goes into file names, tags and tokens.
+pub(super) fn stack_name(problems: &mut Problems<'_>, text: &Text) -> bool {
+    let bytes = text.value.as_bytes();
+    let inside = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'-');
+    let good = (1..=63).contains(&bytes.len())
+        && (bytes[0].is_ascii_lowercase() || bytes[0].is_ascii_digit())
+        && bytes.iter().all(inside);
+    if !good {
+        problems.push(
+            Diagnostic::error("stack-name", format!("`{}` cannot be the name of a stack", text.value))
+                .at(text.span)
+                .help(
+                    "a stack's name has 1 to 63 characters: a-z, 0-9, `.`, `_` and `-`, the first a letter or a digit",
+                ),
+        );
+    }
+    good
+}
+
+/// A region looks like `ap-guangzhou`.
+pub(super) fn region(problems: &mut Problems<'_>, text: &Text) -> bool {
+    let good = text.value.split('-').count() >= 2
+        && text.value.split('-').all(|part| {
+            !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        });
+    if good && text.value.rsplit('-').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit())) {
+        let region = text.value.rsplit_once('-').map_or("", |(region, _)| region);
+        problems.push(
+            Diagnostic::error("region", format!("`{}` is a zone, not a region", text.value))
+                .at(text.span)
+                .help(format!("write `region: {region}`, and the zone under `zones` of an instance")),
+        );
+        return false;
+    }
+    if !good {
+        problems.push(
+            Diagnostic::error("region", format!("`{}` is not a region", text.value))
+                .at(text.span)
+                .help("a region looks like `ap-guangzhou`; `lhprov catalog regions` lists them"),
+        );
+    }
+    good
+}
+
+/// A block's name is part of addresses.
+pub(super) fn block_name(problems: &mut Problems<'_>, text: &Text) {
+    let bytes = text.value.as_bytes();
+    let inside = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    let good = (1..=60).contains(&bytes.len()) && bytes[0].is_ascii_alphanumeric() && bytes.iter().all(inside);
+    if !good {
+        problems.push(
+            Diagnostic::error("instance-key", format!("`{}` cannot be the name of an instance here", text.value))
+                .at(text.span)
+                .help("it has 1 to 60 characters: letters, digits, `_` and `-`, the first a letter or a digit")
+                .help("what the cloud shows is `instance_name`, which takes any characters"),
+        );
+    }
+}
+
+/// An id: not empty, no white space, no control characters. What exists is for the service to say.
+pub(super) fn id(problems: &mut Problems<'_>, what: &str, span: Span, value: &str) {
+    if value.is_empty() {
+        problems.error("id", span, format!("the id of {what} may not be empty"));
+    } else if value.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        problems.error("id", span, format!("`{value}` is not the id of {what}"));
+    }
+}
+
+/// The API's rule for instance names.
+pub(super) fn instance_name(problems: &mut Problems<'_>, span: Span, name: &str) {
+    let length = name.chars().count();
+    if name.trim().is_empty() {
+        problems.error("instance-name", span, "an instance name may not be empty");
+    } else if length > NAME_CHARACTERS_MAX {
+        problems.push(
+            Diagnostic::error(
+                "instance-name",
+                format!("an instance name has at most {NAME_CHARACTERS_MAX} characters"),
+            )
+            .at(span)
+            .label(format!("`{name}` has {length}")),
+        );
+    }
+}
+
+/// The months that can be bought.
+pub(super) fn period(problems: &mut Problems<'_>, span: Span, months: i128) -> Option<u32> {
+    if (1..=12).contains(&months) || PERIODS_OVER_A_YEAR.contains(&months) {
+        return u32::try_from(months).ok();
+    }
+    problems.push(
+        Diagnostic::error("period", format!("{months} months cannot be bought"))
+            .at(span)
+            .help("`period` is 1 to 12, 24, 36, 48 or 60 months"),
+    );
+    None
+}
+
+/// The renew flag in the API's spelling.
+pub(super) fn renew_flag(problems: &mut Problems<'_>, text: &Text) -> Option<RenewFlag> {
+    one_of(problems, text, "a renew flag", &RenewFlag::ALL)
+}
+
+/// One of a few words.
+pub(super) fn one_of<T: Copy>(problems: &mut Problems<'_>, text: &Text, what: &str, words: &[(&str, T)]) -> Option<T> {
+    let found = words.iter().find(|(word, _)| *word == text.value);
+    if found.is_none() {
+        problems.push(not_one_of(text, what, words.iter().map(|(word, _)| *word)));
+    }
+    found.map(|(_, value)| *value)
+}
+
+/// Zones of the stack's region, each once.
+pub(super) fn zone(problems: &mut Problems<'_>, region: Option<&str>, zone: &Text, before: &[String]) {
+    if before.contains(&zone.value) {
+        problems.error("duplicate-value", zone.span, format!("the zone `{}` is listed twice", zone.value));
+    }
+    let Some(region) = region else { return };
+    let number = zone.value.strip_prefix(region).and_then(|rest| rest.strip_prefix('-'));
+    if !number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())) {
+        problems.push(
+            Diagnostic::error("zone", format!("the zone `{}` is not in the region `{region}`", zone.value))
+                .at(zone.span)
+                .detail("One stack is one region.")
+                .help(format!("a zone of it looks like `{region}-1`; `lhprov catalog zones` lists them")),
+        );
+    }
+}
+
+/// Key pairs: at most five, each once.
+pub(super) fn key_ids(problems: &mut Problems<'_>, span: Span, ids: &[(String, Span)]) {
+    for (at, (id, span)) in ids.iter().enumerate() {
+        self::id(problems, "a key pair", *span, id);
+        if ids[..at].iter().any(|(other, _)| other == id) {
+            problems.error("duplicate-value", *span, format!("the key pair `{id}` is listed twice"));
+        }
+    }
+    if ids.len() > KEY_IDS_MAX {
+        let summary = format!("an instance takes at most {KEY_IDS_MAX} key pairs");
+        problems.push(Diagnostic::error("key-ids", summary).at(span).label(format!("{} here", ids.len())));
+    }
+}
+
+/// What a password has to be on every platform (API model, LoginConfiguration). No message repeats any of it.
+pub(super) fn password(problems: &mut Problems<'_>, span: Span, password: &str) {
+    let length = password.chars().count();
+    let classes: [fn(char) -> bool; 4] =
+        [|c| c.is_ascii_lowercase(), |c| c.is_ascii_uppercase(), |c| c.is_ascii_digit(), |c| c.is_ascii_punctuation()];
+    let kinds = classes.iter().filter(|class| password.chars().any(**class)).count();
+    let broken = if !(8..=30).contains(&length) {
+        "it has to have 8 to 30 characters (12 to 30 on Windows)"
+    } else if password.chars().any(char::is_whitespace) {
+        "it may not contain spaces or line breaks"
+    } else if password.starts_with('/') {
+        "it may not start with `/`"
+    } else if kinds < 3 {
+        "it has to mix at least three of: lower case, upper case, digits, symbols"
+    } else {
+        return;
+    };
+    problems.push(Diagnostic::error("password", "the service does not take this password").at(span).label(broken));
+}
+
+/// One tag of the user.
+pub(super) fn tag(problems: &mut Problems<'_>, key: &Text) {
+    if key.value.starts_with(OWN_TAG_PREFIX) {
+        problems.push(
+            Diagnostic::error("tag", format!("tags that begin with `{OWN_TAG_PREFIX}` are set by lhprov itself"))
+                .at(key.span)
+                .help("choose another key"),
+        );
+    }
+    if key.value.is_empty() {
+        problems.error("tag", key.span, "the key of a tag may not be empty");
+    }
+}
+
+/// A port.
+pub(super) fn port(problems: &mut Problems<'_>, span: Span, port: i128) -> Option<u16> {
+    let good = u16::try_from(port).ok().filter(|port| *port > 0);
+    if good.is_none() {
+        problems.error("port", span, format!("{port} is not a port: those are 1 to 65535"));
+    }
+    good
+}
+
+/// A transport protocol.
+pub(super) fn protocol(problems: &mut Problems<'_>, text: &Text) {
+    one_of(problems, text, "a protocol", &[("tcp", ()), ("udp", ()), ("sctp", ())]);
+}
+
+/// A container's restart policy.
+pub(super) fn restart_policy(problems: &mut Problems<'_>, text: &Text) {
+    let retries = text.value.strip_prefix("on-failure:");
+    if retries.is_some_and(|retries| !retries.is_empty() && retries.bytes().all(|byte| byte.is_ascii_digit())) {
+        return;
+    }
+    let words = [("no", ()), ("on-failure", ()), ("on-failure:3", ()), ("always", ())];
+    one_of(problems, text, "a restart policy", &words);
+}
+
+/// The seconds that an init command may take.
+pub(super) fn init_command_timeout(problems: &mut Problems<'_>, span: Span, seconds: i128) -> Option<u32> {
+    if !(1..=INIT_COMMAND_SECONDS_MAX).contains(&seconds) {
+        let summary = format!("`timeout` of an init command is 1 to {INIT_COMMAND_SECONDS_MAX} seconds");
+        problems.error("init-command-timeout", span, summary);
+        return None;
+    }
+    u32::try_from(seconds).ok()
+}
+
+/// The size of an init command as it is sent.
+pub(super) fn init_command(problems: &mut Problems<'_>, span: Span, command: &InitCommand) {
+    let encoded = command.content.len().div_ceil(3) * 4;
+    if command.content.is_empty() {
+        problems.error("init-command", span, "the init command is empty");
+    } else if encoded > INIT_COMMAND_BASE64_MAX {
+        problems.push(
+            Diagnostic::error("init-command", "the init command is larger than 64 KB in base64")
+                .at(span)
+                .label(format!("{} bytes, {encoded} in base64", command.content.len()))
+                .help("let a short command fetch the rest"),
+        );
+    }
+}
+
+/// One entry of `rate_limits`.
+pub(super) fn rate_limit(problems: &mut Problems<'_>, action: &Text, span: Span, limit: i128) -> Option<u32> {
+    if !ACTIONS.contains(&action.value.as_str()) {
+        let diagnostic =
+            Diagnostic::error("unknown-action", format!("lhprov calls no action `{}`", action.value)).at(action.span);
+        problems.push(match did_you_mean(&action.value, ACTIONS.iter().copied()) {
+            Some(near) => diagnostic.label(format!("did you mean `{near}`?")),
+            None => diagnostic.help("actions are written as in the API: `CreateInstances`"),
+        });
+        return None;
+    }
+    if !(1..=RATE_LIMIT_MAX).contains(&limit) {
+        let summary = format!("a rate limit is 1 to {RATE_LIMIT_MAX} requests a second");
+        problems.error("rate-limit", span, summary);
+        return None;
+    }
+    u32::try_from(limit).ok()
+}

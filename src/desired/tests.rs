@@ -1,0 +1,234 @@
+//! Tests of expansion: what becomes of a manifest that is right, and that nothing panics on one that is not.
+
+use super::*;
+use crate::model::{Address, Login, Ownership, Site};
+use proptest::prelude::*;
+use std::time::{Duration, Instant};
+
+const HEAD: &str = "version: 1\nstack: shop\nregion: ap-guangzhou\n\
+     defaults: { bundle_id: b, blueprint_id: c, charge: { period: 1 }, tags: { owner: all, tier: none } }\ninstances:\n";
+
+fn environment(name: &str) -> Option<String> {
+    (name == "PASSWORD").then(|| "Long-enough-1".to_owned())
+}
+
+fn outcome(text: &str) -> (Option<DesiredState>, Vec<&'static str>) {
+    let (desired, _, diagnostics) = load_sources(Sources::from_texts([("m.yaml", text)]), &environment);
+    (desired, diagnostics.sorted().into_iter().map(|diagnostic| diagnostic.code).collect())
+}
+
+fn desired(instances: &str) -> DesiredState {
+    let (desired, problems) = outcome(&format!("{HEAD}{instances}"));
+    desired.unwrap_or_else(|| panic!("{problems:?}"))
+}
+
+fn codes(instances: &str) -> Vec<&'static str> {
+    outcome(&format!("{HEAD}{instances}")).1
+}
+
+#[test]
+fn count_makes_addresses_and_names() {
+    let state = desired("  web: { count: 2 }\n  db: {}\n  one: { count: 1 }\n  none: { count: 0 }\n");
+    let addresses: Vec<String> = state.instances.keys().map(ToString::to_string).collect();
+    assert_eq!(addresses, ["db", "one[0]", "web[0]", "web[1]"]);
+    let names: Vec<&str> = state.instances.values().map(|wanted| wanted.spec.instance_name.as_str()).collect();
+    assert_eq!(names, ["db", "one-0", "web-0", "web-1"]);
+    assert_eq!((state.site, state.ownership), (Site::China, Ownership::Tags));
+    assert_eq!(state.token_ttl, state::TOKEN_TTL_DEFAULT);
+}
+
+#[test]
+fn defaults_lie_under_every_block_key_by_key() {
+    let text =
+        "  web:\n    charge: { renew_flag: NOTIFY_AND_AUTO_RENEW }\n    tags: { tier: front }\n    bundle_id: own\n";
+    let state = desired(text);
+    let spec = &state.instances[&Address::single("web")].spec;
+    assert_eq!((spec.bundle_id.as_str(), spec.blueprint_id.as_str(), spec.charge.period), ("own", "c", 1));
+    assert_eq!(spec.charge.renew_flag.as_str(), "NOTIFY_AND_AUTO_RENEW");
+    assert_eq!(
+        spec.tags.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>(),
+        ["owner=all", "tier=front"]
+    );
+}
+
+#[test]
+fn interpolation_keeps_types_and_literals() {
+    let text = "  web:\n    count: 2\n    instance_name: \"${stack}-${ count.index }$${x}\"\n    tags: { index: \"${count.index}\" }\n    \
+                containers: [{ container_image: i, publish_ports: [{ host_port: 80, container_port: 81 }] }]\n    \
+                init_command: { content: x, timeout: 5 }\n";
+    let state = desired(text);
+    let spec = &state.instances[&Address::indexed("web", 1)].spec;
+    assert_eq!(spec.instance_name, "shop-1${x}");
+    assert_eq!(spec.tags["index"], "1");
+    // A number from an expression is checked like a number.
+    assert_eq!(codes("  web: { count: 2, charge: { period: \"${count.index}\" } }\n"), ["period"]);
+    assert_eq!(codes("  web: { instance_name: \"${count.index}\" }\n"), ["interpolation"]);
+}
+
+#[test]
+fn passwords_come_from_outside() {
+    let state = desired("  web: { login: { password: \"${env:PASSWORD}\" } }\n");
+    let login = state.instances[&Address::single("web")].spec.login.clone();
+    assert!(matches!(login, Some(Login::Password(secret)) if secret.expose() == "Long-enough-1"));
+    assert!(render(&state).contains(render::PASSWORD_PLACEHOLDER));
+    assert!(!render(&state).contains("Long-enough"));
+}
+
+#[test]
+fn the_password_rule_of_the_api() {
+    let mut diagnostics = Diagnostics::default();
+    let mut problems = problems::Problems::new(&mut diagnostics);
+    let mut expected = 0;
+    for (password, good) in [
+        ("Abcdefg1", true),
+        ("abcdef-1", true),
+        ("abcdefg1", false),
+        ("Abcdef1", false),
+        ("Abc def-1", false),
+        ("/Abcdef-1", false),
+        ("Abcdefghijklmnopqrstuvwxyz-1234", false),
+    ] {
+        let at = crate::diag::Span { source: crate::diag::SourceId(0), start: expected, end: 99 };
+        check::password(&mut problems, at, password);
+        expected += u32::from(!good);
+    }
+    assert_eq!(diagnostics.sorted().len(), expected as usize);
+}
+
+#[test]
+fn dependencies_name_blocks_and_instances() {
+    let state = desired("  db: {}\n  app: { count: 2 }\n  web: { count: 2, depends_on: [db, app, \"app[1]\", db] }\n");
+    let [first, second] = [0, 1].map(|index| &state.instances[&Address::indexed("web", index)].depends_on);
+    assert_eq!(
+        first[..],
+        [
+            DependencyRef::Block("app".into()),
+            DependencyRef::Block("db".into()),
+            DependencyRef::Instance(Address::indexed("app", 1))
+        ]
+    );
+    assert!(std::sync::Arc::ptr_eq(first, second));
+    let state = desired("  app: { count: 2 }\n  web: { count: 2, depends_on: [\"app[${count.index}]\"] }\n");
+    let second = &state.instances[&Address::indexed("web", 1)].depends_on;
+    assert_eq!(second[..], [DependencyRef::Instance(Address::indexed("app", 1))]);
+}
+
+#[test]
+fn cycles_are_found_where_they_are_and_nowhere_else() {
+    assert_eq!(codes("  a: { depends_on: [b] }\n  b: { depends_on: [c] }\n  c: {}\n"), [""; 0]);
+    // `b[1]` waits for `a[1]`, and `a[0]` for `b[0]`: blocks in a circle, instances not.
+    let text = "  a: { count: 2 }\n  b: { count: 2, depends_on: [\"a[${count.index}]\"] }\n  c: { depends_on: [\"b[0]\", a] }\n";
+    assert_eq!(codes(text), [""; 0]);
+    assert_eq!(codes("  a: { depends_on: [b] }\n  b: { depends_on: [a] }\n"), ["dependency-cycle"]);
+    let text =
+        "  a: { depends_on: [b] }\n  b: { depends_on: [a] }\n  c: { depends_on: [d] }\n  d: { depends_on: [c] }\n";
+    assert_eq!(codes(text), ["dependency-cycle"; 2]);
+    // A block of none still stands in the way of nothing.
+    assert_eq!(codes("  a: { depends_on: [b] }\n  b: { count: 0, depends_on: [a] }\n"), [""; 0]);
+}
+
+#[test]
+fn large_fleets_cost_what_they_hold() {
+    let begun = Instant::now();
+    let state = desired("  db: { count: 20000 }\n  web: { count: 20000, depends_on: [db] }\n");
+    assert_eq!(state.instances.len(), 40_000);
+    let chain: String = (0..5000).map(|block| format!("  b{block}: {{ depends_on: [b{}] }}\n", block + 1)).collect();
+    assert_eq!(desired(&format!("{chain}  b5000: {{}}\n")).instances.len(), 5001);
+    assert_eq!(codes(&format!("{chain}  b5000: {{ depends_on: [b0] }}\n")), ["dependency-cycle"]);
+    // Far above what it takes, in debug, on a busy machine; an edge for each pair would be 400 million.
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn one_mistake_in_defaults_is_one_problem() {
+    let blocks: String = (0..50).map(|block| format!("  b{block}: {{ count: 3 }}\n")).collect();
+    let text = format!("{HEAD}{blocks}").replace("period: 1", "period: 13");
+    assert_eq!(outcome(&text).1, ["period"]);
+}
+
+/// Pieces of manifests, right and wrong, put together at random.
+fn fragments() -> impl Strategy<Value = String> {
+    let values = prop::sample::select(vec![
+        "1",
+        "-1",
+        "no",
+        "true",
+        "~",
+        "\"\"",
+        "x",
+        "[x]",
+        "{}",
+        "[]",
+        "{ file: x }",
+        "\"${count.index}\"",
+        "${stack}",
+        "\"${\"",
+        "\"${env:PASSWORD}\"",
+        "99999999999999999999",
+        "1e999",
+        "ap-guangzhou-3",
+        "{ period: 12 }",
+        "[a, \"a[0]\"]",
+        "[{}]",
+        "{ password: x, key_ids: [y] }",
+        "5m",
+        "\"名\u{1b}前\"",
+        "{ a: b }",
+        "{ 1: [2] }",
+        "b",
+        "[b]",
+    ]);
+    let keys = prop::sample::select(vec![
+        "bundle_id",
+        "blueprint_id",
+        "charge",
+        "instance_name",
+        "zones",
+        "count",
+        "depends_on",
+        "tags",
+        "login",
+        "containers",
+        "init_command",
+        "firewall_template_id",
+        "auto_voucher",
+        "domain_name",
+        "subdomain",
+        "protect",
+        "timeouts",
+        "for_each",
+        "nothing",
+    ]);
+    let block = prop::collection::vec((keys, values.clone()), 0..5).prop_map(|entries| {
+        entries.iter().fold(String::from("{"), |text, (key, value)| format!("{text} {key}: {value},")) + " }"
+    });
+    let top = prop::sample::select(vec![
+        "site: international",
+        "ownership: name",
+        "token_ttl: 1",
+        "defaults: ~",
+        "x: y",
+        "# z",
+    ]);
+    (top, prop::collection::vec((prop::sample::select(vec!["a", "b", "c", "\"\"", "7"]), block), 0..4)).prop_map(
+        |(top, blocks)| {
+            let blocks: String = blocks.iter().map(|(name, block)| format!("  {name}: {block}\n")).collect();
+            format!("version: 1\nstack: s\nregion: ap-guangzhou\n{top}\ninstances:\n{blocks}")
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// A state or an error, never a panic, and what comes out can be rendered and read again.
+    #[test]
+    fn no_manifest_panics(text in fragments()) {
+        let (desired, problems) = outcome(&text);
+        prop_assert_eq!(desired.is_none(), !problems.is_empty(), "{}", text);
+        if let Some(desired) = desired {
+            let rendered: serde_yaml::Value = serde_yaml::from_str(&render(&desired)).unwrap();
+            prop_assert_eq!(rendered["version"].as_u64(), Some(1));
+        }
+    }
+}

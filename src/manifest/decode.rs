@@ -1,0 +1,120 @@
+//! Nodes to what one file of the manifest says, with every problem found on the way.
+
+use super::instance::unknown;
+use super::keys::MANIFEST;
+use super::node::Node;
+use super::read::Reader;
+use super::schema::{Block, RateLimits, Text};
+use crate::diag::{Diagnostic, Diagnostics, Span, Spanned};
+use crate::model::{Ownership, Site};
+use std::time::Duration;
+
+/// What one file says.
+#[derive(Clone, Debug)]
+pub struct FileManifest {
+    /// Where the file starts.
+    pub start: Span,
+    /// `version`: its place.
+    pub version: Option<Span>,
+    /// `stack`.
+    pub stack: Option<Text>,
+    /// `region`.
+    pub region: Option<Text>,
+    /// `site`.
+    pub site: Option<Spanned<Site>>,
+    /// `ownership`.
+    pub ownership: Option<Spanned<Ownership>>,
+    /// `token_ttl`.
+    pub token_ttl: Option<Spanned<Duration>>,
+    /// `visibility_grace`.
+    pub visibility_grace: Option<Spanned<Duration>>,
+    /// `rate_limits`, and where the key stands.
+    pub rate_limits: Option<Spanned<RateLimits>>,
+    /// `defaults`, and where the key stands.
+    pub defaults: Option<Spanned<Block>>,
+    /// `instances`; none if the file has no such key.
+    pub instances: Option<Vec<(Text, Block)>>,
+    /// Keys that are there, whether or not their values could be read: what is wrong is not also missing.
+    pub written: Vec<&'static str>,
+}
+
+/// Decodes the tree of one file.
+pub fn decode(root: &Node, diagnostics: &mut Diagnostics) -> FileManifest {
+    let mut reader = Reader { diagnostics };
+    let mut file = FileManifest {
+        start: Span { start: 0, end: 0, ..root.span },
+        version: None,
+        stack: None,
+        region: None,
+        site: None,
+        ownership: None,
+        token_ttl: None,
+        visibility_grace: None,
+        rate_limits: None,
+        defaults: None,
+        instances: None,
+        written: Vec::new(),
+    };
+    let entries = reader.entries(root, &MANIFEST);
+    if entries.is_none() {
+        // A text that is no map at all says nothing; what it lacks is not worth listing.
+        file.written = MANIFEST.known.to_vec();
+    }
+    for (key, entry) in entries.unwrap_or_default() {
+        let (value, span) = (&entry.value, entry.key_span);
+        file.written.push(key);
+        match key {
+            "version" => file.version = reader.version(value),
+            "stack" => file.stack = reader.text(value),
+            "region" => file.region = reader.text(value),
+            "site" => {
+                let words = [Site::China, Site::International].map(|site| (site.as_str(), site));
+                file.site = reader.word(value, "a site", &words);
+            }
+            "ownership" => {
+                let words = [Ownership::Tags, Ownership::Name].map(|ownership| (ownership.as_str(), ownership));
+                file.ownership = reader.word(value, "a rule of ownership", &words);
+            }
+            "token_ttl" => {
+                file.token_ttl = reader.duration(value).map(|duration| Spanned { value: duration, span: value.span });
+            }
+            "visibility_grace" => {
+                file.visibility_grace =
+                    reader.duration(value).map(|duration| Spanned { value: duration, span: value.span });
+            }
+            "rate_limits" => file.rate_limits = reader.rate_limits(value).map(|value| Spanned { value, span }),
+            "defaults" => file.defaults = reader.block(value).map(|value| Spanned { value, span }),
+            "instances" => file.instances = reader.instances(value),
+            _ => unknown(key),
+        }
+    }
+    file
+}
+
+impl Reader<'_> {
+    fn version(&mut self, node: &Node) -> Option<Span> {
+        let version = self.number(node)?;
+        if version.value != 1 {
+            let summary = format!("this version of lhprov reads manifests of version 1, not {}", version.value);
+            self.diagnostics.push(Diagnostic::error("version", summary).at(version.span));
+            return None;
+        }
+        Some(version.span)
+    }
+
+    fn rate_limits(&mut self, node: &Node) -> Option<RateLimits> {
+        let entries = self.map(node)?;
+        Some(entries.iter().filter_map(|entry| Some((self.key(entry)?, self.number(&entry.value)?))).collect())
+    }
+
+    fn instances(&mut self, node: &Node) -> Option<Vec<(Text, Block)>> {
+        let entries = self.map(node)?;
+        let blocks = entries.iter().filter_map(|entry| {
+            let name = self.key(entry);
+            // A block that cannot be read still has a name that others may depend on.
+            let block = self.block(&entry.value).unwrap_or_default();
+            Some((name?, block))
+        });
+        Some(blocks.collect())
+    }
+}

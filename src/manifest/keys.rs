@@ -1,0 +1,97 @@
+//! Which keys each map of the manifest has, and which a later version will have.
+
+/// The keys of one kind of map.
+#[derive(Debug)]
+pub(super) struct Keys {
+    /// The kind of map, for people: `in an instance`.
+    pub place: &'static str,
+    /// Keys that are understood.
+    pub known: &'static [&'static str],
+    /// Keys that are part of the manifest's design, and that this version cannot honour. Passing over one in silence
+    /// would buy something else than what was written.
+    pub later: &'static [&'static str],
+}
+
+pub(super) const MANIFEST: Keys = Keys {
+    place: "at the top of a manifest",
+    known: &[
+        "version",
+        "stack",
+        "site",
+        "region",
+        "ownership",
+        "defaults",
+        "instances",
+        "rate_limits",
+        "token_ttl",
+        "visibility_grace",
+    ],
+    later: &[
+        "variables",
+        "outputs",
+        "include",
+        "moved",
+        "forget",
+        "limits",
+        "policy",
+        "allowed_accounts",
+        "key_pairs",
+        "disks",
+    ],
+};
+
+pub(super) const INSTANCE: Keys = Keys {
+    place: "in an instance",
+    known: &[
+        "bundle_id",
+        "blueprint_id",
+        "charge",
+        "instance_name",
+        "zones",
+        "count",
+        "depends_on",
+        "tags",
+        "login",
+        "containers",
+        "init_command",
+        "firewall_template_id",
+        "auto_voucher",
+        "domain_name",
+        "subdomain",
+        "protect",
+        "timeouts",
+    ],
+    later: &["for_each", "ignore_changes", "replace", "power", "firewall"],
+};
+
+pub(super) const CHARGE: Keys = Keys { place: "in `charge`", known: &["period", "renew_flag"], later: &[] };
+
+pub(super) const LOGIN: Keys =
+    Keys { place: "in `login`", known: &["key_ids", "password", "auto_generate_password"], later: &[] };
+
+pub(super) const CONTAINER: Keys = Keys {
+    place: "in a container",
+    known: &["container_image", "container_name", "envs", "publish_ports", "volumes", "command", "restart_policy"],
+    later: &[],
+};
+
+pub(super) const ENVIRONMENT: Keys = Keys { place: "in an entry of `envs`", known: &["key", "value"], later: &[] };
+
+pub(super) const PUBLISH_PORT: Keys = Keys {
+    place: "in an entry of `publish_ports`",
+    known: &["host_port", "container_port", "ip", "protocol"],
+    later: &[],
+};
+
+pub(super) const VOLUME: Keys =
+    Keys { place: "in an entry of `volumes`", known: &["container_path", "host_path"], later: &[] };
+
+pub(super) const INIT_COMMAND: Keys = Keys {
+    place: "in `init_command`",
+    known: &["content", "file", "timeout", "working_directory", "username"],
+    later: &[],
+};
+
+pub(super) const FILE: Keys = Keys { place: "beside `file`", known: &["file"], later: &[] };
+
+pub(super) const TIMEOUTS: Keys = Keys { place: "in `timeouts`", known: &["create", "update", "delete"], later: &[] };

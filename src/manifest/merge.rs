@@ -1,0 +1,123 @@
+//! Several files to one manifest, and `defaults` under every block.
+
+use super::decode::FileManifest;
+use super::schema::{Block, Manifest, NamedBlock, Text};
+use crate::diag::{Diagnostic, Diagnostics, Span, Spanned};
+use std::collections::BTreeMap;
+
+/// Merges what the files say.
+pub(super) fn merge(files: Vec<FileManifest>, diagnostics: &mut Diagnostics) -> Option<Manifest> {
+    let start = files.first()?.start;
+    let written = |key: &str| files.iter().any(|file| file.written.contains(&key));
+    for (key, example) in [("version", "version: 1"), ("stack", "stack: shop"), ("region", "region: ap-guangzhou")] {
+        if !written(key) {
+            diagnostics.push(
+                Diagnostic::error("missing-key", format!("the manifest has no `{key}`"))
+                    .at(start)
+                    .help(format!("write it at the top: `{example}`")),
+            );
+        }
+    }
+    if !written("instances") {
+        diagnostics.push(
+            Diagnostic::error("missing-instances", "the manifest has no `instances`")
+                .at(start)
+                .detail("A missing key may be a slip, so it never means to destroy everything.")
+                .help("write `instances: {}` if the stack is to be empty"),
+        );
+    }
+
+    let mut once = Once { diagnostics };
+    let stack = once.scalar("stack", files.iter().filter_map(|file| file.stack.clone()), |a, b| a.value == b.value);
+    let region = once.scalar("region", files.iter().filter_map(|file| file.region.clone()), |a, b| a.value == b.value);
+    let site = once.scalar("site", files.iter().filter_map(|file| file.site.clone()), equal);
+    let ownership = once.scalar("ownership", files.iter().filter_map(|file| file.ownership.clone()), equal);
+    let token_ttl = once.scalar("token_ttl", files.iter().filter_map(|file| file.token_ttl.clone()), equal);
+    let visibility_grace =
+        once.scalar("visibility_grace", files.iter().filter_map(|file| file.visibility_grace.clone()), equal);
+    // Maps are not compared: which of two files wins would be as good a guess as any.
+    let rate_limits =
+        once.scalar("rate_limits", files.iter().filter_map(|file| file.rate_limits.clone()), |_, _| false);
+    let defaults = once.scalar("defaults", files.iter().filter_map(|file| file.defaults.clone()), |_, _| false);
+    let blocks = files.into_iter().flat_map(|file| file.instances.unwrap_or_default());
+    let instances = instances(blocks, &defaults.map(|defaults| defaults.value).unwrap_or_default(), diagnostics);
+    Some(Manifest {
+        stack,
+        region,
+        site,
+        ownership,
+        rate_limits: rate_limits.map(|limits| limits.value).unwrap_or_default(),
+        token_ttl,
+        visibility_grace,
+        instances,
+    })
+}
+
+fn instances(
+    blocks: impl Iterator<Item = (Text, Block)>,
+    defaults: &Block,
+    diagnostics: &mut Diagnostics,
+) -> Vec<NamedBlock> {
+    let mut seen: BTreeMap<String, Span> = BTreeMap::new();
+    let mut merged = Vec::new();
+    for (name, block) in blocks {
+        if let Some(first) = seen.get(&name.value) {
+            diagnostics.push(
+                Diagnostic::error("duplicate-instance", format!("the instance `{}` is written twice", name.value))
+                    .at(name.span)
+                    .label("again here")
+                    .related(*first, "first here"),
+            );
+            continue;
+        }
+        seen.insert(name.value.clone(), name.span);
+        merged.push(NamedBlock { name, block: block.over(defaults) });
+    }
+    merged
+}
+
+fn equal<T: PartialEq>(a: &Spanned<T>, b: &Spanned<T>) -> bool {
+    a.value == b.value
+}
+
+/// Values that have a place.
+trait Placed {
+    fn place(&self) -> Span;
+}
+
+impl Placed for Text {
+    fn place(&self) -> Span {
+        self.span
+    }
+}
+
+impl<T> Placed for Spanned<T> {
+    fn place(&self) -> Span {
+        self.span
+    }
+}
+
+struct Once<'d> {
+    diagnostics: &'d mut Diagnostics,
+}
+
+impl Once<'_> {
+    /// The one value of a key; a second that is not the same is an error.
+    fn scalar<T: Placed>(&mut self, key: &str, values: impl Iterator<Item = T>, same: fn(&T, &T) -> bool) -> Option<T> {
+        let mut first: Option<T> = None;
+        for value in values {
+            match &first {
+                None => first = Some(value),
+                Some(known) if same(known, &value) => {}
+                Some(known) => self.diagnostics.push(
+                    Diagnostic::error("conflict", format!("two files of this manifest have a `{key}`"))
+                        .at(value.place())
+                        .label("here")
+                        .related(known.place(), "and here")
+                        .help(format!("keep `{key}` in one file")),
+                ),
+            }
+        }
+        first
+    }
+}

@@ -1,0 +1,359 @@
+//! The texts of a run: reads manifest files and the files they name, and finds lines and columns in them.
+//!
+//! The only part of the manifest that touches the disk. It only reads.
+
+use crate::diag::{Diagnostic, Diagnostics, SourceId, Span};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// The manifest when no `-f` is given.
+pub const MANIFEST_DEFAULT: &str = "lighthouse.yaml";
+
+/// Largest manifest file. 64 MiB is some 150,000 blocks, more than a stack may
+/// have instances; and spans count bytes in 32 bits.
+pub const SOURCE_BYTES_MAX: u64 = 64 << 20;
+
+/// Largest file that a `{file: PATH}` may name. What the API takes is far smaller and is checked where it is known.
+pub const SIDE_FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// One text.
+struct Source {
+    /// As the user gave it.
+    path: String,
+    /// Where relative paths inside it start.
+    folder: PathBuf,
+    text: String,
+    /// Byte at which each line starts.
+    lines: Vec<u32>,
+    /// Byte ranges that must not be shown: passwords written as they are.
+    secrets: Vec<Span>,
+}
+
+/// All texts of a run, by `SourceId`.
+#[derive(Default)]
+pub struct Sources {
+    files: Vec<Source>,
+    /// Files named by values, each read once however many blocks name it.
+    side_files: Mutex<BTreeMap<PathBuf, Result<String, String>>>,
+}
+
+impl fmt::Debug for Sources {
+    // Texts may hold a password that should not be there, and files one that should.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.files.iter().map(|source| &source.path)).finish()
+    }
+}
+
+/// A place as people write it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// Path as the user gave it.
+    pub path: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+}
+
+impl Sources {
+    /// Reads `paths` (or `lighthouse.yaml` if there are none); relative ones start at `directory`. A directory stands for
+    /// its `*.yaml` and `*.yml` in order of name, without those that begin with a dot. A file reached twice is read once.
+    pub fn read(directory: &Path, paths: &[PathBuf], diagnostics: &mut Diagnostics) -> Self {
+        let mut sources = Self::default();
+        let mut seen = BTreeSet::new();
+        let default = [PathBuf::from(MANIFEST_DEFAULT)];
+        for path in if paths.is_empty() { &default[..] } else { paths } {
+            for shown in expand_directory(directory, path, diagnostics) {
+                let file = directory.join(&shown);
+                // Where the path cannot be resolved, reading it says why.
+                if !seen.insert(fs::canonicalize(&file).unwrap_or_else(|_| file.clone())) {
+                    continue;
+                }
+                match read_text(&file, SOURCE_BYTES_MAX) {
+                    Ok(text) => sources.add(&shown, &file, &text),
+                    Err(problem) => diagnostics.push(unreadable(&shown, &problem, paths.is_empty())),
+                }
+            }
+        }
+        sources
+    }
+
+    /// From texts at hand, each with the path to show for it. Files that they name are looked for beside those paths.
+    pub fn from_texts(texts: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>) -> Self {
+        let mut sources = Self::default();
+        for (path, text) in texts {
+            let path = PathBuf::from(path.into());
+            sources.add(&path, &path, &text.into());
+        }
+        sources
+    }
+
+    fn add(&mut self, shown: &Path, file: &Path, text: &str) {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text).to_owned();
+        let mut lines = vec![0];
+        lines.extend(text.bytes().zip(1_u32..).filter(|(byte, _)| *byte == b'\n').map(|(_, next)| next));
+        self.files.push(Source {
+            path: shown.display().to_string(),
+            folder: file.parent().unwrap_or(Path::new("")).to_owned(),
+            text,
+            lines,
+            secrets: Vec::new(),
+        });
+    }
+
+    /// The ids of all texts, in the order in which they were given.
+    pub fn ids(&self) -> Vec<SourceId> {
+        (0..u32::try_from(self.files.len()).unwrap_or(u32::MAX)).map(SourceId).collect()
+    }
+
+    /// A text; empty for an id of another run.
+    pub fn text(&self, id: SourceId) -> &str {
+        self.get(id).map_or("", |source| &source.text)
+    }
+
+    /// The path of a text as the user gave it.
+    pub fn path(&self, id: SourceId) -> &str {
+        self.get(id).map_or("", |source| &source.path)
+    }
+
+    fn get(&self, id: SourceId) -> Option<&Source> {
+        self.files.get(id.0 as usize)
+    }
+
+    /// Notes places whose text is secret: `line_for_display` does not show them.
+    pub fn mask(&mut self, id: SourceId, secrets: Vec<Span>) {
+        if let Some(source) = self.files.get_mut(id.0 as usize) {
+            source.secrets.extend(secrets);
+        }
+    }
+
+    /// Where a span starts.
+    pub fn location(&self, span: Span) -> Location {
+        let Some(source) = self.get(span.source) else {
+            return Location { path: String::new(), line: 1, column: 1 };
+        };
+        let line = self.line_of(span.source, span.start);
+        let start = source.lines.get(line).map_or(0, |start| *start as usize);
+        let before = source.text.get(start..span.start as usize).unwrap_or("");
+        Location { path: source.path.clone(), line: line + 1, column: before.chars().count() + 1 }
+    }
+
+    /// The line, from 0, that holds byte `offset`.
+    pub fn line_of(&self, id: SourceId, offset: u32) -> usize {
+        self.get(id).map_or(0, |source| source.lines.partition_point(|start| *start <= offset).saturating_sub(1))
+    }
+
+    /// First byte and text of a line (from 0) without its line break, secrets blotted out byte by byte.
+    pub fn line_for_display(&self, id: SourceId, line: usize) -> Option<(u32, String)> {
+        let source = self.get(id)?;
+        let start = *source.lines.get(line)?;
+        let end = source.lines.get(line + 1).map_or(source.text.len(), |end| *end as usize);
+        let text = source.text.get(start as usize..end)?.trim_end_matches(['\n', '\r']);
+        let mut shown = String::with_capacity(text.len());
+        let guessed = guess_secret(text);
+        for (offset, character) in text.char_indices() {
+            let place = start + u32::try_from(offset).unwrap_or(u32::MAX);
+            let secret = source.secrets.iter().any(|span| (span.start..span.end).contains(&place))
+                || guessed.as_ref().is_some_and(|range| range.contains(&offset));
+            if secret && !character.is_whitespace() {
+                shown.extend(std::iter::repeat_n('*', character.len_utf8()));
+            } else {
+                shown.push(character);
+            }
+        }
+        Some((start, shown))
+    }
+
+    /// Reads a file that a value of text `id` names; relative paths start at that text's folder. The error is a fragment
+    /// that follows "cannot read `PATH`: ".
+    pub fn read_beside(&self, id: SourceId, path: &str) -> Result<String, String> {
+        let folder = self.get(id).map_or(Path::new(""), |source| &source.folder);
+        let file = folder.join(path);
+        self.side_files
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(file)
+            .or_insert_with_key(|file| read_text(file, SIDE_FILE_BYTES_MAX).map_err(|problem| problem.to_string()))
+            .clone()
+    }
+}
+
+/// The part of a line that looks like a password written as it is. A text that does not parse has no spans to go by, and
+/// its error must not show the password either. Better a word too many than a character too few.
+fn guess_secret(line: &str) -> Option<Range<usize>> {
+    let key = line.match_indices("password").map(|(at, _)| at).find(|at| {
+        let before = line[..*at].chars().next_back();
+        let after = line[at + "password".len()..].trim_start_matches(['"', '\'', ' ', '\t']);
+        before.is_none_or(|c| !c.is_alphanumeric() && c != '_') && after.starts_with(':')
+    })?;
+    let colon = key + line[key..].find(':')?;
+    let value = &line[colon + 1..];
+    let start = colon + 1 + (value.len() - value.trim_start().len());
+    let rest = &line[start..];
+    let unquoted = rest.trim_start_matches(['"', '\'']);
+    if unquoted.starts_with("${env:") || rest.starts_with('{') {
+        return None;
+    }
+    let end = match rest.chars().next() {
+        Some(quote @ ('"' | '\'')) => rest[1..].find(quote).map(|at| at + 2),
+        // In a map of one line a comma or a brace ends the value; elsewhere both may be part of it.
+        _ if line[..key].contains('{') => rest.find([',', '}']),
+        _ => None,
+    };
+    Some(start..start + end.unwrap_or(rest.len()))
+}
+
+/// Why a file cannot be used.
+#[derive(Debug, thiserror::Error)]
+enum ReadProblem {
+    #[error("{0}")]
+    Io(io::Error),
+    #[error("it is larger than {} MiB", .0 >> 20)]
+    TooLarge(u64),
+    #[error("it is not UTF-8 (first at line {line}, byte {byte} of the file)")]
+    NotUtf8 { line: usize, byte: usize },
+}
+
+fn read_text(file: &Path, bytes_max: u64) -> Result<String, ReadProblem> {
+    let mut bytes = Vec::new();
+    let read = File::open(file).and_then(|file| file.take(bytes_max + 1).read_to_end(&mut bytes));
+    read.map_err(ReadProblem::Io)?;
+    if bytes.len() as u64 > bytes_max {
+        return Err(ReadProblem::TooLarge(bytes_max));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let byte = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..byte].iter().filter(|byte| **byte == b'\n').count() + 1;
+        ReadProblem::NotUtf8 { line, byte }
+    })
+}
+
+fn unreadable(shown: &Path, problem: &ReadProblem, by_default: bool) -> Diagnostic {
+    let shown = shown.display();
+    match problem {
+        ReadProblem::Io(error) if error.kind() == io::ErrorKind::NotFound => {
+            let diagnostic = Diagnostic::error("manifest-not-found", format!("there is no manifest `{shown}`"));
+            if by_default {
+                diagnostic.help("name the manifest with `-f FILE`, or a directory of manifests with `-f DIRECTORY`")
+            } else {
+                diagnostic
+            }
+        }
+        ReadProblem::NotUtf8 { .. } => {
+            Diagnostic::error("manifest-unreadable", format!("cannot read `{shown}`: {problem}"))
+                .help("save the file as UTF-8")
+        }
+        _ => Diagnostic::error("manifest-unreadable", format!("cannot read `{shown}`: {problem}")),
+    }
+}
+
+/// The files that a path given by the user stands for.
+fn expand_directory(directory: &Path, path: &Path, diagnostics: &mut Diagnostics) -> Vec<PathBuf> {
+    let folder = directory.join(path);
+    if !folder.is_dir() {
+        return vec![path.to_owned()];
+    }
+    let listed = fs::read_dir(&folder).and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect());
+    let names: Vec<std::ffi::OsString> = match listed {
+        Ok(names) => names,
+        Err(error) => {
+            diagnostics.push(unreadable(path, &ReadProblem::Io(error), false));
+            return Vec::new();
+        }
+    };
+    let mut files: Vec<PathBuf> = names
+        .into_iter()
+        .filter(|name| !name.to_string_lossy().starts_with('.'))
+        .map(PathBuf::from)
+        .filter(|name| name.extension().is_some_and(|end| end == "yaml" || end == "yml"))
+        .filter(|name| !folder.join(name).is_dir())
+        .map(|name| path.join(name))
+        .collect();
+    files.sort();
+    if files.is_empty() {
+        diagnostics.push(
+            Diagnostic::error("manifest-not-found", format!("the directory `{}` holds no manifest", path.display()))
+                .detail("Files whose names end in .yaml or .yml are read, those in folders below it are not."),
+        );
+    }
+    files
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(folder: &Path, paths: &[&str]) -> (Sources, Vec<String>) {
+        let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
+        let mut diagnostics = Diagnostics::default();
+        let sources = Sources::read(folder, &paths, &mut diagnostics);
+        (sources, diagnostics.sorted().into_iter().map(|diagnostic| diagnostic.summary).collect())
+    }
+
+    #[test]
+    fn reads_files_and_directories_once_each_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("fleet")).unwrap();
+        fs::create_dir(folder.path().join("empty")).unwrap();
+        for name in ["fleet/b.yml", "fleet/a.yaml", "fleet/.hidden.yaml", "fleet/notes.txt", "lighthouse.yaml"] {
+            fs::write(folder.path().join(name), "a: 1\n").unwrap();
+        }
+        fs::write(folder.path().join("latin.yaml"), b"a: 1\nb: \xe9\n").unwrap();
+        let (sources, problems) = read(folder.path(), &["fleet", "fleet/a.yaml"]);
+        assert_eq!(problems, Vec::<String>::new());
+        let paths: Vec<&str> = sources.ids().into_iter().map(|id| sources.path(id)).collect();
+        assert_eq!(paths, ["fleet/a.yaml", "fleet/b.yml"]);
+        assert_eq!(read(folder.path(), &[]).0.ids().len(), 1);
+        assert_eq!(read(folder.path(), &["empty"]).1, ["the directory `empty` holds no manifest"]);
+        assert_eq!(read(folder.path(), &["none.yaml"]).1, ["there is no manifest `none.yaml`"]);
+        assert_eq!(
+            read(folder.path(), &["latin.yaml"]).1,
+            ["cannot read `latin.yaml`: it is not UTF-8 (first at line 2, byte 8 of the file)"]
+        );
+        assert_eq!(sources.read_beside(SourceId(0), "notes.txt").as_deref(), Ok("a: 1\n"));
+        assert!(sources.read_beside(SourceId(0), "../fleet").is_err());
+    }
+
+    #[test]
+    fn refuses_what_is_too_large_without_reading_it_all() {
+        let folder = tempfile::tempdir().unwrap();
+        File::create(folder.path().join("big.yaml")).unwrap().set_len(SOURCE_BYTES_MAX + 5).unwrap();
+        assert_eq!(read(folder.path(), &["big.yaml"]).1, ["cannot read `big.yaml`: it is larger than 64 MiB"]);
+    }
+
+    #[test]
+    fn finds_columns_in_characters_and_hides_passwords() {
+        let mut sources =
+            Sources::from_texts([("m.yaml", "\u{feff}a: 1\r\n中文: x\n  {password: hunter2-X, b: 1}\nc: top")]);
+        let id = SourceId(0);
+        let text = sources.text(id).to_owned();
+        let at = |needle: &str| {
+            let start = u32::try_from(text.find(needle).unwrap()).unwrap();
+            Span { source: id, start, end: start + 3 }
+        };
+        let place = sources.location(at("x\n"));
+        assert_eq!((place.path.as_str(), place.line, place.column), ("m.yaml", 2, 5));
+        assert_eq!(sources.line_for_display(id, 0), Some((0, "a: 1".to_owned())));
+        assert_eq!(sources.line_for_display(id, 2).unwrap().1, "  {password: *********, b: 1}");
+        for (line, hidden) in [
+            ("password: a,b}c d", 6),
+            ("- \"password\" : 'a}b', c: d", 5),
+            ("password: |", 1),
+            ("password: \"${env:X}\"", 0),
+            ("password: {file: x}", 0),
+            ("auto_generate_password: true", 0),
+        ] {
+            let sources = Sources::from_texts([("m.yaml", line)]);
+            let shown = sources.line_for_display(id, 0).unwrap().1;
+            assert_eq!(shown.matches('*').count(), hidden, "{shown}");
+        }
+        sources.mask(id, vec![at("top")]);
+        assert_eq!(sources.line_for_display(id, 3).unwrap().1, "c: ***");
+        assert_eq!(sources.line_for_display(id, 9), None);
+    }
+}

@@ -1,0 +1,3 @@
+//! Output for people.
+
+pub mod diagnostic;
