@@ -3,7 +3,7 @@
 use super::state::observed;
 use crate::cloud::limits::DESCRIBE_BATCH_MAX;
 use crate::cloud::port::{CloudRead, ReadAction};
-use crate::cloud::types::{DescribeInstancesReply, TAG_STACK, decode};
+use crate::cloud::types::{DescribeInstancesReply, Instance, TAG_STACK, decode};
 use crate::cloud::{CloudError, ErrorClass};
 use crate::model::{InstanceId, ObservedInstance, Ownership, StackName};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -36,31 +36,31 @@ pub async fn by_ids(
     cloud: &dyn CloudRead,
     ids: &[InstanceId],
 ) -> Result<BTreeMap<InstanceId, ObservedInstance>, CloudError> {
-    let pages = stream::iter(ids.chunks(DESCRIBE_BATCH_MAX))
-        .map(|chunk| async move {
-            let body = |ids: &[InstanceId]| json!({"InstanceIds": ids, "Limit": DESCRIBE_BATCH_MAX});
-            match describe(cloud, body(chunk)).await {
-                Err(error) if error.is("ResourceNotFound") && chunk.len() > 1 => {
-                    let mut found = Vec::new();
-                    for id in chunk {
-                        match describe(cloud, body(std::slice::from_ref(id))).await {
-                            Ok(reply) => found.extend(reply.instance_set),
-                            Err(error) if error.is("ResourceNotFound") => {}
-                            Err(error) => return Err(error),
-                        }
-                    }
-                    Ok(found)
-                }
-                Err(error) if error.is("ResourceNotFound") => Ok(Vec::new()),
-                Err(error) => Err(error),
-                Ok(reply) => Ok(reply.instance_set),
-            }
-        })
-        .buffered(PAGES_AT_ONCE)
-        .try_collect::<Vec<_>>()
-        .await?;
+    let chunks: Vec<Vec<InstanceId>> = ids.chunks(DESCRIBE_BATCH_MAX).map(<[InstanceId]>::to_vec).collect();
+    let calls: Vec<_> = chunks.into_iter().map(|chunk| describe_chunk(cloud, chunk)).collect();
+    let pages = stream::iter(calls).buffered(PAGES_AT_ONCE).try_collect::<Vec<_>>().await?;
     let all = pages.into_iter().flatten().map(observed);
     Ok(all.map(|instance| (instance.id.clone(), instance)).collect())
+}
+
+async fn describe_chunk(cloud: &dyn CloudRead, chunk: Vec<InstanceId>) -> Result<Vec<Instance>, CloudError> {
+    let body = |ids: &[InstanceId]| json!({"InstanceIds": ids, "Limit": DESCRIBE_BATCH_MAX});
+    match describe(cloud, body(&chunk)).await {
+        Ok(reply) => Ok(reply.instance_set),
+        Err(error) if error.is("ResourceNotFound") && chunk.len() > 1 => {
+            let mut found = Vec::new();
+            for id in &chunk {
+                match describe(cloud, body(std::slice::from_ref(id))).await {
+                    Ok(reply) => found.extend(reply.instance_set),
+                    Err(error) if error.is("ResourceNotFound") => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(found)
+        }
+        Err(error) if error.is("ResourceNotFound") => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Lists everything that the stack may own: by its tag, or, where there are no tags, everything in the region.
@@ -80,11 +80,9 @@ pub async fn owned(
         let first = describe(cloud, page(stack, ownership, 0)).await?;
         let total = first.total_count;
         let size = DESCRIBE_BATCH_MAX as u64;
-        let rest = stream::iter((1..total.div_ceil(size)).map(|n| n * size))
-            .map(|offset| describe(cloud, page(stack, ownership, offset)))
-            .buffered(PAGES_AT_ONCE)
-            .try_collect::<Vec<_>>()
-            .await?;
+        let calls: Vec<_> =
+            (1..total.div_ceil(size)).map(|n| describe(cloud, page(stack, ownership, n * size))).collect();
+        let rest = stream::iter(calls).buffered(PAGES_AT_ONCE).try_collect::<Vec<_>>().await?;
         let steady = rest.iter().all(|reply| reply.total_count == total);
         let mut ids = BTreeSet::new();
         let mut listed = 0u64;

@@ -301,7 +301,7 @@ impl<'a> Planner<'a> {
                     instance_id: Some(id),
                     source: Some(instance.span),
                     batch: None,
-                    predecessor: None,
+                    predecessor: Some(missing.predecessor),
                     diffs: Vec::new(),
                     after: Some(shown_spec(instance)),
                 });

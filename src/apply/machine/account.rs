@@ -1,0 +1,127 @@
+//! The account of a run: what became of everything, on every path to its end.
+
+use super::super::effect::Effect;
+use super::Machine;
+use super::purchase::Phase;
+use crate::event::{Event, Item, ItemStatus};
+use crate::model::{Address, InstanceId};
+use crate::state::PriorState;
+use crate::state::fold::OpenIntents;
+use std::collections::BTreeMap;
+
+/// How a machine ended.
+pub struct Account {
+    /// The state, every record applied.
+    pub state: PriorState,
+    /// What is still open.
+    pub open: OpenIntents,
+    /// Every item, by address.
+    pub items: Vec<Item>,
+    /// Whether a new plan would go on at once: a token named what is gone, or a batch brought fewer than asked.
+    pub replan: bool,
+    /// Whether the run was stopped: a signal, credentials, the disk.
+    pub stopped: bool,
+    /// Why nothing can be written down any more.
+    pub fatal: Option<String>,
+}
+
+impl Machine {
+    pub(super) fn set_item(
+        &mut self,
+        address: &Address,
+        instance_id: Option<&InstanceId>,
+        status: ItemStatus,
+        detail: Option<String>,
+        request_id: Option<String>,
+    ) {
+        // Not yet an instance and then one of its own: one item. A leftover of the address: another.
+        let key = match instance_id {
+            Some(id) if self.items.contains_key(&(address.clone(), Some(id.clone()))) => {
+                (address.clone(), Some(id.clone()))
+            }
+            Some(id) => {
+                self.items.remove(&(address.clone(), None));
+                (address.clone(), Some(id.clone()))
+            }
+            None => (address.clone(), None),
+        };
+        let public_addresses = instance_id.map(|id| self.public_addresses(id)).unwrap_or_default();
+        let item = Item {
+            address: address.clone(),
+            status,
+            instance_id: instance_id.cloned(),
+            public_addresses,
+            detail,
+            request_id,
+        };
+        if self.items.get(&key) != Some(&item) {
+            self.effects.push(Effect::Emit(Event::Item(item.clone())));
+            self.items.insert(key, item);
+        }
+    }
+
+    /// In which state a group's members are, for its progress line.
+    pub(super) fn group_states(&self, number: usize) -> BTreeMap<&'static str, usize> {
+        let mut states: BTreeMap<&'static str, usize> = BTreeMap::new();
+        let purchase = self.purchases.iter().find(|purchase| purchase.group == number);
+        if let Some(purchase) = purchase {
+            let total = purchase.intent.members.len();
+            let word = match purchase.phase {
+                Phase::Blocked => Some("waiting"),
+                Phase::Ready(_) | Phase::Looking(_) | Phase::Queued { .. } => Some("queued"),
+                Phase::InFlight => Some("buying"),
+                Phase::Answered => Some("pending"),
+                Phase::Settled => None,
+                Phase::Ended => Some("ended"),
+            };
+            if let Some(word) = word {
+                return BTreeMap::from([(word, total)]);
+            }
+        }
+        for address in &self.groups[number].members {
+            *states.entry(self.member_word(address)).or_default() += 1;
+        }
+        states
+    }
+
+    fn member_word(&self, address: &Address) -> &'static str {
+        let items = self.items.range((address.clone(), None)..).take_while(|((other, _), _)| other == address);
+        let last = items.map(|(_, item)| item.status).max();
+        match last {
+            Some(status) => match status {
+                ItemStatus::Running | ItemStatus::Updated | ItemStatus::Imported => "running",
+                ItemStatus::Isolated | ItemStatus::Forgotten => "isolated",
+                _ => "ended",
+            },
+            None => match self.state.instances.get(address) {
+                Some(recorded) => match self.waits.get(&recorded.instance_id) {
+                    Some(wait) if wait.running => "naming",
+                    Some(_) => "pending",
+                    None => "isolating",
+                },
+                None => "waiting",
+            },
+        }
+    }
+
+    /// Ends the machine and gives the account.
+    pub fn finish(mut self) -> Account {
+        for id in 0..self.purchases.len() {
+            if self.purchases[id].phase == Phase::Answered {
+                let members = self.purchases[id].intent.members.clone();
+                for member in members {
+                    let why = "bought; which of the batch's instances is its own is decided by the next apply";
+                    self.set_item(&member.address, None, ItemStatus::Pending, Some(why.into()), None);
+                }
+            }
+        }
+        Account {
+            state: self.state,
+            open: self.open,
+            items: self.items.into_values().collect(),
+            replan: self.replan,
+            stopped: self.stopping,
+            fatal: self.fatal,
+        }
+    }
+}

@@ -1,0 +1,460 @@
+//! The apply engine: a state machine without I/O, clock or async.
+//!
+//! `purchase` has the purchase protocol, `wait` what happens between an id and a running instance, `write` names and returns,
+//! `account` what became of everything. This file holds them together: dispatch, records, the end.
+
+mod account;
+mod purchase;
+mod wait;
+mod write;
+
+use super::effect::{Effect, Input, PurchaseId, TimerId};
+use super::graph::{ExecutionGraph, NodeId, NodeSpec};
+use crate::cloud::CloudError;
+use crate::desired::{DependencyRef, DesiredState};
+use crate::event::{Event, Item, ItemStatus, Progress};
+use crate::model::address::compact;
+use crate::model::{
+    Address, Attributes, ClientToken, InstanceId, ObservedInstance, Ownership, Secret, StackName, Timestamp,
+};
+use crate::plan::{Action, Plan};
+use crate::state::fold::OpenIntents;
+use crate::state::{Intent, PriorState, Record, apply_record};
+use purchase::Purchase;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use wait::Wait;
+use write::{EarlyRename, Write};
+
+pub use account::Account;
+
+/// What holds for the whole run.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The fleet.
+    pub stack: StackName,
+    /// How its instances are recognised.
+    pub ownership: Ownership,
+    /// How long after the first attempt a token is trusted to be remembered.
+    pub token_ttl: Duration,
+    /// After how long a purchase is certainly listed.
+    pub visibility_grace: Duration,
+    /// Buy although it is unclear what is already owned.
+    pub buy_anyway: bool,
+    /// Salt of fingerprints in the state.
+    pub salt: String,
+    /// Seed of the jitter.
+    pub seed: u64,
+}
+
+impl Setup {
+    /// From the manifest.
+    pub fn new(desired: &DesiredState, salt: String, seed: u64) -> Self {
+        Self {
+            stack: desired.stack.clone(),
+            ownership: desired.ownership,
+            token_ttl: desired.token_ttl,
+            visibility_grace: desired.visibility_grace,
+            buy_anyway: false,
+            salt,
+            seed,
+        }
+    }
+}
+
+/// What is to be done: a plan, or the purchases that an earlier run left open.
+pub enum Job<'a> {
+    /// Carry out a plan.
+    Apply {
+        /// The plan.
+        plan: &'a Plan,
+        /// What it was made for.
+        desired: &'a DesiredState,
+        /// What its refresh saw.
+        observed: &'a BTreeMap<InstanceId, ObservedInstance>,
+    },
+    /// Settle open purchases, before anything is planned.
+    Settle {
+        /// The present manifest: whether a purchase is still wanted, and its secret.
+        desired: &'a DesiredState,
+        /// Tokens that the present manifest would use.
+        wanted: BTreeSet<ClientToken>,
+    },
+}
+
+/// The machine.
+pub struct Machine {
+    setup: Setup,
+    state: PriorState,
+    open: OpenIntents,
+    purchases: Vec<Purchase>,
+    waits: BTreeMap<InstanceId, Wait>,
+    writes: Vec<Write>,
+    graph: ExecutionGraph,
+    /// Graph node of an instance that is only waited for; purchases have their own index as node.
+    resumed: BTreeMap<InstanceId, NodeId>,
+    /// Changes that need no call, recorded at the start.
+    at_start: Vec<Record>,
+    observed_at_start: BTreeMap<InstanceId, Attributes>,
+    groups: Vec<Group>,
+    items: BTreeMap<(Address, Option<InstanceId>), Item>,
+    effects: Vec<Effect>,
+    look_in_flight: bool,
+    turns_wanted: BTreeSet<crate::cloud::port::WriteAction>,
+    describes_in_flight: usize,
+    poll_scheduled: bool,
+    early_rename: EarlyRename,
+    /// Purchases whose instances all run.
+    released: BTreeSet<PurchaseId>,
+    stopping: bool,
+    fatal: Option<String>,
+    replan: bool,
+    jitter: u64,
+    started: bool,
+}
+
+/// What a progress line shows.
+struct Group {
+    label: String,
+    members: Vec<Address>,
+    shown: BTreeMap<&'static str, usize>,
+}
+
+impl Machine {
+    /// Prepares a job. `state` and `open` are what disk says, journal folded in.
+    pub fn new(setup: Setup, state: PriorState, open: OpenIntents, job: Job<'_>) -> Self {
+        let jitter = setup.seed;
+        let mut machine = Self {
+            setup,
+            state,
+            open,
+            purchases: Vec::new(),
+            waits: BTreeMap::new(),
+            writes: Vec::new(),
+            graph: ExecutionGraph::new(&[]),
+            resumed: BTreeMap::new(),
+            at_start: Vec::new(),
+            observed_at_start: BTreeMap::new(),
+            groups: Vec::new(),
+            items: BTreeMap::new(),
+            effects: Vec::new(),
+            look_in_flight: false,
+            turns_wanted: BTreeSet::new(),
+            describes_in_flight: 0,
+            poll_scheduled: false,
+            early_rename: EarlyRename::Unknown,
+            released: BTreeSet::new(),
+            stopping: false,
+            fatal: None,
+            replan: false,
+            jitter,
+            started: false,
+        };
+        match job {
+            Job::Apply { plan, desired, observed } => machine.take_plan(plan, desired, observed),
+            Job::Settle { desired, wanted } => machine.take_open(desired, &wanted),
+        }
+        machine
+    }
+
+    fn take_plan(&mut self, plan: &Plan, desired: &DesiredState, observed: &BTreeMap<InstanceId, ObservedInstance>) {
+        for batch in &plan.batches {
+            let first = &batch.members[0];
+            let secret = batch.spec.password().cloned();
+            let intent = Intent {
+                token: batch.token.clone(),
+                body: batch.body.clone(),
+                members: batch.members.clone(),
+                spec: batch.spec.to_json(&self.setup.salt),
+                secret: secret.as_ref().map(|secret| secret.fingerprint(&self.setup.salt)),
+            };
+            debug_assert!(desired.instances.contains_key(&first.address));
+            self.add_purchase(intent, secret, Arc::clone(&batch.depends_on), batch.create_timeout, true);
+        }
+        let mut removals = Vec::new();
+        for change in &plan.changes {
+            let live = change.instance_id.as_ref().and_then(|id| observed.get(id));
+            if let (Some(id), Some(live)) = (&change.instance_id, live) {
+                self.observed_at_start.insert(id.clone(), live.attributes.clone());
+            }
+            let wanted = desired.instances.get(&change.address);
+            match (change.action, &change.instance_id) {
+                (Action::Import, Some(id)) => {
+                    let Some(wanted) = wanted else { continue };
+                    self.at_start.push(Record::Adopted {
+                        address: change.address.clone(),
+                        instance_id: id.clone(),
+                        predecessor: change.predecessor.clone().unwrap_or_else(|| "-".into()),
+                        spec: wanted.spec.to_json(&self.setup.salt),
+                        protect: wanted.protect,
+                    });
+                    self.add_wait(id, &change.address, wanted, live, ItemStatus::Imported);
+                }
+                (Action::Resume, Some(id)) => {
+                    let Some(wanted) = wanted else { continue };
+                    self.add_wait(id, &change.address, wanted, live, ItemStatus::Running);
+                }
+                (Action::Update, Some(id)) => {
+                    let Some(wanted) = wanted else { continue };
+                    self.add_wait(id, &change.address, wanted, live, ItemStatus::Updated);
+                }
+                (Action::Isolate, Some(id)) => removals.push((change.address.clone(), id.clone())),
+                (Action::Forget, Some(id)) => {
+                    let known = self.state.instances.get(&change.address).is_some_and(|r| r.instance_id == *id);
+                    self.at_start.push(match known {
+                        true => Record::Gone {
+                            address: change.address.clone(),
+                            instance_id: id.clone(),
+                            why: change.reason.to_string(),
+                            deposed: false,
+                        },
+                        false => Record::Returned { instance_id: id.clone() },
+                    });
+                    self.set_item(
+                        &change.address,
+                        Some(id),
+                        ItemStatus::Forgotten,
+                        Some(change.reason.to_string()),
+                        None,
+                    );
+                }
+                (Action::Create, _) => self.part_from_predecessor(change),
+                _ => {}
+            }
+            // What the manifest protects now is protected from now on.
+            if let (Some(wanted), Some(recorded)) = (wanted, self.state.instances.get_mut(&change.address)) {
+                recorded.protect = wanted.protect;
+            }
+        }
+        self.add_isolations(removals);
+        self.build_graph();
+    }
+
+    /// A planned purchase for an address where the state still has an instance: that one is gone or failed.
+    fn part_from_predecessor(&mut self, change: &crate::plan::Change) {
+        let Some(recorded) = self.state.instances.get(&change.address) else {
+            // Found dead by a look: it becomes the predecessor without having been recorded.
+            return;
+        };
+        let failed = matches!(change.reason, crate::plan::Reason::LaunchFailed(_));
+        self.at_start.push(Record::Gone {
+            address: change.address.clone(),
+            instance_id: recorded.instance_id.clone(),
+            why: if failed { "LAUNCH_FAILED".into() } else { "gone".into() },
+            deposed: failed,
+        });
+    }
+
+    fn take_open(&mut self, desired: &DesiredState, wanted: &BTreeSet<ClientToken>) {
+        let open: Vec<_> = self.open.values().cloned().collect();
+        for entry in open {
+            let first = entry.intent.members.first().and_then(|member| desired.instances.get(&member.address));
+            let secret: Option<Secret> = first.and_then(|instance| instance.spec.password()).cloned();
+            let timeout = first.map_or(crate::desired::Timeouts::default().create, |instance| instance.timeouts.create);
+            let is_wanted = wanted.contains(&entry.intent.token);
+            self.add_purchase(entry.intent, secret, Arc::from([]), timeout, is_wanted);
+        }
+        self.build_graph();
+    }
+
+    fn add_purchase(
+        &mut self,
+        intent: Intent,
+        secret: Option<Secret>,
+        depends_on: Arc<[DependencyRef]>,
+        timeout: Duration,
+        wanted: bool,
+    ) {
+        let members: Vec<Address> = intent.members.iter().map(|member| member.address.clone()).collect();
+        let group = self.add_group(members);
+        self.purchases.push(Purchase::new(intent, secret, depends_on, timeout, wanted, group));
+    }
+
+    fn add_group(&mut self, members: Vec<Address>) -> usize {
+        self.groups.push(Group { label: compact(&members), members, shown: BTreeMap::new() });
+        self.groups.len() - 1
+    }
+
+    fn build_graph(&mut self) {
+        let mut nodes: Vec<NodeSpec<'_>> = self
+            .purchases
+            .iter()
+            .map(|purchase| NodeSpec {
+                addresses: purchase.intent.members.iter().map(|member| &member.address).collect(),
+                depends_on: &purchase.depends_on,
+            })
+            .collect();
+        for (id, wait) in &self.waits {
+            if !wait.running {
+                self.resumed.insert(id.clone(), nodes.len());
+                nodes.push(NodeSpec { addresses: vec![&wait.address], depends_on: &[] });
+            }
+        }
+        self.graph = ExecutionGraph::new(&nodes);
+    }
+
+    /// Takes an input at a time and gives the effects, to be performed in order.
+    pub fn handle(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
+        match input {
+            Input::Start => self.start(now),
+            Input::Signed { purchase, result } => self.signed(now, purchase, result),
+            Input::Looked(result) => self.looked(now, result),
+            Input::Turn(action) => {
+                self.turns_wanted.remove(&action);
+                match action {
+                    crate::cloud::port::WriteAction::CreateInstances => self.turn_to_buy(now),
+                    other => self.turn_to_write(now, other),
+                }
+            }
+            Input::Sent { purchase, result } => self.sent(now, purchase, result),
+            Input::Described { asked, result } => self.described(now, &asked, result),
+            Input::Written { write, result } => self.written(now, write, result),
+            Input::Timer(TimerId::Poll) => self.poll(now),
+            Input::Timer(TimerId::Look) => self.look(now),
+            Input::Timer(TimerId::Write) => self.want_write_turns(now),
+            Input::Interrupt { signal } => {
+                self.effects.push(Effect::Emit(Event::Interrupted { signal: signal.clone() }));
+                self.stop(now, &format!("stopped by {signal}"));
+            }
+            Input::GraceOver => self.give_up_in_flight(),
+            Input::JournalFailed { why } => {
+                self.fatal.get_or_insert(why.clone());
+                self.stop(now, &format!("the journal cannot be written: {why}"));
+            }
+        }
+        if self.started {
+            self.begin_isolations(now);
+            self.show_progress();
+        }
+        std::mem::take(&mut self.effects)
+    }
+
+    fn start(&mut self, now: Timestamp) {
+        self.started = true;
+        self.effects.push(Effect::Emit(Event::ApplyStarted {
+            groups: self.groups.len(),
+            instances: self.groups.iter().map(|group| group.members.len()).sum(),
+        }));
+        for record in std::mem::take(&mut self.at_start) {
+            self.record(record);
+        }
+        for (id, attributes) in std::mem::take(&mut self.observed_at_start) {
+            self.observe(&id, &attributes);
+        }
+        self.write_intents();
+        for id in self.graph.ready() {
+            self.begin(now, id);
+        }
+        self.begin_waits(now);
+        self.look(now);
+        self.poll(now);
+    }
+
+    /// Writes a record down and lets it change the state: one function for now and for after a crash.
+    fn record(&mut self, record: Record) {
+        apply_record(&mut self.state, &mut self.open, record.clone());
+        match self.effects.last_mut() {
+            Some(Effect::Journal(records)) => records.push(record),
+            _ => self.effects.push(Effect::Journal(vec![record])),
+        }
+    }
+
+    /// Keeps what the cloud says of a recorded instance.
+    fn observe(&mut self, id: &InstanceId, attributes: &Attributes) {
+        let Some(address) =
+            self.waits.get(id).map(|wait| wait.address.clone()).or_else(|| self.state.holder(id).cloned())
+        else {
+            return;
+        };
+        if let Some(recorded) = self.state.instances.get_mut(&address)
+            && recorded.instance_id == *id
+        {
+            recorded.seen = true;
+            recorded.attributes = attributes.clone();
+        }
+    }
+
+    /// A node of the graph is done or has failed.
+    fn node_done(&mut self, now: Timestamp, node: NodeId) {
+        for next in self.graph.complete(node) {
+            self.begin(now, next);
+        }
+        self.look(now);
+    }
+
+    fn node_failed(&mut self, node: NodeId, label: &str) {
+        for doomed in self.graph.doomed(node) {
+            if doomed < self.purchases.len() {
+                self.end_not_started(doomed, &format!("depends on {label}, which is not there"));
+            }
+        }
+    }
+
+    fn begin(&mut self, now: Timestamp, node: NodeId) {
+        if node < self.purchases.len() {
+            self.begin_purchase(now, node);
+        }
+    }
+
+    /// Nothing new begins from here on.
+    fn stop(&mut self, _now: Timestamp, why: &str) {
+        if std::mem::replace(&mut self.stopping, true) {
+            return;
+        }
+        self.stop_purchases(why);
+        self.stop_writes(why);
+        self.stop_waits(why);
+    }
+
+    /// Whether everything has come to its end.
+    pub fn is_finished(&self) -> bool {
+        self.started
+            && self.purchases.iter().all(|purchase| purchase.is_over(self.stopping))
+            && self.writes.iter().all(Write::is_over)
+            && (self.waits.values().all(Wait::is_over) || self.stopping)
+    }
+
+    /// A pseudo-random number in [0, 1): splitmix64 from the run's seed.
+    fn random(&mut self) -> f64 {
+        self.jitter = self.jitter.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.jitter;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// Waiting time before try number `tries` + 1: doubling, capped, with jitter.
+    fn backoff(&mut self, tries: u32) -> Duration {
+        const FIRST: Duration = Duration::from_millis(500);
+        const LONGEST: Duration = Duration::from_secs(20);
+        let full = FIRST.saturating_mul(1 << tries.min(10)).min(LONGEST);
+        full.mul_f64(0.5 + 0.5 * self.random())
+    }
+
+    fn show_progress(&mut self) {
+        for number in 0..self.groups.len() {
+            let states = self.group_states(number);
+            let group = &mut self.groups[number];
+            if states != group.shown {
+                group.shown.clone_from(&states);
+                let progress =
+                    Progress { group: number, label: group.label.clone(), total: group.members.len(), states };
+                self.effects.push(Effect::Emit(Event::Progress(progress)));
+            }
+        }
+    }
+}
+
+/// The text for people of an API error's place in an item.
+fn error_detail(error: &CloudError) -> String {
+    match &error.code {
+        Some(code) => format!("{code}: {}", error.message.trim_end_matches('.')),
+        None => error.message.clone(),
+    }
+}
+
+/// A purchase's index is its node in the graph.
+fn node_of(purchase: PurchaseId) -> NodeId {
+    purchase
+}

@@ -1,0 +1,426 @@
+//! Between an id and a running instance: polling, deadlines, names.
+
+use super::super::effect::{Effect, TimerId};
+use super::super::poll::interval;
+use super::purchase::Phase;
+use super::write::EarlyRename;
+use super::{Machine, error_detail, node_of};
+use crate::cloud::CloudError;
+use crate::desired::DesiredInstance;
+use crate::event::ItemStatus;
+use crate::model::{Address, InstanceId, Life, ObservedInstance, Timestamp};
+use crate::state::{Member, Record};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Wait before a poll is tried again that failed after its own repetitions.
+const POLL_AGAIN: Duration = Duration::from_secs(5);
+
+/// One instance that is waited for.
+pub(super) struct Wait {
+    pub(super) address: Address,
+    pub(super) group: usize,
+    wanted_name: String,
+    since: Option<Timestamp>,
+    deadline: Option<Timestamp>,
+    timeout: Duration,
+    seen: bool,
+    pub(super) running: bool,
+    pub(super) state: String,
+    pub(super) name: NameState,
+    over: bool,
+    purchase: Option<usize>,
+    /// What the account calls it when it is done.
+    done: ItemStatus,
+    public_addresses: Vec<String>,
+    last_error: Option<String>,
+}
+
+/// How its name stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NameState {
+    /// Not seen yet.
+    Unknown,
+    /// As wanted.
+    Right,
+    /// Another; not being changed.
+    Wrong,
+    /// Being changed.
+    Changing,
+    /// Cannot be changed in this run.
+    Stuck,
+}
+
+impl Wait {
+    pub(super) fn is_over(&self) -> bool {
+        self.over
+    }
+
+    fn wants_poll(&self) -> bool {
+        !self.over && (!self.running || self.name == NameState::Unknown)
+    }
+}
+
+impl Machine {
+    /// A wait of the plan: found again, resumed, or only to be renamed.
+    pub(super) fn add_wait(
+        &mut self,
+        id: &InstanceId,
+        address: &Address,
+        wanted: &DesiredInstance,
+        live: Option<&ObservedInstance>,
+        done: ItemStatus,
+    ) {
+        let group = self.add_group(vec![address.clone()]);
+        let attributes = live.map(|live| &live.attributes);
+        let in_service = attributes.is_some_and(|a| matches!(a.life(), Life::Running | Life::Other));
+        let name = match attributes {
+            None => NameState::Unknown,
+            Some(a) if a.instance_name == wanted.spec.instance_name => NameState::Right,
+            Some(_) => NameState::Wrong,
+        };
+        let wait = Wait {
+            address: address.clone(),
+            group,
+            wanted_name: wanted.spec.instance_name.clone(),
+            since: None,
+            deadline: None,
+            timeout: wanted.timeouts.create,
+            seen: live.is_some(),
+            running: in_service,
+            state: attributes.map_or(String::new(), |a| a.state.clone()),
+            name,
+            over: false,
+            purchase: None,
+            done,
+            public_addresses: attributes.map_or(Vec::new(), |a| a.public_addresses.clone()),
+            last_error: None,
+        };
+        self.waits.insert(id.clone(), wait);
+    }
+
+    /// A wait for what was just bought.
+    pub(super) fn add_bought(
+        &mut self,
+        now: Timestamp,
+        id: &InstanceId,
+        member: &Member,
+        deadline: Timestamp,
+        purchase: usize,
+    ) {
+        let wait = Wait {
+            address: member.address.clone(),
+            group: self.purchases[purchase].group,
+            wanted_name: member.name.clone(),
+            since: Some(now),
+            deadline: Some(deadline),
+            timeout: Duration::ZERO,
+            seen: false,
+            running: false,
+            state: String::new(),
+            name: NameState::Unknown,
+            over: false,
+            purchase: Some(purchase),
+            done: ItemStatus::Running,
+            public_addresses: Vec::new(),
+            last_error: None,
+        };
+        self.waits.insert(id.clone(), wait);
+    }
+
+    pub(super) fn begin_waits(&mut self, now: Timestamp) {
+        for wait in self.waits.values_mut() {
+            wait.since = Some(now);
+            wait.deadline = Some(now.plus(wait.timeout));
+        }
+        self.rename_what_can_be(now);
+        let ids: Vec<InstanceId> = self.waits.keys().cloned().collect();
+        for id in ids {
+            self.finish_wait_if_done(now, &id);
+        }
+    }
+
+    pub(super) fn poll_soon(&mut self, now: Timestamp) {
+        if !self.poll_scheduled && self.describes_in_flight == 0 {
+            self.poll_scheduled = true;
+            let at = now.plus(interval(Duration::ZERO, 0));
+            self.effects.push(Effect::Timer { id: TimerId::Poll, at });
+        }
+    }
+
+    /// One tick: everything that is waited for, 100 ids to a call.
+    pub(super) fn poll(&mut self, _now: Timestamp) {
+        self.poll_scheduled = false;
+        if self.stopping || self.describes_in_flight > 0 {
+            return;
+        }
+        let answered = self
+            .purchases
+            .iter()
+            .filter(|purchase| purchase.phase == Phase::Answered)
+            .filter_map(|purchase| self.open.get(&purchase.intent.token))
+            .filter_map(|entry| entry.answer.as_ref())
+            .flat_map(|answer| answer.ids.iter());
+        let waited = self.waits.iter().filter(|(_, wait)| wait.wants_poll()).map(|(id, _)| id);
+        let returned = self.writes.iter().flat_map(|write| write.polled());
+        let mut ids: Vec<InstanceId> = answered.chain(waited).chain(returned).cloned().collect();
+        ids.sort();
+        ids.dedup();
+        if !ids.is_empty() {
+            self.describes_in_flight += 1;
+            self.effects.push(Effect::Describe(ids));
+        }
+    }
+
+    pub(super) fn described(
+        &mut self,
+        now: Timestamp,
+        asked: &[InstanceId],
+        result: Result<BTreeMap<InstanceId, ObservedInstance>, CloudError>,
+    ) {
+        self.describes_in_flight = self.describes_in_flight.saturating_sub(1);
+        let next = match result {
+            Ok(found) => {
+                for id in 0..self.purchases.len() {
+                    self.match_answer(now, id, Some(&found));
+                }
+                for id in asked {
+                    self.saw(now, id, found.get(id));
+                }
+                self.returned(now, asked, &found);
+                self.rename_what_can_be(now);
+                for id in asked {
+                    self.finish_wait_if_done(now, id);
+                }
+                let pending = self.waits.values().filter(|wait| wait.wants_poll());
+                let youngest = pending.clone().filter_map(|wait| wait.since).max().map(|since| now.since(since));
+                interval(youngest.unwrap_or_default(), pending.count())
+            }
+            Err(error) => {
+                for id in asked {
+                    if let Some(wait) = self.waits.get_mut(id) {
+                        wait.last_error = Some(error_detail(&error));
+                    }
+                    self.check_deadline(now, id);
+                }
+                POLL_AGAIN
+            }
+        };
+        let more = self.waits.values().any(Wait::wants_poll)
+            || self.purchases.iter().any(|purchase| purchase.phase == Phase::Answered)
+            || self.writes.iter().any(|write| write.polled().next().is_some());
+        if more && !self.stopping && !self.poll_scheduled {
+            self.poll_scheduled = true;
+            self.effects.push(Effect::Timer { id: TimerId::Poll, at: now.plus(next) });
+        }
+    }
+
+    fn saw(&mut self, now: Timestamp, id: &InstanceId, found: Option<&ObservedInstance>) {
+        if let Some(instance) = found {
+            self.observe(id, &instance.attributes);
+        }
+        let Some(wait) = self.waits.get_mut(id) else { return };
+        if wait.over {
+            return;
+        }
+        let Some(instance) = found else {
+            let seen = wait.seen;
+            let waited = wait.since.map(|since| now.since(since)).unwrap_or_default();
+            if seen || waited >= self.setup.visibility_grace {
+                // Rule 6: seen and seen no more, or never listed within the grace (rule 8: a token that names what is gone).
+                let address = wait.address.clone();
+                self.found_dead(now, &address, id, Life::Ending);
+            } else {
+                self.check_deadline(now, id);
+            }
+            return;
+        };
+        wait.seen = true;
+        wait.state.clone_from(&instance.attributes.state);
+        wait.public_addresses.clone_from(&instance.attributes.public_addresses);
+        if !matches!(wait.name, NameState::Changing | NameState::Stuck) {
+            wait.name = match instance.attributes.instance_name == wait.wanted_name {
+                true => NameState::Right,
+                false => NameState::Wrong,
+            };
+        }
+        match instance.attributes.life() {
+            Life::Running => wait.running = true,
+            Life::Failed | Life::Isolated | Life::Ending => {
+                let address = wait.address.clone();
+                self.found_dead(now, &address, id, instance.attributes.life());
+            }
+            Life::Pending | Life::Other => self.check_deadline(now, id),
+        }
+    }
+
+    fn check_deadline(&mut self, now: Timestamp, id: &InstanceId) {
+        let Some(wait) = self.waits.get_mut(id) else { return };
+        if wait.over || wait.running || wait.deadline.is_none_or(|deadline| now < deadline) {
+            return;
+        }
+        wait.over = true;
+        let (address, group) = (wait.address.clone(), wait.group);
+        let mut why = match wait.state.as_str() {
+            "" => "bought, and not listed within the time-out".to_owned(),
+            state => format!("still {state} at the end of the time-out"),
+        };
+        if let Some(error) = &wait.last_error {
+            why = format!("{why} ({error})");
+        }
+        self.set_item(&address, Some(id), ItemStatus::Pending, Some(why), None);
+        let label = self.groups[group].label.clone();
+        self.wait_ended_badly(id, &label);
+    }
+
+    /// An instance of ours that is no more, or will never be: its address's predecessor from now on.
+    pub(super) fn found_dead(&mut self, now: Timestamp, address: &Address, id: &InstanceId, life: Life) {
+        let (why, status, deposed) = match life {
+            Life::Failed => ("LAUNCH_FAILED", ItemStatus::Failed, true),
+            Life::Isolated => ("isolated", ItemStatus::NotStarted, false),
+            _ => ("gone", ItemStatus::NotStarted, false),
+        };
+        let _ = now;
+        self.record(Record::Gone { address: address.clone(), instance_id: id.clone(), why: why.into(), deposed });
+        let detail = match life {
+            Life::Failed => "the service could not launch it (LAUNCH_FAILED); the next apply buys another".to_owned(),
+            _ => {
+                // The token names what is gone: another purchase, with this one as predecessor.
+                self.replan = true;
+                format!("the instance that was bought for it is {why}")
+            }
+        };
+        self.set_item(address, Some(id), status, Some(detail), None);
+        let group = self.waits.get_mut(id).map(|wait| {
+            wait.over = true;
+            wait.group
+        });
+        if let Some(group) = group {
+            let label = self.groups[group].label.clone();
+            self.wait_ended_badly(id, &label);
+        }
+    }
+
+    fn wait_ended_badly(&mut self, id: &InstanceId, label: &str) {
+        let node = match self.waits.get(id).and_then(|wait| wait.purchase) {
+            Some(purchase) => Some(node_of(purchase)),
+            None => self.resumed.get(id).copied(),
+        };
+        if let Some(node) = node {
+            self.node_failed(node, label);
+        }
+    }
+
+    pub(super) fn finish_wait_if_done(&mut self, now: Timestamp, id: &InstanceId) {
+        let Some(wait) = self.waits.get_mut(id) else { return };
+        if !wait.running {
+            return;
+        }
+        let purchase = wait.purchase;
+        let name_settled = matches!(wait.name, NameState::Right | NameState::Stuck);
+        if !wait.over && name_settled {
+            wait.over = true;
+            let (address, status, stuck) = (wait.address.clone(), wait.done, wait.name == NameState::Stuck);
+            let detail = stuck.then(|| wait.last_error.clone()).flatten();
+            let status = if stuck { ItemStatus::Failed } else { status };
+            self.set_item(&address, Some(id), status, detail, None);
+        }
+        self.release_dependents(now, purchase, id);
+    }
+
+    /// What depends on a purchase begins when all its instances run; their names may still be on the way.
+    fn release_dependents(&mut self, now: Timestamp, purchase: Option<usize>, id: &InstanceId) {
+        match purchase {
+            None => {
+                if let Some(node) = self.resumed.remove(id) {
+                    self.node_done(now, node);
+                }
+            }
+            Some(purchase) => {
+                if self.released.contains(&purchase) {
+                    return;
+                }
+                let members = self.purchases[purchase].intent.members.len();
+                let running = self.purchases[purchase]
+                    .intent
+                    .members
+                    .iter()
+                    .filter_map(|member| self.state.instances.get(&member.address))
+                    .filter(|recorded| self.waits.get(&recorded.instance_id).is_some_and(|wait| wait.running))
+                    .count();
+                if running == members {
+                    self.released.insert(purchase);
+                    self.node_done(now, node_of(purchase));
+                }
+            }
+        }
+    }
+
+    pub(super) fn name_failed(&mut self, id: &InstanceId, why: &str) {
+        if let Some(wait) = self.waits.get_mut(id) {
+            wait.name = NameState::Stuck;
+            wait.last_error = Some(format!("running, but its name could not be set: {why}"));
+        }
+    }
+
+    pub(super) fn name_changed(&mut self, id: &InstanceId) {
+        let Some(wait) = self.waits.get_mut(id) else { return };
+        wait.name = NameState::Right;
+        let (address, name) = (wait.address.clone(), wait.wanted_name.clone());
+        if let Some(recorded) = self.state.instances.get_mut(&address) {
+            if !recorded.spec.is_null() {
+                recorded.spec = crate::state::fold::with_name(&recorded.spec, &name);
+            }
+            recorded.attributes.instance_name = name;
+        }
+    }
+
+    /// Instances to rename now, by the name they are to have.
+    pub(super) fn renames_due(&mut self) -> BTreeMap<String, Vec<InstanceId>> {
+        let mut due: BTreeMap<String, Vec<InstanceId>> = BTreeMap::new();
+        for (id, wait) in &mut self.waits {
+            if wait.name != NameState::Wrong || wait.over {
+                continue;
+            }
+            if !wait.running {
+                match self.early_rename {
+                    // One try tells for all of them.
+                    EarlyRename::Unknown => self.early_rename = EarlyRename::Trying,
+                    EarlyRename::Works => {}
+                    EarlyRename::Trying | EarlyRename::Refused => continue,
+                }
+            }
+            wait.name = NameState::Changing;
+            due.entry(wait.wanted_name.clone()).or_default().push(id.clone());
+        }
+        due
+    }
+
+    /// The service does not rename yet: again when it runs.
+    pub(super) fn name_must_wait(&mut self, id: &InstanceId) {
+        if let Some(wait) = self.waits.get_mut(id) {
+            wait.name = NameState::Wrong;
+        }
+    }
+
+    pub(super) fn stop_waits(&mut self, why: &str) {
+        let pending: Vec<(Address, InstanceId, bool, String)> = self
+            .waits
+            .iter()
+            .filter(|(_, wait)| !wait.over)
+            .map(|(id, wait)| (wait.address.clone(), id.clone(), wait.running, wait.state.clone()))
+            .collect();
+        for (address, id, running, state) in pending {
+            let detail = match (running, state.as_str()) {
+                (true, _) => format!("running, its name is not set yet; {why}"),
+                (false, "") => why.to_owned(),
+                (false, state) => format!("{state}; {why}"),
+            };
+            self.set_item(&address, Some(&id), ItemStatus::Pending, Some(detail), None);
+        }
+    }
+
+    pub(super) fn public_addresses(&self, id: &InstanceId) -> Vec<String> {
+        self.waits.get(id).map(|wait| wait.public_addresses.clone()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,402 @@
+//! Writes other than purchases: names, and returns. Both may be repeated: a name set twice is set, and whether an instance
+//! is isolated can be seen.
+
+use super::super::effect::{Effect, TimerId, WriteId};
+use super::purchase::Phase;
+use super::{Machine, error_detail};
+use crate::cloud::limits::{ISOLATE_BATCH_MAX, RENAME_BATCH_MAX};
+use crate::cloud::port::WriteAction;
+use crate::cloud::{CloudError, ErrorClass};
+use crate::event::ItemStatus;
+use crate::model::digest::canonical;
+use crate::model::{Address, InstanceId, Life, ObservedInstance, RequestId, Timestamp};
+use crate::state::Record;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Tries of a write that fails without being refused.
+const TRIES_MAX: u32 = 8;
+
+/// How long a return may take before it is left to the next run.
+const RETURN_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+
+/// One write.
+pub(super) struct Write {
+    kind: Kind,
+    phase: WritePhase,
+    tries: u32,
+    began: Option<Timestamp>,
+    /// Why the last try of a return was refused: its instance's state decides what that means.
+    refused: Option<(String, Option<String>)>,
+    request_id: Option<RequestId>,
+}
+
+enum Kind {
+    Rename { name: String, ids: Vec<InstanceId> },
+    Isolate { targets: Vec<(Address, InstanceId)> },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum WritePhase {
+    /// Begins when all purchases have come to their end: what is new is there before what is old goes.
+    Blocked,
+    /// May go out from this time.
+    Due(Timestamp),
+    InFlight,
+    /// Accepted; its instances are polled.
+    Polling,
+    Over,
+}
+
+impl Write {
+    pub(super) fn is_over(&self) -> bool {
+        self.phase == WritePhase::Over
+    }
+
+    fn action(&self) -> WriteAction {
+        match self.kind {
+            Kind::Rename { .. } => WriteAction::ModifyInstancesAttribute,
+            Kind::Isolate { .. } => WriteAction::IsolateInstances,
+        }
+    }
+
+    pub(super) fn polled(&self) -> impl Iterator<Item = &InstanceId> {
+        let targets = match &self.kind {
+            Kind::Isolate { targets } if self.phase == WritePhase::Polling => targets.as_slice(),
+            _ => &[],
+        };
+        targets.iter().map(|(_, id)| id)
+    }
+}
+
+/// What is known of renaming an instance that is still being created; nobody has documented it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EarlyRename {
+    Unknown,
+    Trying,
+    Works,
+    Refused,
+}
+
+impl Machine {
+    pub(super) fn add_isolations(&mut self, removals: Vec<(Address, InstanceId)>) {
+        for chunk in removals.chunks(ISOLATE_BATCH_MAX) {
+            self.add_group(chunk.iter().map(|(address, _)| address.clone()).collect());
+            self.push_isolation(chunk.to_vec(), WritePhase::Blocked);
+        }
+    }
+
+    fn push_isolation(&mut self, targets: Vec<(Address, InstanceId)>, phase: WritePhase) {
+        self.writes.push(Write {
+            kind: Kind::Isolate { targets },
+            phase,
+            tries: 0,
+            began: None,
+            refused: None,
+            request_id: None,
+        });
+    }
+
+    /// Returns begin when every purchase is over and what was bought runs or was given up.
+    pub(super) fn begin_isolations(&mut self, now: Timestamp) {
+        if self.stopping || !self.writes.iter().any(|write| write.phase == WritePhase::Blocked) {
+            return;
+        }
+        let bought = self.purchases.iter().all(|purchase| matches!(purchase.phase, Phase::Settled | Phase::Ended));
+        if !bought || !self.waits.values().all(|wait| wait.is_over() || wait.running) {
+            return;
+        }
+        for write in &mut self.writes {
+            if write.phase == WritePhase::Blocked {
+                write.phase = WritePhase::Due(now);
+                write.began = Some(now);
+            }
+        }
+        self.want_write_turns(now);
+    }
+
+    pub(super) fn rename_what_can_be(&mut self, now: Timestamp) {
+        if self.stopping {
+            return;
+        }
+        for (name, ids) in self.renames_due() {
+            for chunk in ids.chunks(RENAME_BATCH_MAX) {
+                self.writes.push(Write {
+                    kind: Kind::Rename { name: name.clone(), ids: chunk.to_vec() },
+                    phase: WritePhase::Due(now),
+                    tries: 0,
+                    began: Some(now),
+                    refused: None,
+                    request_id: None,
+                });
+            }
+        }
+        self.want_write_turns(now);
+    }
+
+    pub(super) fn want_write_turns(&mut self, now: Timestamp) {
+        if self.stopping {
+            return;
+        }
+        let mut later: Option<Timestamp> = None;
+        for index in 0..self.writes.len() {
+            let WritePhase::Due(from) = self.writes[index].phase else { continue };
+            let action = self.writes[index].action();
+            if from > now {
+                later = Some(later.map_or(from, |later| later.min(from)));
+            } else if self.turns_wanted.insert(action) {
+                self.effects.push(Effect::Turn(action));
+            }
+        }
+        if let Some(at) = later {
+            self.effects.push(Effect::Timer { id: TimerId::Write, at });
+        }
+    }
+
+    pub(super) fn turn_to_write(&mut self, now: Timestamp, action: WriteAction) {
+        if self.stopping {
+            return;
+        }
+        let due =
+            |write: &Write| matches!(write.phase, WritePhase::Due(from) if from <= now) && write.action() == action;
+        if let Some(id) = self.writes.iter().position(due) {
+            self.writes[id].phase = WritePhase::InFlight;
+            let body = match &self.writes[id].kind {
+                Kind::Rename { name, ids } => json!({"InstanceIds": ids, "InstanceName": name}),
+                Kind::Isolate { targets } => {
+                    let ids: Vec<&InstanceId> = targets.iter().map(|(_, id)| id).collect();
+                    json!({"InstanceIds": ids})
+                }
+            };
+            if let Kind::Isolate { targets } = &self.writes[id].kind {
+                let ids = targets.iter().map(|(_, id)| id.clone()).collect();
+                self.record(Record::Isolate { ids });
+            }
+            self.effects.push(Effect::Write { write: id, action, body: canonical(&body) });
+        }
+        self.want_write_turns(now);
+    }
+
+    pub(super) fn written(&mut self, now: Timestamp, id: WriteId, result: Result<RequestId, CloudError>) {
+        if self.writes[id].phase != WritePhase::InFlight {
+            return;
+        }
+        match (&self.writes[id].kind, result) {
+            (Kind::Rename { ids, .. }, result) => {
+                let ids = ids.clone();
+                self.renamed(now, id, &ids, result);
+            }
+            (Kind::Isolate { .. }, Ok(request_id)) => {
+                self.writes[id].request_id = Some(request_id);
+                self.writes[id].phase = WritePhase::Polling;
+                self.poll_soon(now);
+            }
+            (Kind::Isolate { targets }, Err(error)) => {
+                let targets = targets.clone();
+                self.isolation_failed(now, id, targets, &error);
+            }
+        }
+        self.want_write_turns(now);
+    }
+
+    fn renamed(&mut self, now: Timestamp, id: WriteId, ids: &[InstanceId], result: Result<RequestId, CloudError>) {
+        let early = ids.iter().any(|id| self.waits.get(id).is_some_and(|wait| !wait.running));
+        let Err(error) = result else {
+            if early {
+                self.early_rename = EarlyRename::Works;
+            }
+            self.writes[id].phase = WritePhase::Over;
+            for instance in ids {
+                self.name_changed(instance);
+                self.finish_wait_if_done(now, instance);
+            }
+            self.rename_what_can_be(now);
+            return;
+        };
+        if early && error.class == ErrorClass::Refused {
+            // `OperationDenied.InstanceCreating` and its like: again when it runs.
+            self.early_rename = EarlyRename::Refused;
+            self.writes[id].phase = WritePhase::Over;
+            for instance in ids {
+                self.name_must_wait(instance);
+            }
+            self.rename_what_can_be(now);
+            return;
+        }
+        let passing = error.class != ErrorClass::Auth && (error.class != ErrorClass::Refused || is_busy(&error));
+        self.writes[id].tries += 1;
+        if passing && self.writes[id].tries < TRIES_MAX {
+            let wait = self.backoff(self.writes[id].tries);
+            self.writes[id].phase = WritePhase::Due(now.plus(wait));
+            return;
+        }
+        self.writes[id].phase = WritePhase::Over;
+        let detail = error_detail(&error);
+        for instance in ids {
+            self.name_failed(instance, &detail);
+            self.finish_wait_if_done(now, instance);
+        }
+    }
+
+    fn isolation_failed(
+        &mut self,
+        now: Timestamp,
+        id: WriteId,
+        targets: Vec<(Address, InstanceId)>,
+        error: &CloudError,
+    ) {
+        self.writes[id].tries += 1;
+        let tries = self.writes[id].tries;
+        let detail = error_detail(error);
+        match error.class {
+            ErrorClass::Refused if targets.len() > 1 => {
+                // One refuses for all of them, or they have more disks than one call may return: one by one.
+                self.writes[id].phase = WritePhase::Over;
+                for target in targets {
+                    self.push_isolation(vec![target], WritePhase::Due(now));
+                    let began = self.writes[id].began;
+                    if let Some(write) = self.writes.last_mut() {
+                        write.began = began;
+                    }
+                }
+            }
+            ErrorClass::Refused | ErrorClass::Ambiguous if !error.is("UnsupportedOperation.ResourceNotReturnable") => {
+                self.writes[id].refused = Some((detail, error.request_id.clone()));
+                self.writes[id].phase = WritePhase::Polling;
+                self.poll_soon(now);
+            }
+            ErrorClass::NotSent | ErrorClass::Throttled | ErrorClass::SignatureExpired if tries < TRIES_MAX => {
+                let wait = self.backoff(tries);
+                self.writes[id].phase = WritePhase::Due(now.plus(wait));
+            }
+            _ => self.end_isolation(id, ItemStatus::Failed, &detail, error.request_id.clone()),
+        }
+    }
+
+    fn end_isolation(&mut self, id: WriteId, status: ItemStatus, detail: &str, request_id: Option<String>) {
+        self.writes[id].phase = WritePhase::Over;
+        let Kind::Isolate { targets } = &self.writes[id].kind else { return };
+        for (address, instance) in targets.clone() {
+            self.set_item(&address, Some(&instance), status, Some(detail.to_owned()), request_id.clone());
+        }
+    }
+
+    /// What a poll says of the returns under way.
+    pub(super) fn returned(
+        &mut self,
+        now: Timestamp,
+        asked: &[InstanceId],
+        found: &BTreeMap<InstanceId, ObservedInstance>,
+    ) {
+        for id in 0..self.writes.len() {
+            if self.writes[id].phase != WritePhase::Polling {
+                continue;
+            }
+            let Kind::Isolate { targets } = &self.writes[id].kind else { continue };
+            if !targets.iter().all(|(_, instance)| asked.contains(instance)) {
+                continue;
+            }
+            let (gone, left): (Vec<_>, Vec<_>) = targets.clone().into_iter().partition(|(_, instance)| {
+                found.get(instance).is_none_or(|i| matches!(i.attributes.life(), Life::Isolated | Life::Ending))
+            });
+            for (address, instance) in gone {
+                self.has_returned(&address, &instance);
+            }
+            if left.is_empty() {
+                self.writes[id].phase = WritePhase::Over;
+                continue;
+            }
+            self.writes[id].kind = Kind::Isolate { targets: left.clone() };
+            self.go_on_returning(now, id, &left, found);
+        }
+    }
+
+    fn has_returned(&mut self, address: &Address, instance: &InstanceId) {
+        let stands = self.state.instances.get(address).is_some_and(|recorded| recorded.instance_id == *instance);
+        self.record(match stands {
+            true => Record::Gone {
+                address: address.clone(),
+                instance_id: instance.clone(),
+                why: "isolated".into(),
+                deposed: false,
+            },
+            false => Record::Returned { instance_id: instance.clone() },
+        });
+        self.set_item(address, Some(instance), ItemStatus::Isolated, None, None);
+    }
+
+    fn go_on_returning(
+        &mut self,
+        now: Timestamp,
+        id: WriteId,
+        left: &[(Address, InstanceId)],
+        found: &BTreeMap<InstanceId, ObservedInstance>,
+    ) {
+        let instances: Vec<&ObservedInstance> = left.iter().filter_map(|(_, instance)| found.get(instance)).collect();
+        let began = self.writes[id].began.unwrap_or(now);
+        if now.since(began) >= RETURN_TIMEOUT {
+            self.end_isolation(id, ItemStatus::Pending, "not isolated yet at the end of the time-out", None);
+            return;
+        }
+        if let Some((detail, request_id)) = self.writes[id].refused.take() {
+            // Refused, or no answer, and it is still there. What is being created or operated on may be returned later.
+            let busy =
+                instances.iter().any(|i| i.attributes.life() == Life::Pending || i.operation_state == "OPERATING");
+            if busy || self.writes[id].tries < 3 {
+                let wait = self.backoff(self.writes[id].tries);
+                self.writes[id].phase = WritePhase::Due(now.plus(wait));
+                self.want_write_turns(now);
+            } else {
+                self.end_isolation(id, ItemStatus::Failed, &detail, request_id);
+            }
+            return;
+        }
+        let ours = self.writes[id].request_id.clone();
+        let failed = instances.iter().find(|i| {
+            i.operation_state == "FAILED" && ours.as_ref().is_some_and(|ours| ours.0 == i.operation_request_id)
+        });
+        if failed.is_some() {
+            let request_id = ours.map(|id| id.0);
+            self.end_isolation(
+                id,
+                ItemStatus::Failed,
+                "the service accepted the return and then failed it",
+                request_id,
+            );
+        }
+    }
+
+    pub(super) fn stop_writes(&mut self, why: &str) {
+        for id in 0..self.writes.len() {
+            let (status, detail) = match self.writes[id].phase {
+                WritePhase::Blocked | WritePhase::Due(_) => (ItemStatus::NotStarted, why.to_owned()),
+                WritePhase::Polling => (ItemStatus::Pending, format!("return accepted; {why}")),
+                WritePhase::InFlight | WritePhase::Over => continue,
+            };
+            match &self.writes[id].kind {
+                Kind::Isolate { .. } => self.end_isolation(id, status, &detail, None),
+                Kind::Rename { .. } => self.writes[id].phase = WritePhase::Over,
+            }
+        }
+    }
+
+    pub(super) fn give_up_writes(&mut self) {
+        for id in 0..self.writes.len() {
+            if self.writes[id].phase == WritePhase::InFlight {
+                self.end_isolation(id, ItemStatus::Unknown, "no answer before the end of the run", None);
+            }
+        }
+    }
+}
+
+/// Whether the refusal is for something that passes.
+fn is_busy(error: &CloudError) -> bool {
+    [
+        "UnsupportedOperation.LatestOperationUnfinished",
+        "OperationDenied.InstanceOperationInProgress",
+        "OperationDenied.InstanceCreating",
+    ]
+    .iter()
+    .any(|code| error.is(code))
+}
