@@ -1,7 +1,7 @@
 //! The planner: a list of steps over desired, prior and observed.
 
 use super::batch::{Batch, batch, cut};
-use super::change::{Action, AttributeDiff, Blocked, Change, OpenPurchase, Plan, Reason};
+use super::change::{Action, AttributeDiff, Blocked, Change, OpenPurchase, Plan, Reason, count};
 use super::diff::differences;
 use crate::desired::{DesiredInstance, DesiredState};
 use crate::diag::{Diagnostic, Diagnostics};
@@ -32,6 +32,8 @@ pub struct Inputs<'a> {
 pub struct Options {
     /// Buy although it is unclear what is already owned.
     pub buy_anyway: bool,
+    /// Everything is to go: an empty manifest is meant.
+    pub destroy: bool,
 }
 
 /// A plan and what is to be said about it.
@@ -49,7 +51,7 @@ pub struct Planned {
 
 /// Makes the plan.
 pub fn plan(inputs: Inputs<'_>, options: Options) -> Planned {
-    let mut planner = Planner::new(inputs);
+    let mut planner = Planner::new(inputs, options.destroy);
     planner.keep_or_miss_what_is_desired();
     planner.find_again();
     planner.buy_what_is_missing();
@@ -71,6 +73,7 @@ enum Standing<'a> {
 
 struct Planner<'a> {
     inputs: Inputs<'a>,
+    destroy: bool,
     /// Addresses of purchases that are not settled: nothing is decided for them here.
     under_way: BTreeSet<&'a Address>,
     /// Ids that are somebody's: recorded, deposed, predecessors, in answers.
@@ -89,7 +92,7 @@ struct Missing {
 }
 
 impl<'a> Planner<'a> {
-    fn new(inputs: Inputs<'a>) -> Self {
+    fn new(inputs: Inputs<'a>, destroy: bool) -> Self {
         let prior = inputs.prior;
         let recorded = prior.instances.values().map(|recorded| recorded.instance_id.clone());
         let deposed = prior.deposed.iter().map(|deposed| deposed.instance_id.clone());
@@ -98,6 +101,7 @@ impl<'a> Planner<'a> {
             inputs.open.values().filter_map(|open| open.answer.as_ref()).flat_map(|answer| answer.ids.iter().cloned());
         Self {
             inputs,
+            destroy,
             under_way: inputs.open.values().flat_map(|o| o.intent.members.iter().map(|m| &m.address)).collect(),
             claimed: recorded.chain(deposed).chain(before).chain(answered).collect(),
             missing: BTreeMap::new(),
@@ -490,7 +494,10 @@ impl<'a> Planner<'a> {
             answered: open.answer.is_some(),
         });
         let open: Vec<OpenPurchase> = open.collect();
-        if desired.instances.is_empty() && self.changes.iter().any(|change| change.action == Action::Isolate) {
+        if !self.destroy
+            && desired.instances.is_empty()
+            && self.changes.iter().any(|change| change.action == Action::Isolate)
+        {
             self.blocked.push(Blocked {
                 what: format!(
                     "the manifest wants no instance at all, and stack `{}` has {}",
@@ -533,8 +540,4 @@ fn shown_spec(desired: &DesiredInstance) -> Value {
         spec["login"] = serde_json::json!({"password": "(sensitive)"});
     }
     spec
-}
-
-fn count(n: usize, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }

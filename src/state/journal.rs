@@ -177,6 +177,8 @@ pub struct Journal {
     len: u64,
     torn: bool,
     exists: bool,
+    /// Written before the first record of an empty journal, with the same sync.
+    header: Option<Record>,
 }
 
 fn checksum(before: &str, seq: u64, record: &str) -> String {
@@ -191,7 +193,8 @@ impl Journal {
     pub fn open(store: &Store) -> Result<(Self, Vec<Record>), StateError> {
         let path = store.journal_path();
         let disk = Arc::clone(store.disk());
-        let mut journal = Self { disk, path, seq: 0, sum: String::new(), len: 0, torn: false, exists: true };
+        let mut journal =
+            Self { disk, path, seq: 0, sum: String::new(), len: 0, torn: false, exists: true, header: None };
         let bytes = match journal.disk.read(&journal.path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -256,6 +259,11 @@ impl Journal {
         Ok(record)
     }
 
+    /// Says what an empty journal is to begin with. One that has its header keeps it.
+    pub fn begin_with(&mut self, header: Record) {
+        self.header = (self.seq == 0).then_some(header);
+    }
+
     /// The file.
     pub fn path(&self) -> &std::path::Path {
         &self.path
@@ -282,7 +290,11 @@ impl Journal {
             self.torn = false;
         }
         let (seq, sum) = (self.seq, self.sum.clone());
-        let text = self.encode(records);
+        let header = self.header.clone().filter(|_| self.seq == 0);
+        let text = match header {
+            Some(header) => self.encode(std::slice::from_ref(&header)) + &self.encode(records),
+            None => self.encode(records),
+        };
         let written = self
             .disk
             .append(&self.path, text.as_bytes())
@@ -334,6 +346,7 @@ impl Journal {
             len: 0,
             torn: false,
             exists: false,
+            header: None,
         };
         let before = std::mem::replace(self, fresh);
         if records.is_empty() {
