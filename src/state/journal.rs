@@ -210,12 +210,13 @@ impl Journal {
             let line = &rest[..end.unwrap_or(rest.len())];
             let last = end.is_none_or(|end| end + 1 == rest.len());
             match journal.read_line(line) {
-                Ok(record) if end.is_some() => {
+                // A line without its newline was never acknowledged, whole or not.
+                _ if end.is_none() => journal.torn = true,
+                Ok((record, seq, sum)) => {
                     records.push(record);
+                    (journal.seq, journal.sum) = (seq, sum);
                     journal.len += line.len() as u64 + 1;
                 }
-                // A line without its newline was never acknowledged, whole or not.
-                Ok(_) => journal.torn = true,
                 // Only the end of the file can be torn: what was synced before it was acknowledged.
                 Err(_) if last => journal.torn = true,
                 Err(problem) => {
@@ -244,7 +245,7 @@ impl Journal {
         Ok((journal, records))
     }
 
-    fn read_line(&mut self, line: &[u8]) -> Result<Record, String> {
+    fn read_line(&self, line: &[u8]) -> Result<(Record, u64, String), String> {
         let line: Line = serde_json::from_slice(line).map_err(|error| error.to_string())?;
         if line.seq != self.seq + 1 {
             return Err(format!("line {} follows line {}", line.seq, self.seq));
@@ -254,9 +255,7 @@ impl Journal {
             return Err("the checksum does not match".to_owned());
         }
         let record = serde_json::from_value(line.record).map_err(|error| error.to_string())?;
-        self.seq = line.seq;
-        self.sum = sum;
-        Ok(record)
+        Ok((record, line.seq, sum))
     }
 
     /// Says what an empty journal is to begin with. One that has its header keeps it.
