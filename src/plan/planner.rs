@@ -51,7 +51,7 @@ pub struct Planned {
 
 /// Makes the plan.
 pub fn plan(inputs: Inputs<'_>, options: Options) -> Planned {
-    let mut planner = Planner::new(inputs, options.destroy);
+    let mut planner = Planner::new(inputs, options);
     planner.keep_or_miss_what_is_desired();
     planner.find_again();
     planner.buy_what_is_missing();
@@ -67,13 +67,14 @@ pub fn plan(inputs: Inputs<'_>, options: Options) -> Planned {
 enum Standing<'a> {
     Live(&'a ObservedInstance),
     NotYetListed,
+    NeverListed,
     Unasked,
     Gone,
 }
 
 struct Planner<'a> {
     inputs: Inputs<'a>,
-    destroy: bool,
+    options: Options,
     /// Addresses of purchases that are not settled: nothing is decided for them here.
     under_way: BTreeSet<&'a Address>,
     /// Ids that are somebody's: recorded, deposed, predecessors, in answers.
@@ -92,7 +93,7 @@ struct Missing {
 }
 
 impl<'a> Planner<'a> {
-    fn new(inputs: Inputs<'a>, destroy: bool) -> Self {
+    fn new(inputs: Inputs<'a>, options: Options) -> Self {
         let prior = inputs.prior;
         let recorded = prior.instances.values().map(|recorded| recorded.instance_id.clone());
         let deposed = prior.deposed.iter().map(|deposed| deposed.instance_id.clone());
@@ -101,7 +102,7 @@ impl<'a> Planner<'a> {
             inputs.open.values().filter_map(|open| open.answer.as_ref()).flat_map(|answer| answer.ids.iter().cloned());
         Self {
             inputs,
-            destroy,
+            options,
             under_way: inputs.open.values().flat_map(|o| o.intent.members.iter().map(|m| &m.address)).collect(),
             claimed: recorded.chain(deposed).chain(before).chain(answered).collect(),
             missing: BTreeMap::new(),
@@ -121,10 +122,16 @@ impl<'a> Planner<'a> {
         if let Some(instance) = observed.instances.get(&recorded.instance_id) {
             return Standing::Live(instance);
         }
-        // Gone is only what was once seen; what never was may not be listed yet.
-        let waited = recorded.attributes.created_time.map(|bought| observed.at.since(bought));
-        if !recorded.seen && waited.is_some_and(|waited| waited < self.inputs.desired.visibility_grace) {
-            return Standing::NotYetListed;
+        // Gone is only what was once seen. What never was may not be listed yet, and after the grace nobody can tell:
+        // an answer named it, so it was bought, and buying another would be a guess with money.
+        if !recorded.seen {
+            let waited = recorded.attributes.created_time.map(|bought| observed.at.since(bought));
+            let in_grace = waited.is_some_and(|waited| waited < self.inputs.desired.visibility_grace);
+            return match in_grace {
+                true => Standing::NotYetListed,
+                false if self.options.buy_anyway => Standing::Gone,
+                false => Standing::NeverListed,
+            };
         }
         Standing::Gone
     }
@@ -152,6 +159,10 @@ impl<'a> Planner<'a> {
                 Standing::NotYetListed => {
                     self.change(address, Action::Resume, Reason::NotYetListed, Some(id), instance)
                 }
+                Standing::NeverListed => {
+                    self.change(address, Action::Resume, Reason::NotYetListed, Some(id), instance);
+                    self.block_never_listed(address, recorded);
+                }
                 Standing::Unasked => self.compare(address, instance, recorded, None),
                 Standing::Live(live) => match live.attributes.life() {
                     Life::Failed => drop(self.missing.insert(address, again(Reason::LaunchFailed(id.clone())))),
@@ -163,6 +174,21 @@ impl<'a> Planner<'a> {
                 },
             }
         }
+    }
+
+    fn block_never_listed(&mut self, address: &Address, recorded: &RecordedInstance) {
+        let since = recorded.attributes.created_time.map(|time| format!(" at {time}")).unwrap_or_default();
+        self.blocked.push(Blocked {
+            what: format!(
+                "{} was bought for `{address}`{since} and has never been listed, longer than the visibility grace",
+                recorded.instance_id
+            ),
+            help: vec![
+                "look for it in the console; if it is only slow to appear, run again later or raise `visibility_grace`"
+                    .into(),
+                "if it is gone, buy another with --buy-anyway".into(),
+            ],
+        });
     }
 
     fn change(
@@ -323,6 +349,12 @@ impl<'a> Planner<'a> {
             .iter()
             .filter_map(|address| self.missing.get(address).map(|missing| (*address, missing.predecessor.as_str())))
             .collect();
+        #[cfg(test)]
+        let missing: Vec<(&Address, &str)> =
+            match crate::sim::sabotage::is(crate::sim::sabotage::Sabotage::NoPredecessor) {
+                true => missing.into_iter().map(|(address, _)| (address, crate::state::NO_PREDECESSOR)).collect(),
+                false => missing,
+            };
         batch(self.inputs.desired, &missing)
     }
 
@@ -363,7 +395,7 @@ impl<'a> Planner<'a> {
                 Standing::Live(live) if matches!(live.attributes.life(), Life::Isolated | Life::Ending) => {
                     (Action::Forget, Reason::NothingLeft(format!("is {} already", live.attributes.state)))
                 }
-                Standing::Live(_) | Standing::NotYetListed | Standing::Unasked => {
+                Standing::Live(_) | Standing::NotYetListed | Standing::NeverListed | Standing::Unasked => {
                     (Action::Isolate, Reason::NotInManifest)
                 }
             };
@@ -494,7 +526,7 @@ impl<'a> Planner<'a> {
             answered: open.answer.is_some(),
         });
         let open: Vec<OpenPurchase> = open.collect();
-        if !self.destroy
+        if !self.options.destroy
             && desired.instances.is_empty()
             && self.changes.iter().any(|change| change.action == Action::Isolate)
         {

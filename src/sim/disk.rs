@@ -98,6 +98,13 @@ impl SimDisk {
         (files.syncs, files.bytes)
     }
 
+    /// Whether the synced part of a file contains a text, under a synced name.
+    pub fn durable_contains(&self, path: &Path, text: &str) -> bool {
+        let files = self.files();
+        let inode = files.durable_names.get(path).map(|inode| &files.inodes[*inode]);
+        inode.is_some_and(|inode| String::from_utf8_lossy(&inode.durable).contains(text))
+    }
+
     /// What files there are; for messages.
     pub fn dump(&self) -> String {
         let files = self.files();

@@ -4,3 +4,6 @@
 pub mod chance;
 pub mod disk;
 pub mod executor;
+pub mod sabotage;
+pub mod schedule;
+pub mod world;
