@@ -1,1 +1,3 @@
-//! See ARCHITECTURE.md.
+//! The Lighthouse API on this machine: what it sells, what it keeps, how it fails.
+
+pub mod call;
