@@ -1,5 +1,7 @@
 //! The Lighthouse API on this machine: what it sells, what it keeps, how it fails.
 
 pub mod call;
+pub mod catalogue;
+pub mod params;
 pub mod rate;
 pub mod settings;
