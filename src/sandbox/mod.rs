@@ -1,3 +1,5 @@
 //! The Lighthouse API on this machine: what it sells, what it keeps, how it fails.
 
 pub mod call;
+pub mod fault;
+pub mod verify;
