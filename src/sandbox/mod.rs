@@ -2,4 +2,6 @@
 
 pub mod call;
 pub mod fault;
+pub mod rate;
+pub mod settings;
 pub mod verify;
