@@ -9,6 +9,9 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 /// A second, the window of the limits.
 const WINDOW_MS: i64 = 1000;
 
+/// So many actions may have a window before old windows are dropped.
+const ACTIONS_MAX: usize = 64;
+
 /// A sliding window of one second for each action.
 #[derive(Debug, Default)]
 pub struct RateLimiter {
@@ -31,11 +34,11 @@ impl RateLimiter {
         if limit == 0 {
             return Ok(());
         }
-        // Names come from outside: look before a new one is stored.
-        if !self.admitted.contains_key(action) {
-            self.admitted.insert(action.to_owned(), VecDeque::new());
+        // Names come from outside: windows that have passed make room.
+        if self.admitted.len() >= ACTIONS_MAX && !self.admitted.contains_key(action) {
+            self.admitted.retain(|_, times| times.back().is_some_and(|time| now.0.saturating_sub(*time) < WINDOW_MS));
         }
-        let Some(times) = self.admitted.get_mut(action) else { return Ok(()) };
+        let times = self.admitted.entry(action.to_owned()).or_default();
         while times.front().is_some_and(|time| now.0.saturating_sub(*time) >= WINDOW_MS) {
             times.pop_front();
         }

@@ -2,6 +2,7 @@
 //! the default.
 
 use crate::model::Site;
+use crate::model::money::Amount;
 use crate::model::time::parse_duration;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -19,7 +20,7 @@ pub struct Settings {
     pub boot_ms: u64,
     /// Instances that each bundle type admits.
     pub quota: u32,
-    /// Money in the account, in the currency of the site; decimal text with at most two places.
+    /// Money in the account, in the currency of the site; decimal text.
     pub balance: String,
     /// Requests a second by action, where other than documented. 0 lifts the limit.
     pub rate_limits: BTreeMap<String, u32>,
@@ -71,9 +72,9 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The balance in hundredths, or `None` if the text is not an amount.
-    pub fn balance_cents(&self) -> Option<i64> {
-        parse_cents(&self.balance)
+    /// The balance, or `None` if the text is not an amount of zero or more.
+    pub fn balance_amount(&self) -> Option<Amount> {
+        Amount::parse(&self.balance).filter(|amount| amount.0 >= 0)
     }
 
     /// Says what is wrong with the settings.
@@ -81,7 +82,7 @@ impl Settings {
     /// # Errors
     /// The first value that makes no sense.
     pub fn check(&self) -> Result<(), String> {
-        if self.balance_cents().is_none() {
+        if self.balance_amount().is_none() {
             return Err(format!("balance `{}` is not an amount such as 1000.00", self.balance));
         }
         if !(0.0..=1.0).contains(&self.launch_failed) {
@@ -89,17 +90,6 @@ impl Settings {
         }
         Ok(())
     }
-}
-
-/// Reads `12`, `12.5` or `12.50` as hundredths.
-fn parse_cents(text: &str) -> Option<i64> {
-    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    if !digits(whole) || !digits(part) || part.len() > 2 {
-        return None;
-    }
-    let cents: i64 = format!("{part:0<2}").parse().ok()?;
-    whole.parse::<i64>().ok()?.checked_mul(100)?.checked_add(cents)
 }
 
 /// How long a client token is remembered.
@@ -252,9 +242,9 @@ mod tests {
     #[test]
     fn amounts() {
         let with = |text: &str| Settings { balance: text.to_owned(), ..Settings::default() };
-        assert_eq!(with("12.5").balance_cents(), Some(1250));
-        assert_eq!(with("0").balance_cents(), Some(0));
-        for bad in ["", "1.", ".5", "-1", "1.234", "99999999999999999999", "1e3"] {
+        assert_eq!(with("12.5").balance_amount(), Some(Amount(125_000)));
+        assert_eq!(with("0").balance_amount(), Some(Amount(0)));
+        for bad in ["", ".5", "-1", "99999999999999999999", "1e3"] {
             assert!(with(bad).check().is_err(), "{bad}");
         }
         assert!(Settings { launch_failed: 1.5, ..Settings::default() }.check().is_err());
