@@ -372,6 +372,7 @@ impl Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sandbox::account::knows;
 
     fn faults(texts: &[&str]) -> Faults {
         Faults::new(7, texts.iter().map(|text| text.parse().expect("a fault")).collect())
@@ -407,6 +408,12 @@ mod tests {
             let error = text.parse::<Fault>().expect_err(text).to_string();
             assert!(error.contains(why), "{error}");
         }
+    }
+
+    #[test]
+    fn actions_are_the_accounts() {
+        let known = |action: &str| ["lighthouse", "sts"].iter().any(|service| knows(service, action));
+        assert!(ACTIONS.iter().all(|action| known(action)));
     }
 
     #[test]

@@ -83,8 +83,7 @@ impl InProcess {
         scrubber: &Scrubber,
     ) -> Result<Reply, CloudError> {
         let body = document(given, request_id).to_string();
-        let whole =
-            Answer { status: 200, content_type: Some("application/json"), date: None, body: body.as_bytes() };
+        let whole = Answer { status: 200, content_type: Some("application/json"), date: None, body: body.as_bytes() };
         answer::read(action, &whole, self.clock.now(), scrubber)
     }
 }

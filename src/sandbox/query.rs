@@ -68,9 +68,7 @@ fn decode(text: &str) -> Result<String, String> {
             b'%' => {
                 let digits = [rest.next().unwrap_or(b'?'), rest.next().unwrap_or(b'?')];
                 let parsed = digits.iter().try_fold(0, |sum, digit| Some(sum * 16 + char::from(*digit).to_digit(16)?));
-                parsed
-                    .and_then(|code| u8::try_from(code).ok())
-                    .ok_or_else(|| format!("`{text}` is not URL-encoded"))?
+                parsed.and_then(|code| u8::try_from(code).ok()).ok_or_else(|| format!("`{text}` is not URL-encoded"))?
             }
             other => other,
         });

@@ -192,7 +192,11 @@ struct Front {
     clock: Arc<dyn Clock>,
 }
 
-async fn handle(State(front): State<Arc<Front>>, ConnectInfo(wire): ConnectInfo<Wire>, request: Request) -> Response<Body> {
+async fn handle(
+    State(front): State<Arc<Front>>,
+    ConnectInfo(wire): ConnectInfo<Wire>,
+    request: Request,
+) -> Response<Body> {
     wire.open();
     let request_id = front.service.request_id();
     let refused = |error: ApiError| json(&document(&Err(error), &request_id).to_string());

@@ -1,8 +1,8 @@
 //! What both fronts have in common: faults, rate and account, in the order in which the service would ask.
 
-use super::account::CreateFault;
+use super::account::{CreateFault, knows};
 use super::call::{Answer, ApiError, Call};
-use super::fault::{ACTIONS, Failure, Faults};
+use super::fault::{Failure, Faults};
 use super::rate::RateLimiter;
 use super::store::Store;
 use crate::model::Timestamp;
@@ -97,7 +97,8 @@ impl Service {
     /// Performs a call.
     pub fn handle(&self, asked: Asked) -> Outcome {
         let action = asked.action.clone();
-        let is_known = ACTIONS.contains(&action.as_str());
+        let is_known = knows(&asked.service, &action);
+        let shown = if is_known { action.as_str() } else { "(unknown)" };
         let (nth, admitted) = self.count(&action, is_known, asked.now);
         let fault = self.faults.decide(&action, nth);
         let delay = fault.delay.saturating_add(Duration::from_millis(self.store.settings().latency_ms));
@@ -105,7 +106,7 @@ impl Service {
             Some(Failure::Internal) => Outcome { delay, failure: None, answer: Err(internal("a fault on demand")) },
             _ => Outcome { delay, failure, answer },
         };
-        let note = |answer: ApiError| match self.store.note(known(&action, is_known), &fault.fired) {
+        let note = |answer: ApiError| match self.store.note(shown, &fault.fired) {
             Ok(()) => answer,
             Err(error) => internal(&trouble(&error)),
         };
@@ -113,17 +114,15 @@ impl Service {
             return outcome(Some(failure), Err(note(internal("a fault on demand"))));
         }
         if fault.throttle {
-            let error = ApiError::new("RequestLimitExceeded", "Please reduce the frequency of calls (a fault on demand).");
+            let error =
+                ApiError::new("RequestLimitExceeded", "Please reduce the frequency of calls (a fault on demand).");
             return outcome(None, Err(note(error)));
         }
         if let Err(error) = admitted {
             return outcome(None, Err(note(error)));
         }
-        let create = CreateFault {
-            partial: fault.partial,
-            launch_failed: fault.launch_failed,
-            sold_out: fault.sold_out,
-        };
+        let create =
+            CreateFault { partial: fault.partial, launch_failed: fault.launch_failed, sold_out: fault.sold_out };
         let call = Call {
             service: asked.service,
             action: asked.action,
@@ -164,10 +163,6 @@ pub fn document(answer: &Answer, request_id: &str) -> Value {
     };
     response.insert("RequestId".to_owned(), request_id.into());
     serde_json::json!({ "Response": response })
-}
-
-fn known(action: &str, is_known: bool) -> &str {
-    if is_known { action } else { "" }
 }
 
 fn internal(why: &str) -> ApiError {

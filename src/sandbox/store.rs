@@ -8,7 +8,7 @@
 //! Every log has an id of its own. `account.json` names the log that it contains and the one that continues it, so a crash
 //! between the two files is seen and put right, and a process that kept its account in memory sees that it is outdated.
 
-use super::account::{Account, Change, CreateFault};
+use super::account::{Account, Change, CreateFault, knows};
 use super::call::{Answer, Call};
 use super::settings::Settings;
 use crate::model::Timestamp;
@@ -164,7 +164,9 @@ impl Store {
     pub fn call(&self, call: &Call, fault: &CreateFault, faults: &[String]) -> Result<Answer, StoreError> {
         self.locked(|inner, _| {
             let answer = inner.account.call_with(call, *fault);
-            inner.record(&call.action, faults)?;
+            // Names come from outside; those of no action are counted as one.
+            let action = if knows(&call.service, &call.action) { call.action.as_str() } else { "(unknown)" };
+            inner.record(action, faults)?;
             Ok(answer)
         })
     }
@@ -264,8 +266,7 @@ impl Inner {
                 self.account.apply_change(change);
             }
         }
-        let mut file =
-            OpenOptions::new().read(true).write(true).open(&path).map_err(io_error("open", &path))?;
+        let mut file = OpenOptions::new().read(true).write(true).open(&path).map_err(io_error("open", &path))?;
         let length = file.metadata().map_err(io_error("read", &path))?.len();
         if length < place.offset {
             return Err(damaged(&path, "it has become shorter"));
@@ -363,9 +364,7 @@ impl Place {
 
 impl Counts {
     fn add(&mut self, action: &str, faults: &[String]) {
-        if !action.is_empty() {
-            *self.calls.entry(action.to_owned()).or_default() += 1;
-        }
+        *self.calls.entry(action.to_owned()).or_default() += 1;
         for fault in faults {
             *self.faults.entry(fault.clone()).or_default() += 1;
         }

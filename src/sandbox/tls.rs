@@ -17,8 +17,7 @@ const CA: &str = "ca.pem";
 const CA_KEY: &str = "ca-key.pem";
 
 /// What the server answers for.
-const NAMES: [&str; 5] =
-    ["localhost", "127.0.0.1", "::1", "*.tencentcloudapi.com", "*.intl.tencentcloudapi.com"];
+const NAMES: [&str; 5] = ["localhost", "127.0.0.1", "::1", "*.tencentcloudapi.com", "*.intl.tencentcloudapi.com"];
 
 /// No certificates.
 #[derive(Debug, Error)]
