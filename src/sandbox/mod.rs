@@ -12,10 +12,17 @@
 //! | [`port`] | the front in process: a transport |
 //! | [`server`] | the front over HTTP; [`verify`] checks signatures, [`tls`] makes certificates |
 
+pub mod account;
 pub mod call;
+mod catalog_actions;
 pub mod catalogue;
+mod create;
+mod describe;
+mod lifecycle;
+pub mod order;
 pub mod params;
 pub mod rate;
+pub mod record;
 pub mod settings;
 
 pub mod account;
