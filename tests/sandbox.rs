@@ -248,13 +248,14 @@ async fn tls_with_an_authority_that_stays() {
             Credential { secret_id: SECRET_ID.to_owned(), secret_key: Secret::new(SECRET_KEY.to_owned()), token: None };
         let endpoint = Endpoint::parse(&format!("https://{address}")).unwrap();
         let options = HttpOptions { ca_file: ca.map(Path::to_owned), ..HttpOptions::new(endpoint, REGION, credential) };
-        HttpClient::new(options, clock()).unwrap()
+        HttpClient::new(options, clock())
     };
     for address in [sandbox.address, restarted.address] {
-        let reply = ask(&client(address, Some(&ca)), "DescribeRegions", &json!({})).await.unwrap();
+        let reply = ask(&client(address, Some(&ca)).unwrap(), "DescribeRegions", &json!({})).await.unwrap();
         assert!(reply["TotalCount"].as_u64() > Some(0), "{reply}");
     }
-    if let Ok(stranger) = std::panic::catch_unwind(|| client(sandbox.address, None)) {
+    // A machine without any root certificates makes no such client.
+    if let Ok(stranger) = client(sandbox.address, None) {
         let error = ask(&stranger, "DescribeRegions", &json!({})).await.unwrap_err();
         assert_eq!(error.class, ErrorClass::NotSent);
     }

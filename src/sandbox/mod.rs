@@ -5,28 +5,25 @@
 //! | [`call`] | what is a call? |
 //! | [`settings`], [`rate`] | how does the account behave where the API says nothing, how often may it be asked? |
 //! | [`catalogue`], [`params`] | what is for sale, which fields exist? |
-//! | [`account`], [`record`] | what is there, and what does time make of it? Pure. |
+//! | [`account`], [`order`], [`record`] | what is there, what does an order bring, what does time make of it? Pure. |
 //! | [`fault`] | what goes wrong on demand? |
 //! | [`store`] | where is the account kept, and who else uses it? |
 //! | [`service`] | faults, rate, account: what both fronts do with a call |
 //! | [`port`] | the front in process: a transport |
 //! | [`server`] | the front over HTTP; [`verify`] checks signatures, [`tls`] makes certificates |
 
-pub mod account;
 pub mod call;
-mod catalog_actions;
 pub mod catalogue;
+pub mod params;
+pub mod rate;
+pub mod settings;
+
+pub mod account;
+mod catalog_actions;
 mod create;
 mod describe;
 mod lifecycle;
 pub mod order;
-pub mod params;
-pub mod rate;
-pub mod record;
-pub mod settings;
-
-pub mod account;
-mod lifecycle;
 pub mod record;
 
 pub mod fault;
