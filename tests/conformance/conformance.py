@@ -312,8 +312,8 @@ class Cli:
 
     def run(self, action, environment=None, **parameters):
         command = [self.tccli, "lighthouse", action, "--endpoint", self.host, "--region", REGION]
-        if parameters:
-            command += ["--cli-input-json", json.dumps(parameters)]
+        for name, value in parameters.items():
+            command += [f"--{name}", value if isinstance(value, str) else json.dumps(value)]
         environment = {**self.environment, **(environment or {})}
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
