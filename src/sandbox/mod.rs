@@ -7,8 +7,10 @@ pub mod catalogue;
 mod create;
 mod describe;
 mod lifecycle;
-pub mod order;
-pub mod params;
+mod order;
+mod params;
 pub mod rate;
 pub mod record;
 pub mod settings;
+#[cfg(test)]
+mod tests;
