@@ -4,8 +4,8 @@
 //! |---|---|
 //! | [`call`] | what is a call? |
 //! | [`settings`], [`rate`] | how does the account behave where the API says nothing, how often may it be asked? |
-//! | [`catalogue`], [`params`] | what is for sale, which fields exist? |
-//! | [`account`], [`order`], [`record`] | what is there, what does an order bring, what does time make of it? Pure. |
+//! | [`catalogue`], `params` | what is for sale, which fields exist? |
+//! | [`account`], `order`, [`record`] | what is there, what does an order bring, what does time make of it? Pure. |
 //! | [`fault`] | what goes wrong on demand? |
 //! | [`store`] | where is the account kept, and who else uses it? |
 //! | [`service`] | faults, rate, account: what both fronts do with a call |
@@ -14,7 +14,7 @@
 
 pub mod call;
 pub mod catalogue;
-pub mod params;
+mod params;
 pub mod rate;
 pub mod settings;
 
@@ -23,7 +23,7 @@ mod catalog_actions;
 mod create;
 mod describe;
 mod lifecycle;
-pub mod order;
+mod order;
 pub mod record;
 
 pub mod fault;
@@ -39,3 +39,6 @@ mod query;
 pub mod server;
 pub mod tls;
 mod wire;
+
+#[cfg(test)]
+mod tests;
