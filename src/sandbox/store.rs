@@ -431,6 +431,6 @@ fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreE
     move |source| StoreError::Io { what, path, source }
 }
 
-fn damaged(path: &Path, why: impl ToString) -> StoreError {
+fn damaged(path: &Path, why: impl std::fmt::Display) -> StoreError {
     StoreError::Damaged { path: path.to_owned(), why: why.to_string() }
 }
