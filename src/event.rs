@@ -19,6 +19,8 @@ pub enum ItemStatus {
     Isolated,
     /// Dropped from the state.
     Forgotten,
+    /// Left over from a failed launch, and the service does not take it back.
+    Kept,
     /// Bought, not running yet: the next apply goes on waiting.
     Pending,
     /// Refused or failed for good.
@@ -34,7 +36,7 @@ pub enum ItemStatus {
 impl ItemStatus {
     /// Whether the item is as the plan wanted it.
     pub fn is_done(self) -> bool {
-        matches!(self, Self::Running | Self::Updated | Self::Imported | Self::Isolated | Self::Forgotten)
+        matches!(self, Self::Running | Self::Updated | Self::Imported | Self::Isolated | Self::Forgotten | Self::Kept)
     }
 
     /// Heading for people.
@@ -45,6 +47,7 @@ impl ItemStatus {
             Self::Imported => "found again",
             Self::Isolated => "isolated",
             Self::Forgotten => "forgotten",
+            Self::Kept => "left over",
             Self::Pending => "still pending",
             Self::Failed => "failed",
             Self::NotStarted => "not started",

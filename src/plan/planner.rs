@@ -428,6 +428,8 @@ impl<'a> Planner<'a> {
             _ => None,
         });
         let deposed = prior.deposed.iter().map(|d| (d.address.clone(), d.instance_id.clone(), d.why.clone()));
+        let kept: BTreeSet<&InstanceId> =
+            prior.deposed.iter().filter(|deposed| deposed.is_kept()).map(|deposed| &deposed.instance_id).collect();
         let left: BTreeMap<InstanceId, (Address, String)> =
             failed.chain(deposed).map(|(address, id, why)| (id, (address, why))).collect();
         for (id, (address, why)) in left {
@@ -438,6 +440,11 @@ impl<'a> Planner<'a> {
                 }
                 Some(Life::Isolated | Life::Ending) => {
                     (Action::Forget, Reason::NothingLeft("is returned already".into()))
+                }
+                _ if kept.contains(&id) => {
+                    let text = format!("{id} is left over from `{address}`: {why}");
+                    self.diagnostics.push(Diagnostic::warning("left-over", text));
+                    continue;
                 }
                 _ => (Action::Isolate, Reason::Deposed(why)),
             };

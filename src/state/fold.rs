@@ -1,7 +1,7 @@
 //! What records mean for the state: one function, used while applying, after a crash, and by the simulation.
 
 use super::journal::{Header, Intent, Record};
-use super::prior::{Deposed, PriorState, RecordedInstance};
+use super::prior::{Deposed, NOT_RETURNABLE, PriorState, RecordedInstance};
 use crate::model::{Address, Attributes, ClientToken, InstanceId, Timestamp};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -154,6 +154,11 @@ pub fn apply_record(state: &mut PriorState, open: &mut OpenIntents, record: Reco
         }
         Record::Closed { token, .. } => drop(open.remove(&token)),
         Record::Gone { address, instance_id, why, deposed } => depart(state, &address, &instance_id, &why, deposed),
+        Record::Kept { instance_id, why } => {
+            for deposed in state.deposed.iter_mut().filter(|deposed| deposed.instance_id == instance_id) {
+                deposed.why = format!("{NOT_RETURNABLE}: {why}");
+            }
+        }
         Record::Returned { instance_id } => state.deposed.retain(|d| d.instance_id != instance_id),
     }
 }

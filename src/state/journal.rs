@@ -152,6 +152,13 @@ pub enum Record {
         /// Which.
         instance_id: InstanceId,
     },
+    /// The service does not take a deposed instance back.
+    Kept {
+        /// Which.
+        instance_id: InstanceId,
+        /// The service's code.
+        why: String,
+    },
     /// Instances are going to be isolated.
     Isolate {
         /// Which.

@@ -16,5 +16,5 @@ mod tests;
 pub use disk::{Disk, OsDisk};
 pub use fold::{OpenIntent, apply_record, fold};
 pub use journal::{Header, Intent, Journal, Member, Record, Via};
-pub use prior::{Binding, Deposed, NO_PREDECESSOR, PriorState, RecordedInstance};
+pub use prior::{Binding, Deposed, NO_PREDECESSOR, NOT_RETURNABLE, PriorState, RecordedInstance};
 pub use store::{StateError, Store};

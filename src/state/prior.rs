@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 /// What stands for "no predecessor" in tokens, state and journal.
 pub const NO_PREDECESSOR: &str = "-";
 
+/// How the reason of a leftover begins that the service does not take back.
+pub const NOT_RETURNABLE: &str = "not returnable";
+
 /// What a state belongs to. It is refused against anything else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {
@@ -69,6 +72,13 @@ pub struct Deposed {
     pub instance_id: InstanceId,
     /// Why it does not stand there any more.
     pub why: String,
+}
+
+impl Deposed {
+    /// Whether the service has refused to take it back.
+    pub fn is_kept(&self) -> bool {
+        self.why.starts_with(NOT_RETURNABLE)
+    }
 }
 
 impl PriorState {

@@ -312,6 +312,17 @@ impl Machine {
         }
     }
 
+    fn keep(&mut self, id: WriteId, left: &[(Address, InstanceId)], detail: &str, request_id: Option<String>) {
+        for (address, instance) in left {
+            if self.state.instances.get(address).is_some_and(|recorded| recorded.instance_id == *instance) {
+                let (address, instance_id) = (address.clone(), instance.clone());
+                self.record(Record::Gone { address, instance_id, why: "LAUNCH_FAILED".into(), deposed: true });
+            }
+            self.record(Record::Kept { instance_id: instance.clone(), why: detail.to_owned() });
+        }
+        self.end_isolation(id, ItemStatus::Kept, detail, request_id);
+    }
+
     fn has_returned(&mut self, address: &Address, instance: &InstanceId) {
         let stands = self.state.instances.get(address).is_some_and(|recorded| recorded.instance_id == *instance);
         self.record(match stands {
@@ -347,6 +358,9 @@ impl Machine {
                 let wait = self.backoff(self.writes[id].tries);
                 self.writes[id].phase = WritePhase::Due(now.plus(wait));
                 self.want_write_turns(now);
+            } else if instances.iter().all(|instance| instance.attributes.life() == Life::Failed) {
+                // Whether a failed launch can be returned is undocumented. Where it cannot, nothing is left to do.
+                self.keep(id, left, &detail, request_id);
             } else {
                 self.end_isolation(id, ItemStatus::Failed, &detail, request_id);
             }
