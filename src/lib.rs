@@ -28,4 +28,6 @@ pub mod report;
 
 pub mod sandbox;
 
+pub mod sim;
+
 pub mod cli;

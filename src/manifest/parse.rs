@@ -76,10 +76,27 @@ struct Open {
     value: Value,
     /// Key of a map that waits for its value.
     key: Option<(Scalar, Span)>,
-    /// Where each key of the map stands.
+    /// Where each key of a large map stands; a small one is searched.
     keys: HashMap<String, Span>,
     /// A repeated key's value is read, and then dropped.
     drop_value: bool,
+}
+
+/// Maps up to this size are searched for a repeated key. Most maps are small, and a table for each costs more than it saves.
+const SEARCHED_ENTRIES_MAX: usize = 24;
+
+impl Open {
+    /// Where a key of this map stands already.
+    fn place_of(&mut self, key: &str) -> Option<Span> {
+        let Value::Map(entries) = &self.value else { return None };
+        if entries.len() <= SEARCHED_ENTRIES_MAX {
+            return entries.iter().find(|entry| entry.key.text == key).map(|entry| entry.key_span);
+        }
+        for entry in &entries[self.keys.len()..] {
+            self.keys.insert(entry.key.text.clone(), entry.key_span);
+        }
+        self.keys.get(key).copied()
+    }
 }
 
 struct Builder<'a> {
@@ -162,16 +179,14 @@ impl Builder<'_> {
                 .into());
         }
         let Some(open) = self.open.last_mut() else { return Ok(()) };
-        if let Some(first) = open.keys.get(&key.text) {
+        if let Some(first) = open.place_of(&key.text) {
             self.diagnostics.push(
                 error("duplicate-key", format!("the key `{}` stands twice in this map", key.text), span)
                     .label("again here")
-                    .related(*first, "first here"),
+                    .related(first, "first here"),
             );
             open.drop_value = true;
             self.duplicates = true;
-        } else {
-            open.keys.insert(key.text.clone(), span);
         }
         open.key = Some((key, span));
         Ok(())

@@ -50,6 +50,10 @@ fn places_survive_wide_characters_comments_and_carriage_returns() {
 #[test]
 fn names_what_it_refuses() {
     assert_eq!(codes("a: 1\nb: {c: 1, c: 2}\na: 3\n"), ["duplicate-key", "duplicate-key"]);
+    // In a map too large to be searched, too.
+    let large: String = (0..100).map(|key| format!("k{key}: 1\n")).collect();
+    assert_eq!(codes(&format!("{large}k3: 1\nx: 1\nk99: 1\nx: 2\n")), ["duplicate-key"; 3]);
+    assert_eq!(codes(&large), [""; 0]);
     assert_eq!(codes("a: 1\n---\nb: 2\n"), ["several-documents"]);
     assert_eq!(codes("a: &x {b: 1}\nc: {<<: *x}\n"), ["merge-key"]);
     assert_eq!(codes("a:\n\tb: 1\n"), ["tab"]);

@@ -220,3 +220,8 @@ impl Plan {
         self.summary().is_empty() && self.open.is_empty()
     }
 }
+
+/// `1 instance`, `3 instances`.
+pub fn count(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}

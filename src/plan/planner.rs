@@ -1,7 +1,7 @@
 //! The planner: a list of steps over desired, prior and observed.
 
 use super::batch::{Batch, batch, cut};
-use super::change::{Action, AttributeDiff, Blocked, Change, OpenPurchase, Plan, Reason};
+use super::change::{Action, AttributeDiff, Blocked, Change, OpenPurchase, Plan, Reason, count};
 use super::diff::differences;
 use crate::desired::{DesiredInstance, DesiredState};
 use crate::diag::{Diagnostic, Diagnostics};
@@ -32,6 +32,8 @@ pub struct Inputs<'a> {
 pub struct Options {
     /// Buy although it is unclear what is already owned.
     pub buy_anyway: bool,
+    /// Everything is to go: an empty manifest is meant.
+    pub destroy: bool,
 }
 
 /// A plan and what is to be said about it.
@@ -49,7 +51,7 @@ pub struct Planned {
 
 /// Makes the plan.
 pub fn plan(inputs: Inputs<'_>, options: Options) -> Planned {
-    let mut planner = Planner::new(inputs);
+    let mut planner = Planner::new(inputs, options);
     planner.keep_or_miss_what_is_desired();
     planner.find_again();
     planner.buy_what_is_missing();
@@ -65,12 +67,14 @@ pub fn plan(inputs: Inputs<'_>, options: Options) -> Planned {
 enum Standing<'a> {
     Live(&'a ObservedInstance),
     NotYetListed,
+    NeverListed,
     Unasked,
     Gone,
 }
 
 struct Planner<'a> {
     inputs: Inputs<'a>,
+    options: Options,
     /// Addresses of purchases that are not settled: nothing is decided for them here.
     under_way: BTreeSet<&'a Address>,
     /// Ids that are somebody's: recorded, deposed, predecessors, in answers.
@@ -89,7 +93,7 @@ struct Missing {
 }
 
 impl<'a> Planner<'a> {
-    fn new(inputs: Inputs<'a>) -> Self {
+    fn new(inputs: Inputs<'a>, options: Options) -> Self {
         let prior = inputs.prior;
         let recorded = prior.instances.values().map(|recorded| recorded.instance_id.clone());
         let deposed = prior.deposed.iter().map(|deposed| deposed.instance_id.clone());
@@ -98,6 +102,7 @@ impl<'a> Planner<'a> {
             inputs.open.values().filter_map(|open| open.answer.as_ref()).flat_map(|answer| answer.ids.iter().cloned());
         Self {
             inputs,
+            options,
             under_way: inputs.open.values().flat_map(|o| o.intent.members.iter().map(|m| &m.address)).collect(),
             claimed: recorded.chain(deposed).chain(before).chain(answered).collect(),
             missing: BTreeMap::new(),
@@ -117,10 +122,16 @@ impl<'a> Planner<'a> {
         if let Some(instance) = observed.instances.get(&recorded.instance_id) {
             return Standing::Live(instance);
         }
-        // Gone is only what was once seen; what never was may not be listed yet.
-        let waited = recorded.attributes.created_time.map(|bought| observed.at.since(bought));
-        if !recorded.seen && waited.is_some_and(|waited| waited < self.inputs.desired.visibility_grace) {
-            return Standing::NotYetListed;
+        // Gone is only what was once seen. What never was may not be listed yet, and after the grace nobody can tell:
+        // an answer named it, so it was bought, and buying another would be a guess with money.
+        if !recorded.seen {
+            let waited = recorded.attributes.created_time.map(|bought| observed.at.since(bought));
+            let in_grace = waited.is_some_and(|waited| waited < self.inputs.desired.visibility_grace);
+            return match in_grace {
+                true => Standing::NotYetListed,
+                false if self.options.buy_anyway => Standing::Gone,
+                false => Standing::NeverListed,
+            };
         }
         Standing::Gone
     }
@@ -148,6 +159,10 @@ impl<'a> Planner<'a> {
                 Standing::NotYetListed => {
                     self.change(address, Action::Resume, Reason::NotYetListed, Some(id), instance)
                 }
+                Standing::NeverListed => {
+                    self.change(address, Action::Resume, Reason::NotYetListed, Some(id), instance);
+                    self.block_never_listed(address, recorded);
+                }
                 Standing::Unasked => self.compare(address, instance, recorded, None),
                 Standing::Live(live) => match live.attributes.life() {
                     Life::Failed => drop(self.missing.insert(address, again(Reason::LaunchFailed(id.clone())))),
@@ -159,6 +174,21 @@ impl<'a> Planner<'a> {
                 },
             }
         }
+    }
+
+    fn block_never_listed(&mut self, address: &Address, recorded: &RecordedInstance) {
+        let since = recorded.attributes.created_time.map(|time| format!(" at {time}")).unwrap_or_default();
+        self.blocked.push(Blocked {
+            what: format!(
+                "{} was bought for `{address}`{since} and has never been listed, longer than the visibility grace",
+                recorded.instance_id
+            ),
+            help: vec![
+                "look for it in the console; if it is only slow to appear, run again later or raise `visibility_grace`"
+                    .into(),
+                "if it is gone, buy another with --buy-anyway".into(),
+            ],
+        });
     }
 
     fn change(
@@ -319,6 +349,12 @@ impl<'a> Planner<'a> {
             .iter()
             .filter_map(|address| self.missing.get(address).map(|missing| (*address, missing.predecessor.as_str())))
             .collect();
+        #[cfg(test)]
+        let missing: Vec<(&Address, &str)> =
+            match crate::sim::sabotage::is(crate::sim::sabotage::Sabotage::NoPredecessor) {
+                true => missing.into_iter().map(|(address, _)| (address, crate::state::NO_PREDECESSOR)).collect(),
+                false => missing,
+            };
         batch(self.inputs.desired, &missing)
     }
 
@@ -359,7 +395,7 @@ impl<'a> Planner<'a> {
                 Standing::Live(live) if matches!(live.attributes.life(), Life::Isolated | Life::Ending) => {
                     (Action::Forget, Reason::NothingLeft(format!("is {} already", live.attributes.state)))
                 }
-                Standing::Live(_) | Standing::NotYetListed | Standing::Unasked => {
+                Standing::Live(_) | Standing::NotYetListed | Standing::NeverListed | Standing::Unasked => {
                     (Action::Isolate, Reason::NotInManifest)
                 }
             };
@@ -490,7 +526,10 @@ impl<'a> Planner<'a> {
             answered: open.answer.is_some(),
         });
         let open: Vec<OpenPurchase> = open.collect();
-        if desired.instances.is_empty() && self.changes.iter().any(|change| change.action == Action::Isolate) {
+        if !self.options.destroy
+            && desired.instances.is_empty()
+            && self.changes.iter().any(|change| change.action == Action::Isolate)
+        {
             self.blocked.push(Blocked {
                 what: format!(
                     "the manifest wants no instance at all, and stack `{}` has {}",
@@ -533,8 +572,4 @@ fn shown_spec(desired: &DesiredInstance) -> Value {
         spec["login"] = serde_json::json!({"password": "(sensitive)"});
     }
     spec
-}
-
-fn count(n: usize, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }

@@ -177,6 +177,8 @@ pub struct Journal {
     len: u64,
     torn: bool,
     exists: bool,
+    /// Written before the first record of an empty journal, with the same sync.
+    header: Option<Record>,
 }
 
 fn checksum(before: &str, seq: u64, record: &str) -> String {
@@ -191,7 +193,8 @@ impl Journal {
     pub fn open(store: &Store) -> Result<(Self, Vec<Record>), StateError> {
         let path = store.journal_path();
         let disk = Arc::clone(store.disk());
-        let mut journal = Self { disk, path, seq: 0, sum: String::new(), len: 0, torn: false, exists: true };
+        let mut journal =
+            Self { disk, path, seq: 0, sum: String::new(), len: 0, torn: false, exists: true, header: None };
         let bytes = match journal.disk.read(&journal.path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -207,12 +210,13 @@ impl Journal {
             let line = &rest[..end.unwrap_or(rest.len())];
             let last = end.is_none_or(|end| end + 1 == rest.len());
             match journal.read_line(line) {
-                Ok(record) if end.is_some() => {
+                // A line without its newline was never acknowledged, whole or not.
+                _ if end.is_none() => journal.torn = true,
+                Ok((record, seq, sum)) => {
                     records.push(record);
+                    (journal.seq, journal.sum) = (seq, sum);
                     journal.len += line.len() as u64 + 1;
                 }
-                // A line without its newline was never acknowledged, whole or not.
-                Ok(_) => journal.torn = true,
                 // Only the end of the file can be torn: what was synced before it was acknowledged.
                 Err(_) if last => journal.torn = true,
                 Err(problem) => {
@@ -241,7 +245,7 @@ impl Journal {
         Ok((journal, records))
     }
 
-    fn read_line(&mut self, line: &[u8]) -> Result<Record, String> {
+    fn read_line(&self, line: &[u8]) -> Result<(Record, u64, String), String> {
         let line: Line = serde_json::from_slice(line).map_err(|error| error.to_string())?;
         if line.seq != self.seq + 1 {
             return Err(format!("line {} follows line {}", line.seq, self.seq));
@@ -251,9 +255,12 @@ impl Journal {
             return Err("the checksum does not match".to_owned());
         }
         let record = serde_json::from_value(line.record).map_err(|error| error.to_string())?;
-        self.seq = line.seq;
-        self.sum = sum;
-        Ok(record)
+        Ok((record, line.seq, sum))
+    }
+
+    /// Says what an empty journal is to begin with. One that has its header keeps it.
+    pub fn begin_with(&mut self, header: Record) {
+        self.header = (self.seq == 0).then_some(header);
     }
 
     /// The file.
@@ -282,7 +289,11 @@ impl Journal {
             self.torn = false;
         }
         let (seq, sum) = (self.seq, self.sum.clone());
-        let text = self.encode(records);
+        let header = self.header.clone().filter(|_| self.seq == 0);
+        let text = match header {
+            Some(header) => self.encode(std::slice::from_ref(&header)) + &self.encode(records),
+            None => self.encode(records),
+        };
         let written = self
             .disk
             .append(&self.path, text.as_bytes())
@@ -334,6 +345,7 @@ impl Journal {
             len: 0,
             torn: false,
             exists: false,
+            header: None,
         };
         let before = std::mem::replace(self, fresh);
         if records.is_empty() {

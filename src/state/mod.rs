@@ -10,6 +10,8 @@ pub mod journal;
 pub mod lock;
 pub mod prior;
 pub mod store;
+#[cfg(test)]
+mod tests;
 
 pub use disk::{Disk, OsDisk};
 pub use fold::{OpenIntent, apply_record, fold};

@@ -25,6 +25,13 @@ pub struct Account {
     pub fatal: Option<String>,
 }
 
+impl Account {
+    /// Of a run in which nothing was to be done.
+    pub fn of_nothing(state: PriorState, open: OpenIntents) -> Self {
+        Self { state, open, items: Vec::new(), replan: false, stopped: false, fatal: None }
+    }
+}
+
 impl Machine {
     pub(super) fn set_item(
         &mut self,

@@ -224,13 +224,12 @@ impl Machine {
             return;
         }
         let Some(instance) = found else {
-            let seen = wait.seen;
-            let waited = wait.since.map(|since| now.since(since)).unwrap_or_default();
-            if seen || waited >= self.setup.visibility_grace {
-                // Rule 6: seen and seen no more, or never listed within the grace (rule 8: a token that names what is gone).
+            if wait.seen {
+                // Rule 6: seen, and seen no more.
                 let address = wait.address.clone();
                 self.found_dead(now, &address, id, Life::Ending);
             } else {
+                // Never listed yet. That it is gone cannot be concluded from this, however long it takes.
                 self.check_deadline(now, id);
             }
             return;

@@ -1,0 +1,322 @@
+//! Applying: settle what is open, plan, ask, carry out, save. All of it under the exclusive lock.
+
+use super::context::Context;
+use super::error::OpsError;
+use super::load::{Prior, account_of, bind_account, load_prior, observe};
+use super::plan::planned;
+use crate::apply::machine::Account;
+use crate::apply::{Driver, Job, Machine, Outcome, Setup, run};
+use crate::desired::DesiredState;
+use crate::event::{Event, Item, ItemStatus};
+use crate::model::digest::sha256_hex;
+use crate::model::{Address, ClientToken, InstanceId};
+use crate::plan::change::OpenPurchase;
+use crate::plan::{Action, Blocked, Options, Planned};
+use crate::state::fold::OpenIntents;
+use crate::state::lock::Mode;
+use crate::state::{PriorState, StateError, journal};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Plans made and carried out in one apply. A second is needed where a token turns out to name what is gone, or a batch
+/// brought fewer than asked; more would mean that the service answers the same way for ever.
+const ROUNDS_MAX: usize = 4;
+
+/// How to apply.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ApplyOptions {
+    /// Buy although it is unclear what is already owned.
+    pub buy_anyway: bool,
+    /// Take over what carries no tags of ours without a question.
+    pub adopt: bool,
+    /// Nobody is asked.
+    pub assume_yes: bool,
+    /// Everything is to go.
+    pub destroy: bool,
+}
+
+/// What consent is needed for.
+pub enum Question<'a> {
+    /// To settle purchases of an earlier run, which may complete them.
+    Settle(&'a [OpenPurchase]),
+    /// To carry a plan out.
+    Apply(&'a Planned),
+}
+
+/// The answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consent {
+    /// Go on.
+    Given,
+    /// Change nothing.
+    Declined,
+}
+
+/// How an apply ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ApplyExit {
+    /// Everything is as the manifest wants it.
+    Done,
+    /// Something happened or may have happened, and not everything; all of it is recorded.
+    Partial,
+    /// Nothing happened.
+    Failed,
+    /// Unclear what is already owned; nothing was bought.
+    Unclear,
+    /// A signal ended it.
+    Interrupted(String),
+}
+
+/// What applying brought.
+pub struct ApplyReport {
+    /// What became of everything.
+    pub items: Vec<Item>,
+    /// How it ended.
+    pub exit: ApplyExit,
+    /// The state as it is now.
+    pub state: PriorState,
+    /// Purchases that are still open.
+    pub open: usize,
+    /// Why the state could not be saved. The journal, as far as it reaches, still has everything.
+    pub save_error: Option<StateError>,
+}
+
+/// Applies under the exclusive lock.
+///
+/// # Errors
+/// When state, lock, cloud, manifest or consent forbid to begin. What fails later is in the report.
+pub async fn apply(
+    context: &Context,
+    desired: &DesiredState,
+    options: ApplyOptions,
+    consent: &(dyn Fn(Question<'_>) -> Consent + Sync),
+) -> Result<ApplyReport, OpsError> {
+    let _lock = context.lock(Mode::Exclusive).await?;
+    let mut run = Run { context, desired, options, consent, items: BTreeMap::new() };
+    match run.settle().await? {
+        Some(report) => Ok(report),
+        None => run.carry_out().await,
+    }
+}
+
+struct Run<'a> {
+    context: &'a Context,
+    desired: &'a DesiredState,
+    options: ApplyOptions,
+    consent: &'a (dyn Fn(Question<'_>) -> Consent + Sync),
+    items: BTreeMap<(Address, Option<InstanceId>), Item>,
+}
+
+impl Run<'_> {
+    fn plan_options(&self) -> Options {
+        Options { buy_anyway: self.options.buy_anyway, destroy: self.options.destroy }
+    }
+
+    /// Settles what an earlier run left open. A report if that is where this run ends.
+    async fn settle(&mut self) -> Result<Option<ApplyReport>, OpsError> {
+        let mut prior = load_prior(self.context, self.desired)?;
+        if prior.open.is_empty() {
+            return Ok(None);
+        }
+        bind_account(self.context, &mut prior.state, account_of(self.context).await)?;
+        let wanted = self.wanted_tokens(&prior);
+        let open: Vec<OpenPurchase> = prior
+            .open
+            .values()
+            .map(|entry| OpenPurchase {
+                token: entry.intent.token.clone(),
+                members: entry.intent.members.iter().map(|member| member.address.clone()).collect(),
+                attempts: entry.attempts.len(),
+                answered: entry.answer.is_some(),
+            })
+            .collect();
+        if (self.consent)(Question::Settle(&open)) == Consent::Declined {
+            return Err(OpsError::Declined);
+        }
+        let job = Job::Settle { desired: self.desired, wanted };
+        let (outcome, save_error) = self.work(prior, job).await;
+        // A settled purchase is planned on as any other; only what stays open, or an end of the run, is told here.
+        let stuck = !outcome.account.open.is_empty() || outcome.account.stopped || save_error.is_some();
+        if stuck {
+            return Ok(Some(self.report(outcome, save_error)));
+        }
+        self.items.clear();
+        Ok(None)
+    }
+
+    /// The tokens that the present manifest would use, were nothing of the open purchases bought.
+    fn wanted_tokens(&self, prior: &Prior) -> BTreeSet<ClientToken> {
+        let unasked = crate::observe::state::ObservedState::default();
+        let without = Prior {
+            state: prior.state.clone(),
+            open: OpenIntents::new(),
+            journal: match crate::state::Journal::open(&self.context.store) {
+                Ok((journal, _)) => journal,
+                Err(_) => return BTreeSet::new(),
+            },
+            journal_has_records: false,
+        };
+        let planned = planned(self.desired, &without, &unasked, self.plan_options());
+        planned.plan.batches.into_iter().map(|batch| batch.token).collect()
+    }
+
+    async fn carry_out(&mut self) -> Result<ApplyReport, OpsError> {
+        let mut agreed: Option<BTreeSet<Address>> = None;
+        for round in 1.. {
+            let mut prior = load_prior(self.context, self.desired)?;
+            let (account, observed) =
+                futures_util::future::join(account_of(self.context), observe(self.context, self.desired, &prior)).await;
+            bind_account(self.context, &mut prior.state, account)?;
+            let observed = observed?;
+            let planned = planned(self.desired, &prior, &observed, self.plan_options());
+            if let Some(stop) = self.obstacle(&planned) {
+                return match agreed {
+                    None => Err(stop),
+                    // Something was done already, and the account of it must not be lost.
+                    Some(_) => Ok(self.report_after(prior, stop)),
+                };
+            }
+            if planned.plan.is_empty() {
+                let mut account = Account::of_nothing(prior.state, prior.open);
+                let mut journal = prior.journal;
+                let save_error = match prior.journal_has_records {
+                    true => save(self.context, &mut account.state, &account.open, &mut journal).err(),
+                    false => None,
+                };
+                return Ok(self.report(Outcome { account, signal: None }, save_error));
+            }
+            let creates = creates(&planned);
+            let same = agreed.as_ref().is_some_and(|agreed| creates.is_subset(agreed));
+            if !same {
+                if (self.consent)(Question::Apply(&planned)) == Consent::Declined {
+                    return match agreed {
+                        None => Err(OpsError::Declined),
+                        Some(_) => Ok(self.report_after(prior, OpsError::Declined)),
+                    };
+                }
+                agreed.get_or_insert_default().extend(creates);
+            }
+            let job = Job::Apply { plan: &planned.plan, desired: self.desired, observed: &observed.instances };
+            let (outcome, save_error) = self.work(prior, job).await;
+            let again = outcome.account.replan && !outcome.account.stopped && save_error.is_none();
+            if !again || round == ROUNDS_MAX {
+                return Ok(self.report(outcome, save_error));
+            }
+        }
+        unreachable!("the loop ends by returning")
+    }
+
+    /// What forbids to carry a plan out.
+    fn obstacle(&self, planned: &Planned) -> Option<OpsError> {
+        if planned.diagnostics.has_errors() {
+            return Some(OpsError::Diagnostics(planned.diagnostics.clone()));
+        }
+        if !planned.blocked.is_empty() {
+            return Some(OpsError::Blocked(planned.blocked.clone()));
+        }
+        if !planned.adopted.is_empty() && self.options.assume_yes && !self.options.adopt {
+            let what = format!(
+                "{} found in the cloud would be taken over by name, for {}",
+                crate::plan::change::count(planned.adopted.len(), "instance"),
+                crate::model::address::compact(&planned.adopted)
+            );
+            let help = vec!["if they are this stack's own, say so with --adopt".to_owned()];
+            return Some(OpsError::Blocked(vec![Blocked { what, help }]));
+        }
+        None
+    }
+
+    /// Runs a machine and saves what it leaves.
+    async fn work(&mut self, prior: Prior, job: Job<'_>) -> (Outcome, Option<StateError>) {
+        let context = self.context;
+        let salt = sha256_hex(format!("lhprov fingerprint salt {}", prior.state.lineage).as_bytes())[..16].to_owned();
+        let mut setup = Setup::new(self.desired, salt, context.seed);
+        setup.buy_anyway = self.options.buy_anyway;
+        let Prior { state, open, mut journal, .. } = prior;
+        let machine = Machine::new(setup, state, open, job);
+        let driver = Driver {
+            read: context.read.as_ref(),
+            write: context.write.as_ref(),
+            clock: context.clock.as_ref(),
+            events: context.events.as_ref(),
+            journal: &mut journal,
+            durable: BTreeSet::new(),
+            stack: self.desired.stack.clone(),
+            ownership: self.desired.ownership,
+            signals: std::sync::Arc::clone(&context.signals),
+        };
+        let mut outcome = run(machine, driver).await;
+        let account = &mut outcome.account;
+        let save_error = save(context, &mut account.state, &account.open, &mut journal).err();
+        for item in &account.items {
+            // An earlier round's word on an address is overtaken by a later one's.
+            self.items.remove(&(item.address.clone(), None));
+            self.items.insert((item.address.clone(), item.instance_id.clone()), item.clone());
+        }
+        (outcome, save_error)
+    }
+
+    fn report(&mut self, outcome: Outcome, save_error: Option<StateError>) -> ApplyReport {
+        let items: Vec<Item> = std::mem::take(&mut self.items).into_values().collect();
+        let account = outcome.account;
+        let exit = match &outcome.signal {
+            Some(signal) => ApplyExit::Interrupted(signal.clone()),
+            None if save_error.is_some() || account.fatal.is_some() => ApplyExit::Partial,
+            None => exit_of(&items, !account.open.is_empty()),
+        };
+        ApplyReport { items, exit, open: account.open.len(), state: account.state, save_error }
+    }
+
+    /// A later round may not go on: the account of the earlier ones, with the reason as a note.
+    fn report_after(&mut self, prior: Prior, stop: OpsError) -> ApplyReport {
+        self.context.events.emit(Event::Note { text: format!("not going on: {stop}") });
+        let account = Account::of_nothing(prior.state, prior.open);
+        let mut report = self.report(Outcome { account, signal: None }, None);
+        if report.exit == ApplyExit::Done {
+            report.exit = ApplyExit::Partial;
+        }
+        report
+    }
+}
+
+fn creates(planned: &Planned) -> BTreeSet<Address> {
+    planned
+        .plan
+        .changes
+        .iter()
+        .filter(|change| change.action != Action::NoOp)
+        .map(|change| change.address.clone())
+        .collect()
+}
+
+/// Saves the state, then lets the journal hold only what is still open. In this order: a journal beside a newer state is
+/// known to be folded already, a state beside a journal that is gone would have forgotten.
+fn save(
+    context: &Context,
+    state: &mut PriorState,
+    open: &OpenIntents,
+    journal: &mut crate::state::Journal,
+) -> Result<(), StateError> {
+    context.store.save(state)?;
+    if open.is_empty() {
+        return journal.rewrite(&[]);
+    }
+    let mut records = vec![journal::header(&state.lineage, state.serial, state.binding.stack.as_str())];
+    records.extend(open.values().flat_map(crate::state::OpenIntent::records));
+    journal.rewrite(&records)
+}
+
+fn exit_of(items: &[Item], open: bool) -> ApplyExit {
+    let any = |wanted: fn(ItemStatus) -> bool| items.iter().any(|item| wanted(item.status));
+    if items.iter().all(|item| item.status.is_done()) && !open {
+        ApplyExit::Done
+    } else if open || any(|status| status.is_done() || matches!(status, ItemStatus::Pending | ItemStatus::Unknown)) {
+        ApplyExit::Partial
+    } else if items.iter().any(|item| item.status == ItemStatus::Failed && item.instance_id.is_some()) {
+        // A launch that failed is an effect too.
+        ApplyExit::Partial
+    } else if any(|status| status == ItemStatus::Unclear) {
+        ApplyExit::Unclear
+    } else {
+        ApplyExit::Failed
+    }
+}

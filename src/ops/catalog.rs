@@ -1,0 +1,185 @@
+//! What the cloud sells: bundles, blueprints, zones and regions, so that a manifest can be written at all.
+
+use super::error::OpsError;
+use crate::cloud::limits::DESCRIBE_BATCH_MAX;
+use crate::cloud::port::{CloudRead, ReadAction};
+use crate::model::money::Amount;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// A bundle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BundleRow {
+    /// For `bundle_id`.
+    pub bundle_id: String,
+    /// Kind of bundle; quotas are counted by it.
+    pub bundle_type: String,
+    /// Cores.
+    pub cpu: u64,
+    /// GB of memory.
+    pub memory_gb: u64,
+    /// GB of system disk.
+    pub disk_gb: u64,
+    /// Mbps.
+    pub bandwidth_mbps: u64,
+    /// GB of traffic a month.
+    pub traffic_gb: u64,
+    /// `linux`, `windows` or both.
+    pub platforms: Vec<&'static str>,
+    /// Price of one month, decimal.
+    pub price_month: Option<String>,
+    /// CNY or USD.
+    pub currency: String,
+    /// Whether it is for sale.
+    pub available: bool,
+}
+
+/// A blueprint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BlueprintRow {
+    /// For `blueprint_id`.
+    pub blueprint_id: String,
+    /// Name.
+    pub name: String,
+    /// `LINUX_UNIX` or `WINDOWS`.
+    pub platform: String,
+    /// `PURE_OS`, `APP_OS`, `DOCKER`, …
+    pub blueprint_type: String,
+    /// GB of disk that it needs.
+    pub disk_gb: u64,
+    /// GB of memory that it needs.
+    pub memory_gb: u64,
+    /// `NORMAL` where it can be used.
+    pub state: String,
+}
+
+/// A zone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ZoneRow {
+    /// For `zones`.
+    pub zone: String,
+    /// Name.
+    pub name: String,
+}
+
+/// A region.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RegionRow {
+    /// For `region`.
+    pub region: String,
+    /// Name.
+    pub name: String,
+    /// `AVAILABLE`.
+    pub state: String,
+}
+
+fn text(value: &Value, key: &str) -> String {
+    value[key].as_str().unwrap_or_default().to_owned()
+}
+
+fn number(value: &Value, key: &str) -> u64 {
+    value[key].as_u64().unwrap_or_default()
+}
+
+/// Reads all pages of a listing.
+async fn all_pages(cloud: &dyn CloudRead, action: ReadAction, set: &str) -> Result<Vec<Value>, OpsError> {
+    let mut rows: Vec<Value> = Vec::new();
+    loop {
+        let body = json!({"Offset": rows.len(), "Limit": DESCRIBE_BATCH_MAX});
+        let reply = cloud.read(action, body).await?;
+        let page = reply.response[set].as_array().cloned().unwrap_or_default();
+        let total = number(&reply.response, "TotalCount");
+        let over = page.is_empty();
+        rows.extend(page);
+        if over || rows.len() as u64 >= total {
+            return Ok(rows);
+        }
+    }
+}
+
+/// Lists bundles, cheapest first.
+///
+/// # Errors
+/// When the cloud refuses.
+pub async fn bundles(cloud: &dyn CloudRead) -> Result<Vec<BundleRow>, OpsError> {
+    let rows = all_pages(cloud, ReadAction::DescribeBundles, "BundleSet").await?;
+    let mut rows: Vec<(Option<Amount>, BundleRow)> = rows
+        .iter()
+        .map(|row| {
+            let instance = &row["Price"]["InstancePrice"];
+            let price = Amount::from_json(&instance["OriginalBundlePrice"]);
+            let supports = [("linux", "SupportLinuxUnixPlatform"), ("windows", "SupportWindowsPlatform")];
+            let bundle = BundleRow {
+                bundle_id: text(row, "BundleId"),
+                bundle_type: text(row, "BundleType"),
+                cpu: number(row, "CPU"),
+                memory_gb: number(row, "Memory"),
+                disk_gb: number(row, "SystemDiskSize"),
+                bandwidth_mbps: number(row, "InternetMaxBandwidthOut"),
+                traffic_gb: number(row, "MonthlyTraffic"),
+                platforms: supports
+                    .into_iter()
+                    .filter(|(_, key)| row[*key].as_bool() == Some(true))
+                    .map(|(name, _)| name)
+                    .collect(),
+                price_month: price.map(|price| price.to_string()),
+                currency: text(instance, "Currency"),
+                available: row["BundleSalesState"] == "AVAILABLE",
+            };
+            (price, bundle)
+        })
+        .collect();
+    rows.sort_by(|a, b| (a.0.is_none(), a.0, &a.1.bundle_id).cmp(&(b.0.is_none(), b.0, &b.1.bundle_id)));
+    Ok(rows.into_iter().map(|(_, row)| row).collect())
+}
+
+/// Lists blueprints.
+///
+/// # Errors
+/// When the cloud refuses.
+pub async fn blueprints(cloud: &dyn CloudRead) -> Result<Vec<BlueprintRow>, OpsError> {
+    let rows = all_pages(cloud, ReadAction::DescribeBlueprints, "BlueprintSet").await?;
+    let mut rows: Vec<BlueprintRow> = rows
+        .iter()
+        .map(|row| BlueprintRow {
+            blueprint_id: text(row, "BlueprintId"),
+            name: text(row, "BlueprintName"),
+            platform: text(row, "PlatformType"),
+            blueprint_type: text(row, "BlueprintType"),
+            disk_gb: number(row, "RequiredSystemDiskSize"),
+            memory_gb: number(row, "RequiredMemorySize"),
+            state: text(row, "BlueprintState"),
+        })
+        .collect();
+    rows.sort_by(|a, b| {
+        (&a.blueprint_type, &a.name, &a.blueprint_id).cmp(&(&b.blueprint_type, &b.name, &b.blueprint_id))
+    });
+    Ok(rows)
+}
+
+/// Lists the zones of the region.
+///
+/// # Errors
+/// When the cloud refuses.
+pub async fn zones(cloud: &dyn CloudRead) -> Result<Vec<ZoneRow>, OpsError> {
+    let reply = cloud.read(ReadAction::DescribeZones, json!({})).await?;
+    let rows = reply.response["ZoneInfoSet"].as_array().cloned().unwrap_or_default();
+    Ok(rows.iter().map(|row| ZoneRow { zone: text(row, "Zone"), name: text(row, "ZoneName") }).collect())
+}
+
+/// Lists the regions.
+///
+/// # Errors
+/// When the cloud refuses.
+pub async fn regions(cloud: &dyn CloudRead) -> Result<Vec<RegionRow>, OpsError> {
+    let reply = cloud.read(ReadAction::DescribeRegions, json!({})).await?;
+    let rows = reply.response["RegionSet"].as_array().cloned().unwrap_or_default();
+    Ok(rows
+        .iter()
+        .map(|row| RegionRow {
+            region: text(row, "Region"),
+            name: text(row, "RegionName"),
+            state: text(row, "RegionState"),
+        })
+        .collect())
+}

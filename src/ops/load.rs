@@ -1,0 +1,97 @@
+//! Prior state: the file with its journal folded in; and what the cloud says.
+
+use super::context::Context;
+use super::error::OpsError;
+use crate::cloud::port::ReadAction;
+use crate::desired::DesiredState;
+use crate::model::InstanceId;
+use crate::observe::refresh;
+use crate::observe::state::ObservedState;
+use crate::state::fold::OpenIntents;
+use crate::state::store::check_binding;
+use crate::state::{Journal, PriorState, Record, StateError, fold, journal};
+use serde_json::json;
+use std::collections::BTreeSet;
+
+/// What disk says.
+pub struct Prior {
+    /// The state, journal folded in.
+    pub state: PriorState,
+    /// Purchases that are not settled.
+    pub open: OpenIntents,
+    /// The journal, ready to go on.
+    pub journal: Journal,
+    /// Whether the journal holds anything beyond its header.
+    pub journal_has_records: bool,
+}
+
+/// Reads state and journal. Writes nothing.
+///
+/// # Errors
+/// When either cannot be read, is damaged, or belongs to something else.
+pub fn load_prior(context: &Context, desired: &DesiredState) -> Result<Prior, OpsError> {
+    let binding = context.binding(desired, None);
+    let store = &context.store;
+    let recorded = store.load()?;
+    let (mut journal, records) = Journal::open(store)?;
+    let mut state = match recorded {
+        Some(state) => {
+            check_binding(store.path(), &state.binding, &binding)?;
+            state
+        }
+        None => {
+            // A first apply that did not come to its end: its journal has the lineage.
+            let lineage = match records.first() {
+                Some(Record::Header(header)) => header.lineage.clone(),
+                _ => context.lineage.clone(),
+            };
+            PriorState::new(lineage, binding)
+        }
+    };
+    let journal_has_records = records.len() > 1;
+    let open =
+        fold(&mut state, records).map_err(|problem| StateError::Journal { path: store.journal_path(), problem })?;
+    journal.begin_with(journal::header(&state.lineage, state.serial, state.binding.stack.as_str()));
+    Ok(Prior { state, open, journal, journal_has_records })
+}
+
+/// Asks the cloud for everything recorded and, where something desired has no live instance, for all that the stack may own.
+pub(super) async fn observe(
+    context: &Context,
+    desired: &DesiredState,
+    prior: &Prior,
+) -> Result<ObservedState, OpsError> {
+    let state = &prior.state;
+    let recorded = state.instances.values().map(|recorded| &recorded.instance_id);
+    let deposed = state.deposed.iter().map(|deposed| &deposed.instance_id);
+    let ids: Vec<InstanceId> = recorded.chain(deposed).cloned().collect::<BTreeSet<_>>().into_iter().collect();
+    let at = context.clock.now();
+    let mut instances = refresh::by_ids(context.read.as_ref(), &ids).await?;
+    let missing = desired.instances.keys().any(|address| {
+        state.instances.get(address).is_none_or(|recorded| !instances.contains_key(&recorded.instance_id))
+    });
+    let mut owned = Vec::new();
+    if missing {
+        for instance in refresh::owned(context.read.as_ref(), &desired.stack, desired.ownership).await? {
+            owned.push(instance.id.clone());
+            instances.entry(instance.id.clone()).or_insert(instance);
+        }
+    }
+    Ok(ObservedState { at, instances, owned, asked: true })
+}
+
+/// Whose credentials these are; `None` where the service does not say.
+pub(super) async fn account_of(context: &Context) -> Option<String> {
+    let reply = context.read.read(ReadAction::GetCallerIdentity, json!({})).await.ok()?;
+    reply.response.get("AccountId")?.as_str().map(str::to_owned)
+}
+
+/// Binds a state to the account, or refuses it against another.
+pub(super) fn bind_account(context: &Context, state: &mut PriorState, account: Option<String>) -> Result<(), OpsError> {
+    let asked = crate::state::Binding { account: account.clone(), ..state.binding.clone() };
+    check_binding(context.store.path(), &state.binding, &asked)?;
+    if state.binding.account.is_none() {
+        state.binding.account = account;
+    }
+    Ok(())
+}

@@ -1,0 +1,451 @@
+//! The account: what it holds, how time changes it, and which action goes where. Pure: the time comes with each call
+//! and chance from a seed, so the same calls give the same answers.
+
+use super::call::{Answer, ApiError, Call};
+use super::catalogue;
+use super::params::{Params, wrong};
+use super::record::{Next, OrderKey, Record, State};
+use super::settings::Settings;
+use crate::model::Timestamp;
+use crate::model::money::Amount;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+/// The account's number.
+pub const ACCOUNT_ID: &str = "100000000001";
+
+/// So long an isolated instance is kept (FACTS 6).
+pub const KEPT: Duration = Duration::from_secs(7 * 86_400);
+
+/// Under which calls of actions that do not exist are counted.
+const UNKNOWN_ACTION: &str = "(unknown)";
+
+/// What is forced upon one CreateInstances.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CreateFault {
+    /// Only so many are bought.
+    pub partial: Option<u32>,
+    /// All that are bought end as LAUNCH_FAILED.
+    pub launch_failed: bool,
+    /// The bundle is sold out.
+    pub sold_out: bool,
+}
+
+/// A purchase that a token stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenRecord {
+    /// Digest of region and parameters.
+    pub digest: String,
+    /// What was bought.
+    pub ids: Vec<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What the account counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// Money, in ten-thousandths.
+    pub balance: i64,
+    /// State of the generator.
+    pub random: u64,
+    /// Instances bought so far.
+    pub serial: u64,
+    /// By region, how often a zone has been chosen.
+    pub zone_turn: BTreeMap<String, u64>,
+}
+
+/// How many calls of an action there were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Calls {
+    /// Answered.
+    pub ok: u64,
+    /// Refused.
+    pub errors: u64,
+}
+
+/// What a call has changed, for a store that appends. Applied in order to a new account they give the same account.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// An instance as it is now.
+    Instance(Box<Record>),
+    /// An instance is gone.
+    Removed(String),
+    /// A token stands for a purchase.
+    Token(String, TokenRecord),
+    /// Money and counters as they are now.
+    Ledger(Ledger),
+    /// Calls of an action so far. A store may leave these out.
+    Calls(String, Calls),
+}
+
+#[derive(Debug, Default)]
+struct Dirty {
+    instances: BTreeSet<String>,
+    tokens: BTreeSet<String>,
+    ledger: bool,
+    calls: BTreeSet<String>,
+}
+
+/// A simulated account of one site.
+#[derive(Debug)]
+pub struct Account {
+    pub(super) settings: Settings,
+    instances: HashMap<String, Record>,
+    order: HashMap<String, BTreeMap<OrderKey, String>>,
+    due: BTreeSet<(Timestamp, String)>,
+    used: HashMap<String, u32>,
+    tokens: HashMap<String, TokenRecord>,
+    ledger: Ledger,
+    calls: BTreeMap<String, Calls>,
+    dirty: Dirty,
+}
+
+impl Account {
+    /// An account without instances.
+    pub fn new(settings: Settings) -> Self {
+        let ledger = Ledger {
+            balance: settings.balance_amount().unwrap_or_default().0,
+            random: settings.seed,
+            serial: 0,
+            zone_turn: BTreeMap::new(),
+        };
+        Self {
+            settings,
+            instances: HashMap::new(),
+            order: HashMap::new(),
+            due: BTreeSet::new(),
+            used: HashMap::new(),
+            tokens: HashMap::new(),
+            ledger,
+            calls: BTreeMap::new(),
+            dirty: Dirty::default(),
+        }
+    }
+
+    /// How it behaves.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Answers a call.
+    ///
+    /// # Errors
+    /// The API's error.
+    pub fn call(&mut self, call: &Call) -> Answer {
+        self.call_with(call, CreateFault::default())
+    }
+
+    /// Answers a call; a CreateInstances meets `fault`.
+    ///
+    /// # Errors
+    /// The API's error.
+    pub fn call_with(&mut self, call: &Call, fault: CreateFault) -> Answer {
+        self.advance(call.now);
+        let answer = self.route(call, fault);
+        self.count(&call.service, &call.action, answer.is_ok());
+        answer
+    }
+
+    fn route(&mut self, call: &Call, fault: CreateFault) -> Answer {
+        let version = match call.service.as_str() {
+            "lighthouse" => "2020-03-24",
+            "sts" => "2018-08-13",
+            other => return Err(wrong("InvalidAction", format!("There is no service `{other}`."))),
+        };
+        if call.version != version {
+            let message = format!("The version `{}` of `{}` does not exist.", call.version, call.service);
+            return Err(wrong("NoSuchVersion", message));
+        }
+        if !knows(&call.service, &call.action) {
+            return Err(wrong("InvalidAction", format!("The action `{}` does not exist.", call.action)));
+        }
+        let anywhere = matches!(call.action.as_str(), "DescribeRegions" | "GetCallerIdentity");
+        if call.region.is_empty() && !anywhere {
+            return Err(wrong("MissingParameter", "The request is missing the header `X-TC-Region`."));
+        }
+        let here = catalogue::find_region(self.settings.site, &call.region).is_some();
+        if !here && !call.region.is_empty() && call.service == "lighthouse" {
+            return Err(wrong("UnsupportedRegion", format!("The region `{}` is not supported.", call.region)));
+        }
+        match call.action.as_str() {
+            "CreateInstances" => self.create_instances(call, fault),
+            "DescribeInstances" => self.describe_instances(call),
+            "DescribeInstancesReturnable" => self.describe_returnable(call),
+            "ModifyInstancesAttribute" => self.rename(call),
+            "IsolateInstances" => self.isolate(call),
+            "TerminateInstances" => self.terminate(call),
+            "DescribeGeneralResourceQuotas" => self.describe_quotas(call),
+            "GetCallerIdentity" => caller_identity(call),
+            _ => self.catalogue_action(call),
+        }
+    }
+
+    /// Counts a call. The fronts use it for calls that they refuse themselves.
+    pub fn count(&mut self, service: &str, action: &str, ok: bool) {
+        let action = if knows(service, action) { action } else { UNKNOWN_ACTION };
+        let calls = self.calls.entry(action.to_owned()).or_default();
+        *(if ok { &mut calls.ok } else { &mut calls.errors }) += 1;
+        self.dirty.calls.insert(action.to_owned());
+    }
+
+    /// Calls so far, by action; those of actions that do not exist under one name.
+    pub fn calls(&self) -> &BTreeMap<String, Calls> {
+        &self.calls
+    }
+
+    /// All instances, in no order.
+    pub fn records(&self) -> impl Iterator<Item = &Record> {
+        self.instances.values()
+    }
+
+    /// Money left.
+    pub fn balance(&self) -> Amount {
+        Amount(self.ledger.balance)
+    }
+
+    /// Lets everything happen that is due by `now`. Every call begins with it.
+    pub fn advance(&mut self, now: Timestamp) {
+        while let Some((time, id)) = self.due.first().cloned().filter(|(time, _)| *time <= now) {
+            self.due.remove(&(time, id.clone()));
+            let Some(mut record) = self.instances.get(&id).cloned() else { continue };
+            let Some((_, next)) = record.due.take() else { continue };
+            match next {
+                Next::Boot => {
+                    record.state = State::Running;
+                    record.operation.state = "SUCCESS".into();
+                }
+                Next::Fail => {
+                    record.state = State::LaunchFailed;
+                    record.operation.state = "FAILED".into();
+                    self.pay(-record.paid);
+                    record.paid = 0;
+                }
+                Next::Isolated => {
+                    record.state = State::Shutdown;
+                    record.isolated = Some(time);
+                    record.operation.state = "SUCCESS".into();
+                    record.due = Some((time.plus(KEPT), Next::Gone));
+                }
+                Next::Gone => {
+                    self.remove(&id);
+                    continue;
+                }
+            }
+            self.put(record);
+        }
+    }
+
+    /// The instance `id`.
+    pub(super) fn record(&self, id: &str) -> Option<&Record> {
+        self.instances.get(id)
+    }
+
+    /// The instances of a region, in the default order.
+    pub(super) fn region_records<'a>(&'a self, region: &str) -> impl Iterator<Item = &'a Record> {
+        self.order.get(region).into_iter().flat_map(BTreeMap::values).filter_map(|id| self.instances.get(id))
+    }
+
+    /// How many instances a region has.
+    pub(super) fn region_len(&self, region: &str) -> usize {
+        self.order.get(region).map_or(0, BTreeMap::len)
+    }
+
+    /// Stores an instance, new or changed.
+    pub(super) fn put(&mut self, record: Record) {
+        self.forget(&record.id);
+        self.dirty.instances.insert(record.id.clone());
+        let order = self.order.entry(record.region.clone()).or_default();
+        order.insert(record.order_key(), record.id.clone());
+        if let Some((time, _)) = record.due {
+            self.due.insert((time, record.id.clone()));
+        }
+        if record.counts() {
+            *self.used.entry(bundle_kind(&self.settings, &record)).or_default() += 1;
+        }
+        self.instances.insert(record.id.clone(), record);
+    }
+
+    fn remove(&mut self, id: &str) {
+        self.forget(id);
+        self.dirty.instances.insert(id.to_owned());
+    }
+
+    /// Takes an instance out of every index.
+    fn forget(&mut self, id: &str) {
+        let Some(record) = self.instances.remove(id) else { return };
+        if let Some(order) = self.order.get_mut(&record.region) {
+            order.remove(&record.order_key());
+        }
+        if let Some((time, _)) = record.due {
+            self.due.remove(&(time, record.id.clone()));
+        }
+        if record.counts()
+            && let Some(used) = self.used.get_mut(&bundle_kind(&self.settings, &record))
+        {
+            *used = used.saturating_sub(1);
+        }
+    }
+
+    /// How many more instances of a bundle type the quota admits.
+    pub(super) fn quota_left(&self, kind: &str) -> u32 {
+        self.settings.quota.saturating_sub(self.used.get(kind).copied().unwrap_or(0))
+    }
+
+    /// Pays an amount; a negative one comes back.
+    pub(super) fn pay(&mut self, amount: i64) {
+        self.ledger.balance = self.ledger.balance.saturating_sub(amount);
+        self.dirty.ledger = true;
+    }
+
+    /// The number of the next instance.
+    pub(super) fn next_serial(&mut self) -> u64 {
+        self.dirty.ledger = true;
+        let serial = self.ledger.serial;
+        self.ledger.serial = serial.saturating_add(1);
+        serial
+    }
+
+    /// Whose turn it is among `count` zones of a region.
+    pub(super) fn next_zone(&mut self, region: &str, count: usize) -> usize {
+        self.dirty.ledger = true;
+        let turn = self.ledger.zone_turn.entry(region.to_owned()).or_default();
+        let index = *turn % (count.max(1) as u64);
+        *turn = turn.wrapping_add(1);
+        usize::try_from(index).unwrap_or(0)
+    }
+
+    /// The next number of the generator (splitmix64).
+    pub(super) fn random(&mut self) -> u64 {
+        self.dirty.ledger = true;
+        self.ledger.random = self.ledger.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.ledger.random;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// `prefix` and eight of `[0-9a-z]`.
+    pub(super) fn random_id(&mut self, prefix: &str) -> String {
+        let mut number = self.random();
+        let mut id = prefix.to_owned();
+        for _ in 0..8 {
+            id.push(char::from(b"0123456789abcdefghijklmnopqrstuvwxyz"[(number % 36) as usize]));
+            number /= 36;
+        }
+        id
+    }
+
+    /// A purchase under `token` that is still remembered.
+    pub(super) fn token(&self, token: &str) -> Option<&TokenRecord> {
+        self.tokens.get(token)
+    }
+
+    /// Remembers a purchase.
+    pub(super) fn remember(&mut self, token: &str, record: TokenRecord) {
+        self.dirty.tokens.insert(token.to_owned());
+        self.tokens.insert(token.to_owned(), record);
+    }
+
+    /// What has changed since the last time.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        let dirty = std::mem::take(&mut self.dirty);
+        let mut changes = Vec::new();
+        for id in dirty.instances {
+            changes.push(match self.instances.get(&id) {
+                Some(record) => Change::Instance(Box::new(record.clone())),
+                None => Change::Removed(id),
+            });
+        }
+        for token in dirty.tokens {
+            if let Some(record) = self.tokens.get(&token) {
+                changes.push(Change::Token(token, record.clone()));
+            }
+        }
+        if dirty.ledger {
+            changes.push(Change::Ledger(self.ledger.clone()));
+        }
+        for action in dirty.calls {
+            let calls = self.calls.get(&action).copied().unwrap_or_default();
+            changes.push(Change::Calls(action, calls));
+        }
+        changes
+    }
+
+    /// Everything, as changes to a new account. Takes nothing away.
+    pub fn snapshot(&self) -> Vec<Change> {
+        let mut ids: Vec<_> = self.instances.keys().collect();
+        ids.sort_unstable();
+        let instances = ids.into_iter().filter_map(|id| self.instances.get(id));
+        let mut changes: Vec<_> = instances.map(|record| Change::Instance(Box::new(record.clone()))).collect();
+        let tokens: BTreeMap<_, _> = self.tokens.iter().collect();
+        changes.extend(tokens.into_iter().map(|(token, record)| Change::Token(token.clone(), record.clone())));
+        changes.push(Change::Ledger(self.ledger.clone()));
+        changes.extend(self.calls.iter().map(|(action, calls)| Change::Calls(action.clone(), *calls)));
+        changes
+    }
+
+    /// Repeats a change that a store has kept.
+    pub fn apply_change(&mut self, change: Change) {
+        let dirty = std::mem::take(&mut self.dirty);
+        match change {
+            Change::Instance(record) => self.put(*record),
+            Change::Removed(id) => self.forget(&id),
+            Change::Token(token, record) => drop(self.tokens.insert(token, record)),
+            Change::Ledger(ledger) => self.ledger = ledger,
+            Change::Calls(action, calls) => drop(self.calls.insert(action, calls)),
+        }
+        self.dirty = dirty;
+    }
+}
+
+fn bundle_kind(settings: &Settings, record: &Record) -> String {
+    catalogue::find_bundle(settings.site, &record.bundle).map_or("", |bundle| bundle.kind).to_owned()
+}
+
+/// Whether the sandbox has an action.
+pub fn knows(service: &str, action: &str) -> bool {
+    match service {
+        "sts" => action == "GetCallerIdentity",
+        "lighthouse" => matches!(
+            action,
+            "CreateInstances"
+                | "DescribeInstances"
+                | "DescribeInstancesReturnable"
+                | "ModifyInstancesAttribute"
+                | "IsolateInstances"
+                | "TerminateInstances"
+                | "DescribeGeneralResourceQuotas"
+                | "DescribeBundles"
+                | "DescribeBlueprints"
+                | "DescribeZones"
+                | "DescribeRegions"
+                | "InquirePriceCreateInstances"
+        ),
+        _ => false,
+    }
+}
+
+fn caller_identity(call: &Call) -> Answer {
+    Params::of_body(&call.body, &[])?;
+    Ok(json!({
+        "Arn": format!("qcs::sts:{}:uin/{ACCOUNT_ID}:root", call.region),
+        "AccountId": ACCOUNT_ID,
+        "UserId": ACCOUNT_ID,
+        "PrincipalId": ACCOUNT_ID,
+        "Type": "CAMUser",
+    }))
+}
+
+/// The answer of actions that only give a request id.
+pub(super) fn done() -> Answer {
+    Ok(Value::Object(serde_json::Map::new()))
+}
+
+/// The error for an id that the account does not have.
+pub(super) fn not_found(id: &str) -> ApiError {
+    wrong("ResourceNotFound.InstanceIdNotFound", format!("The instance `{id}` does not exist."))
+}

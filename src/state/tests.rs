@@ -1,0 +1,203 @@
+//! The store and the journal, stopped at every system call in turn, on a disk where only synced bytes survive.
+
+use super::*;
+use crate::model::{Address, InstanceId, Lineage, Site, Timestamp};
+use crate::sim::chance::Chance;
+use crate::sim::disk::{Gate, SimDisk};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// Lets a number of operations pass, then fails all of them with an error of a kind.
+struct Countdown(AtomicI64, io::ErrorKind);
+
+impl Gate for Countdown {
+    fn pass(&self, _operation: &'static str) -> io::Result<()> {
+        if self.0.fetch_sub(1, Ordering::SeqCst) > 0 { Ok(()) } else { Err(self.1.into()) }
+    }
+}
+
+const EVER: i64 = i64::MAX / 2;
+
+fn countdown(kind: io::ErrorKind) -> (Arc<Countdown>, SimDisk) {
+    let gate = Arc::new(Countdown(AtomicI64::new(EVER), kind));
+    let disk = SimDisk::new(Arc::clone(&gate) as Arc<dyn Gate>, false);
+    (gate, disk)
+}
+
+fn store(disk: &SimDisk) -> Store {
+    Store::new(Arc::new(disk.clone()), "state/shop.json")
+}
+
+fn state(ids: &[&str]) -> PriorState {
+    let binding = Binding {
+        stack: "shop".into(),
+        site: Site::China,
+        region: "ap-guangzhou".into(),
+        endpoint: "sandbox".into(),
+        account: None,
+    };
+    let mut state = PriorState::new(Lineage("lineage".into()), binding);
+    for (n, id) in ids.iter().enumerate() {
+        let recorded = RecordedInstance {
+            instance_id: InstanceId::from(*id),
+            predecessor: NO_PREDECESSOR.into(),
+            seen: true,
+            protect: false,
+            spec: serde_json::Value::Null,
+            attributes: crate::model::Attributes::default(),
+        };
+        state.instances.insert(Address::indexed("web", n as u32), recorded);
+    }
+    state
+}
+
+fn attempt(n: i64) -> Record {
+    Record::Attempt { token: "t".into(), at: Timestamp(n) }
+}
+
+#[test]
+fn a_save_stopped_anywhere_leaves_the_old_or_the_new_state() {
+    for stop_at in 0..14 {
+        for seed in 0..40 {
+            let (gate, disk) = countdown(io::ErrorKind::Other);
+            let mut first = state(&["a"]);
+            store(&disk).save(&mut first).unwrap();
+            gate.0.store(stop_at, Ordering::SeqCst);
+            let mut second = state(&["a", "b"]);
+            second.serial = first.serial;
+            let saved = store(&disk).save(&mut second);
+            disk.crash(&mut Chance::new(seed));
+            gate.0.store(EVER, Ordering::SeqCst);
+            let found = store(&disk).load().unwrap().expect("a state that was saved is never lost");
+            match saved {
+                Ok(_) => assert_eq!(found, second, "stopped at {stop_at}, seed {seed}"),
+                Err(_) => assert!(
+                    found.serial == first.serial && found == first || found.instances.len() == 2 && found.serial == 2,
+                    "stopped at {stop_at}, seed {seed}: {found:?}"
+                ),
+            }
+        }
+    }
+}
+
+#[test]
+fn what_append_acknowledged_survives_every_crash() {
+    for stop_at in 0..12 {
+        for seed in 0..40 {
+            let (gate, disk) = countdown(io::ErrorKind::StorageFull);
+            let (mut journal, _) = Journal::open(&store(&disk)).unwrap();
+            journal.begin_with(journal::header(&"lineage".into(), 0, "shop"));
+            gate.0.store(stop_at, Ordering::SeqCst);
+            let mut acknowledged = 0;
+            for n in 1..=4 {
+                if journal.append(&[attempt(n)]).is_ok() {
+                    acknowledged = n;
+                }
+            }
+            disk.crash(&mut Chance::new(seed));
+            gate.0.store(EVER, Ordering::SeqCst);
+            let (mut journal, records) = Journal::open(&store(&disk)).unwrap();
+            let last = match records.last() {
+                Some(Record::Attempt { at, .. }) => at.0,
+                _ => 0,
+            };
+            assert!(last >= acknowledged, "stopped at {stop_at}, seed {seed}: {last} < {acknowledged}");
+            // It goes on from there.
+            journal.begin_with(journal::header(&"lineage".into(), 0, "shop"));
+            journal.append(&[attempt(99)]).unwrap();
+            let (_, again) = Journal::open(&store(&disk)).unwrap();
+            assert_eq!(again.last(), Some(&attempt(99)));
+            assert!(matches!(again[0], Record::Header(_)));
+        }
+    }
+}
+
+#[test]
+fn a_disk_that_is_full_for_a_while_tears_nothing() {
+    let (gate, disk) = countdown(io::ErrorKind::StorageFull);
+    let (mut journal, _) = Journal::open(&store(&disk)).unwrap();
+    journal.append(&[attempt(1)]).unwrap();
+    // The append itself succeeds, its sync does not.
+    gate.0.store(1, Ordering::SeqCst);
+    assert!(journal.append(&[attempt(2)]).is_err());
+    gate.0.store(EVER, Ordering::SeqCst);
+    journal.append(&[attempt(3)]).unwrap();
+    let records = journal_lines(&disk);
+    assert_eq!(records, 2);
+}
+
+fn journal_lines(disk: &SimDisk) -> usize {
+    let text = disk.read(Path::new("state/shop.journal")).unwrap();
+    text.iter().filter(|b| **b == b'\n').count()
+}
+
+fn sound_journal() -> (SimDisk, Vec<u8>) {
+    let (_, disk) = countdown(io::ErrorKind::Other);
+    let (mut journal, _) = Journal::open(&store(&disk)).unwrap();
+    journal.begin_with(journal::header(&"lineage".into(), 0, "shop"));
+    for n in 1..=3 {
+        journal.append(&[attempt(n)]).unwrap();
+    }
+    let bytes = disk.read(Path::new("state/shop.journal")).unwrap();
+    (disk, bytes)
+}
+
+#[test]
+fn a_torn_tail_is_cut_off_at_any_byte() {
+    let (disk, bytes) = sound_journal();
+    for cut in 0..bytes.len() {
+        disk.write(Path::new("state/shop.journal"), &bytes[..cut]).unwrap();
+        let (mut journal, records) = Journal::open(&store(&disk)).unwrap();
+        let whole = bytes[..cut].iter().filter(|b| **b == b'\n').count();
+        assert_eq!(records.len(), whole, "cut at {cut}");
+        if whole > 0 {
+            journal.append(&[attempt(7)]).unwrap();
+            assert_eq!(Journal::open(&store(&disk)).unwrap().1.len(), whole + 1);
+        }
+    }
+}
+
+#[test]
+fn damage_before_the_end_stops_and_names_the_line() {
+    let (disk, bytes) = sound_journal();
+    let second = bytes.iter().position(|b| *b == b'\n').unwrap() + 30;
+    let mut damaged = bytes.clone();
+    damaged[second] ^= 1;
+    disk.write(Path::new("state/shop.journal"), &damaged).unwrap();
+    let error = Journal::open(&store(&disk)).err().unwrap();
+    assert!(error.to_string().contains("damaged at line 2"), "{error}");
+    assert_eq!(disk.read(Path::new("state/shop.journal")).unwrap(), damaged);
+    // A line that was taken out is noticed too.
+    let lines: Vec<&[u8]> = bytes.split_inclusive(|b| *b == b'\n').collect();
+    disk.write(Path::new("state/shop.journal"), &[lines[0], lines[2], lines[3]].concat()).unwrap();
+    let error = Journal::open(&store(&disk)).err().unwrap();
+    assert!(error.to_string().contains("line 3 follows line 1"), "{error}");
+}
+
+#[test]
+fn a_journal_of_another_history_is_refused() {
+    let records = vec![journal::header(&"other".into(), 0, "shop"), attempt(1)];
+    let problem = fold(&mut state(&[]), records).unwrap_err();
+    assert!(problem.contains("another history"), "{problem}");
+    let records = vec![journal::header(&"lineage".into(), 5, "shop"), attempt(1)];
+    let problem = fold(&mut state(&[]), records).unwrap_err();
+    assert!(problem.contains("an older state was put in its place"), "{problem}");
+}
+
+#[test]
+fn the_lock_names_its_holder_and_ends_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state/shop.json");
+    let me = lock::Holder { host: "here".into(), pid: 7, command: "lhprov apply".into(), since: Timestamp(0) };
+    let held = lock::try_lock(&path, lock::Mode::Exclusive, &me).unwrap();
+    let error = lock::try_lock(&path, lock::Mode::Exclusive, &me).unwrap_err();
+    assert_eq!(error.to_string(), "the state is locked by `lhprov apply` (pid 7 on here, since 1970-01-01T00:00:00Z)");
+    assert!(lock::try_lock(&path, lock::Mode::Shared, &me).is_err());
+    drop(held);
+    let one = lock::try_lock(&path, lock::Mode::Shared, &me).unwrap();
+    let two = lock::try_lock(&path, lock::Mode::Shared, &me).unwrap();
+    assert!(one.is_some() && two.is_some());
+    assert!(lock::try_lock(&path, lock::Mode::Exclusive, &me).is_err());
+}
