@@ -1,0 +1,9 @@
+//! One file for each command.
+
+pub mod apply;
+pub mod catalog;
+pub mod plan;
+pub mod render;
+pub mod state;
+pub mod validate;
+pub mod version;
