@@ -10,6 +10,9 @@ pub const WIDTH: usize = 80;
 /// Most parts of a list of addresses that are written out.
 const PARTS_MAX: usize = 6;
 
+/// Columns that a list of ranges may take.
+const RANGES_WIDTH: usize = 40;
+
 /// A text of others without control characters but for line breaks.
 pub fn clean(text: &str) -> String {
     text.chars().map(|character| if character == '\n' { character } else { visible_character(character) }).collect()
@@ -113,13 +116,24 @@ pub fn members<'a>(addresses: impl IntoIterator<Item = &'a Address>) -> String {
         if of_block.iter().any(|address| matches!(address.key, crate::model::Key::Name(_))) {
             parts.extend(of_block.into_iter().map(|address| clean_line(&address.to_string())));
         } else {
-            parts.push(compact(of_block));
+            parts.push(shortened(compact(of_block)));
         }
     }
     let in_all = parts.len();
     parts.truncate(PARTS_MAX);
     let shown = parts.join(" ");
     if in_all > PARTS_MAX { format!("{shown} … ({} in all)", addresses.len()) } else { shown }
+}
+
+/// A list of ranges with many holes, cut after a few of them: `web[2-8,12-18,…]`.
+fn shortened(part: String) -> String {
+    if columns(&part) <= RANGES_WIDTH {
+        return part;
+    }
+    match part.char_indices().rfind(|(at, c)| *c == ',' && *at <= RANGES_WIDTH - 4) {
+        Some((comma, _)) => format!("{},…]", &part[..comma]),
+        None => part,
+    }
 }
 
 #[cfg(test)]
@@ -151,6 +165,10 @@ mod tests {
     fn names_few_and_counts_many() {
         let indexed: Vec<Address> = (0..300).map(|index| Address::indexed("web", index)).collect();
         assert_eq!(members(&indexed), "web[0-299]");
+        assert_eq!(
+            members(indexed.iter().filter(|address| address.key != crate::model::Key::Index(7)).step_by(3)),
+            "web[0,3,6,10,13,16,19,22,25,28,31,34,…]"
+        );
         let named: Vec<Address> = (0..9).map(|n| Address::named("edge", format!("k {n}"))).collect();
         assert_eq!(
             members(&named),

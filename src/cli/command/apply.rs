@@ -64,7 +64,11 @@ fn carry_out(
     console: Console,
     mut sinks: Vec<Arc<dyn EventSink>>,
 ) -> Result<Ended, Failure> {
-    let loaded = session::load(global, &own.run, console)?;
+    let mut loaded = session::load(global, &own.run, console)?;
+    if kind == Kind::Destroy {
+        // The manifest says which stack and how; what it wants is nothing.
+        loaded.desired.instances.clear();
+    }
     // A log and live lines would write over one another.
     let live = (console.stderr_is_terminal && global.log_level.is_none()).then(|| Arc::new(Live::new(console.stderr)));
     sinks.push(match &live {

@@ -95,13 +95,13 @@ fn done(items: &[Item], status: ItemStatus, palette: Palette) -> String {
     let rows: Vec<Vec<String>> = of_it.iter().take(SHOWN_MAX).map(row).collect();
     let (title, label) = heading(status);
     let mut out = format!("{}\n{}", palette.paint(label, &format!("{title}:")), table(&[], &rows, 2, palette));
-    more(&mut out, of_it.len());
+    more(&mut out, of_it.len(), if status == ItemStatus::Running { "; `lhprov show` lists all" } else { "" });
     out
 }
 
-fn more(out: &mut String, number: usize) {
+fn more(out: &mut String, number: usize, tail: &str) {
     if number > SHOWN_MAX {
-        let _ = writeln!(out, "  … and {} more", number - SHOWN_MAX);
+        let _ = writeln!(out, "  … and {} more{tail}", number - SHOWN_MAX);
     }
     out.push('\n');
 }
@@ -141,7 +141,7 @@ fn not_done(items: &[Item], status: ItemStatus, way_out: fn(&str) -> Option<Stri
             let _ = writeln!(out, "      {} {}", palette.paint(Label::Help, "help:"), wrap(&clean(&help), 12, 12));
         }
     }
-    more(&mut out, causes.len());
+    more(&mut out, causes.len(), "");
     out
 }
 
@@ -207,7 +207,7 @@ mod tests {
           web[17]  lhins-00000017  1.2.3.17
           web[18]  lhins-00000018  1.2.3.18
           web[19]  lhins-00000019  1.2.3.19
-          … and 3 more
+          … and 3 more; `lhprov show` lists all
 
         Still pending:
           db  lhins-9

@@ -1,13 +1,15 @@
 //! A run on a terminal: what is done scrolls by, what is under way stands below it. The only place that knows `indicatif`.
 //!
-//! The number of live lines is fixed when the work begins, and each keeps within 80 columns, so that nothing jumps.
+//! All live lines are one block of a fixed height within 80 columns, drawn at once, so that nothing jumps and no line is
+//! older than its neighbour.
 
 use super::lines::Said;
 use super::tally::{Tally, histogram, is_over, sum};
 use crate::event::{Event, EventSink, Progress};
+use crate::report::console::Console;
 use crate::report::style::{Label, Palette};
 use crate::report::text::{WIDTH, cut, pad};
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,17 +22,20 @@ const LABEL_WIDTH: usize = 28;
 /// Redraws a second: enough to look alive, too few to flicker over a slow line.
 const DRAWS_PER_SECOND: u8 = 8;
 
+/// How often it is drawn where nothing happens: the clock goes on, and what came too soon after a drawing is shown.
+const TICK: Duration = Duration::from_millis(250);
+
 /// Draws a run.
 pub struct Live {
     palette: Palette,
+    target: fn() -> ProgressDrawTarget,
     inner: Mutex<Inner>,
 }
 
+#[derive(Default)]
 struct Inner {
-    multi: MultiProgress,
-    lines: Vec<ProgressBar>,
-    rest: Option<ProgressBar>,
-    overall: Option<ProgressBar>,
+    block: Option<ProgressBar>,
+    groups: usize,
     tally: Tally,
     said: Said,
 }
@@ -38,25 +43,28 @@ struct Inner {
 impl Live {
     /// Draws on stderr, which has to be a terminal.
     pub fn new(palette: Palette) -> Self {
-        Self::on(ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND), palette)
+        Self::on(|| ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND), palette)
     }
 
-    fn on(target: ProgressDrawTarget, palette: Palette) -> Self {
-        let multi = MultiProgress::with_draw_target(target);
-        let inner = Inner {
-            multi,
-            lines: Vec::new(),
-            rest: None,
-            overall: None,
-            tally: Tally::default(),
-            said: Said::default(),
-        };
-        Self { palette, inner: Mutex::new(inner) }
+    fn on(target: fn() -> ProgressDrawTarget, palette: Palette) -> Self {
+        Self { palette, target, inner: Mutex::default() }
     }
 
     /// Takes the live lines away; what scrolled by stays.
     pub fn finish(&self) {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).take_down();
+    }
+
+    fn set_up(&self, inner: &mut Inner, groups: usize, instances: usize) {
+        inner.take_down();
+        inner.tally = Tally::default();
+        inner.groups = groups;
+        let block = ProgressBar::with_draw_target(Some(instances as u64), (self.target)());
+        let style = ProgressStyle::with_template("{msg}\n  {bar:32} {pos}/{len}  {elapsed}");
+        block.set_style(style.map_or_else(|_| ProgressStyle::default_bar(), |style| style.progress_chars("━━─")));
+        block.enable_steady_tick(TICK);
+        inner.block = Some(block);
+        inner.show(self.palette);
     }
 }
 
@@ -70,15 +78,18 @@ impl EventSink for Live {
     fn emit(&self, event: Event) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
-            Event::ApplyStarted { groups, instances } => inner.set_up(groups, instances),
+            Event::ApplyStarted { groups, instances } => self.set_up(&mut inner, groups, instances),
             Event::Progress(progress) => {
                 inner.tally.take(progress);
                 inner.show(self.palette);
             }
             Event::Summary { .. } => inner.take_down(),
             other => {
-                if let Some(line) = inner.said.line(&other, self.palette) {
-                    let _ = inner.multi.println(line.trim_end());
+                let Some(line) = inner.said.line(&other, self.palette) else { return };
+                match &inner.block {
+                    Some(block) => block.println(line.trim_end()),
+                    // Nothing is under way yet: whoever draws nothing can still speak.
+                    None => Console::default().say(&line),
                 }
             }
         }
@@ -86,48 +97,34 @@ impl EventSink for Live {
 }
 
 impl Inner {
-    fn set_up(&mut self, groups: usize, instances: usize) {
-        self.take_down();
-        self.tally = Tally::default();
-        let text = || ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
-        let line = |multi: &MultiProgress| multi.add(ProgressBar::new(0).with_style(text()));
-        self.lines = (0..groups.min(LINES_MAX)).map(|_| line(&self.multi)).collect();
-        self.rest = (groups > LINES_MAX).then(|| line(&self.multi));
-        let style = ProgressStyle::with_template("  {bar:32} {pos}/{len}  {elapsed}")
-            .map_or_else(|_| ProgressStyle::default_bar(), |style| style.progress_chars("━━─"));
-        let overall = self.multi.add(ProgressBar::new(instances as u64).with_style(style));
-        // The clock goes on where nothing else does.
-        overall.enable_steady_tick(Duration::from_secs(1));
-        self.overall = Some(overall);
-    }
-
-    fn show(&mut self, palette: Palette) {
-        let (shown, hidden) = choose(self.tally.groups().collect(), self.lines.len());
-        for (bar, progress) in self.lines.iter().zip(&shown) {
-            set(bar, group_line(progress, palette));
-        }
-        if let Some(rest) = &self.rest {
-            let text = format!("  … {} more: {}", hidden.len(), histogram(&sum(hidden.iter().copied())));
-            set(rest, cut(&text, WIDTH - 1));
-        }
-        if let Some(overall) = &self.overall {
-            overall.set_position(self.tally.over() as u64);
-        }
+    fn show(&self, palette: Palette) {
+        let Some(block) = &self.block else { return };
+        block.set_position(self.tally.over() as u64);
+        block.set_message(lines(&self.tally, self.groups, palette).join("\n"));
     }
 
     fn take_down(&mut self) {
-        for bar in self.lines.drain(..).chain(self.rest.take()).chain(self.overall.take()) {
-            bar.finish_and_clear();
+        if let Some(block) = self.block.take() {
+            block.finish_and_clear();
         }
-        let _ = self.multi.clear();
     }
 }
 
-/// A message that is what it was needs no redraw.
-fn set(bar: &ProgressBar, message: String) {
-    if bar.message() != message {
-        bar.set_message(message);
+/// The lines of the block: as many as there are groups, at most a few, and one for all others. A group that was not heard of
+/// yet has an empty one.
+fn lines(tally: &Tally, groups: usize, palette: Palette) -> Vec<String> {
+    let height = groups.min(LINES_MAX);
+    let (shown, hidden) = choose(tally.groups().collect(), height);
+    let mut lines: Vec<String> = shown.iter().map(|progress| group_line(progress, palette)).collect();
+    lines.resize(height, String::new());
+    if groups > LINES_MAX {
+        let text = match hidden.len() {
+            0 => String::new(),
+            more => format!("  … {more} more: {}", histogram(&sum(hidden.iter().copied()))),
+        };
+        lines.push(cut(&text, WIDTH - 1));
     }
+    lines
 }
 
 /// Which groups get a line, in order of their number: those under way first, then those that are over.
@@ -177,6 +174,19 @@ mod tests {
     }
 
     #[test]
+    fn the_block_keeps_its_height() {
+        let mut tally = Tally::default();
+        let height = |tally: &Tally| lines(tally, 20, Palette::plain()).len();
+        assert_eq!(height(&tally), 13);
+        for number in 0..20 {
+            tally.take(group(number, &[("pending", 30)]));
+            assert_eq!(height(&tally), 13);
+        }
+        assert_eq!(lines(&tally, 20, Palette::plain())[12], "  … 8 more: 240 pending");
+        assert_eq!(lines(&tally, 2, Palette::plain()).len(), 2);
+    }
+
+    #[test]
     fn a_line_fits_whatever_its_label() {
         let states = [("waiting", 100), ("queued", 100), ("buying", 100), ("pending", 100), ("running", 100)];
         let long = Progress { label: "edge[\"a long key\"] ".repeat(30), ..group(0, &states) };
@@ -190,7 +200,7 @@ mod tests {
 
     #[test]
     fn takes_every_event_in_any_order() {
-        let live = Live::on(ProgressDrawTarget::hidden(), Palette::plain());
+        let live = Live::on(ProgressDrawTarget::hidden, Palette::plain());
         live.emit(Event::Progress(group(5, &[("running", 30)])));
         live.emit(Event::ApplyStarted { groups: 20, instances: 600 });
         live.emit(Event::Progress(group(19, &[("running", 30)])));
