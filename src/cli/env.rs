@@ -20,6 +20,12 @@
 //! | `LHPROV_LOCK_TIMEOUT` | `--lock-timeout` |
 //! | `LHPROV_TOKEN_TTL`, `LHPROV_VISIBILITY_GRACE` | `--token-ttl`, `--visibility-grace` |
 //! | `LHPROV_ADOPT`, `LHPROV_BUY_ANYWAY` | `--adopt`, `--buy-anyway` |
+//! | `LHPROV_SANDBOX` | `--sandbox`: a folder, or `true`, `1`, `false`, `0` |
+//! | `LHPROV_LISTEN`, `LHPROV_TLS`, `LHPROV_DATA` | `--listen`, `--tls`, `--data` of `sandbox` |
+//! | `LHPROV_FAULT`, `LHPROV_RATE` | `--fault`, `--rate`, several separated by `;` |
+//! | `LHPROV_BOOT`, `LHPROV_QUOTA`, `LHPROV_BALANCE`, `LHPROV_LATENCY`, `LHPROV_TOKEN_MEMORY`, `LHPROV_MISMATCH` | the sandbox's settings |
+//! | `LHPROV_CHECK_ORDER`, `LHPROV_BATCH_NAMES`, `LHPROV_VISIBILITY_DELAY`, `LHPROV_RENAME_WHILE_PENDING` | the sandbox's settings |
+//! | `LHPROV_LAUNCH_FAILED`, `LHPROV_SEED` | the sandbox's settings |
 //! | `TENCENTCLOUD_SECRET_ID`, `…_SECRET_KEY`, `…_TOKEN`, `…_SECURITY_TOKEN` | credentials; never a flag |
 //! | `HTTPS_PROXY`, `https_proxy`, `ALL_PROXY`, `all_proxy`, `NO_PROXY`, `no_proxy` | the way to the endpoint |
 //! | `HOME` | where the official CLI keeps its profiles |

@@ -12,6 +12,8 @@ use crate::plan::Blocked;
 use crate::report::human::plan::blocked_text;
 use crate::report::human::{diagnostic, failure};
 use crate::report::style::Palette;
+use crate::sandbox::server::ServeError;
+use crate::sandbox::store::StoreError;
 use crate::state::StateError;
 use crate::state::lock::LockError;
 use std::error::Error as StdError;
@@ -145,6 +147,18 @@ impl From<CredentialError> for Failure {
 
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
+        Self::of(Exit::Error, &error)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::of(Exit::Error, &error)
+    }
+}
+
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Self {
         Self::of(Exit::Error, &error)
     }
 }

@@ -48,8 +48,16 @@ pub fn has_manifest(global: &Global) -> bool {
     !global.file.is_empty() || Path::new(MANIFEST_DEFAULT).exists()
 }
 
-/// The state of a stack.
+/// Names in the sandbox's folder that are not a stack's.
+const SANDBOX_FILES: [&str; 2] = ["account", "settings"];
+
+/// The state of a stack: of `--state`, else by its name, the sandbox's in the sandbox's folder.
 pub fn store(global: &Global, stack: &str) -> Store {
-    let path = global.state.clone().unwrap_or_else(|| PathBuf::from(STATE_FOLDER).join(format!("{stack}.json")));
+    let path = match (&global.state, global.sandbox()) {
+        (Some(path), _) => path.clone(),
+        (None, Some(folder)) if SANDBOX_FILES.contains(&stack) => folder.join(format!("{stack}.stack.json")),
+        (None, Some(folder)) => folder.join(format!("{stack}.json")),
+        (None, None) => PathBuf::from(STATE_FOLDER).join(format!("{stack}.json")),
+    };
     Store::new(Arc::new(OsDisk), path)
 }

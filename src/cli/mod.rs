@@ -19,7 +19,8 @@ pub use exit::Exit;
 use crate::report::console::Console;
 use crate::report::style::{Palette, decide};
 use args::{Cli, Command};
-use clap::FromArgMatches as _;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, FromArgMatches as _};
 use failure::Failure;
 use std::process::ExitCode;
 
@@ -30,18 +31,43 @@ pub fn run() -> ExitCode {
 
 fn run_command() -> Exit {
     let mut definition = env::without_empty_variables(args::definition());
-    let parsed =
-        definition.try_get_matches_from_mut(env::arguments()).and_then(|matches| Cli::from_arg_matches(&matches));
-    let cli = match parsed {
-        Ok(cli) => cli,
+    let parsed = definition
+        .try_get_matches_from_mut(env::arguments())
+        .and_then(|words| Ok((Cli::from_arg_matches(&words)?, words)));
+    let (cli, words) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => return refuse_usage(&error),
     };
     let console = console(cli.global.color());
-    let outcome = host::change_folder(cli.global.chdir.as_deref()).and_then(|()| dispatch(&cli, console));
+    let outcome = check_sandbox(&cli, &words)
+        .and_then(|()| host::change_folder(cli.global.chdir.as_deref()))
+        .and_then(|()| dispatch(&cli, console));
     outcome.unwrap_or_else(|failure| {
         console.say(&failure.render(console.stderr));
         failure.exit
     })
+}
+
+/// Which cloud is meant has to be clear: a flag that contradicts `--sandbox`, or does nothing without it, is a mistake.
+/// Variables are no contradiction, for they may be set once for many commands.
+fn check_sandbox(cli: &Cli, words: &ArgMatches) -> Result<(), Failure> {
+    let mut own = words;
+    while let Some((_, inner)) = own.subcommand() {
+        own = inner;
+    }
+    let typed =
+        |id: &str| own.try_contains_id(id).unwrap_or(false) && own.value_source(id) == Some(ValueSource::CommandLine);
+    let sandbox = cli.global.sandbox().is_some();
+    if sandbox && typed("endpoint") {
+        return Err(Failure::usage("--sandbox and --endpoint name two clouds")
+            .help("leave one of them out; a sandbox that is served elsewhere is reached with --endpoint alone"));
+    }
+    let needless = args::SANDBOX_FLAGS.iter().find(|flag| typed(flag));
+    match needless.filter(|_| !sandbox && !matches!(cli.command, Command::Sandbox(_))) {
+        Some(flag) => Err(Failure::usage(format!("--{} does nothing without --sandbox", flag.replace('_', "-")))
+            .help("add --sandbox, or give it to `lhprov sandbox serve`")),
+        None => Ok(()),
+    }
 }
 
 /// The whole surface on one page.
@@ -58,6 +84,7 @@ fn dispatch(cli: &Cli, console: Console) -> Result<Exit, Failure> {
         Command::Show(own) => command::state::show(&cli.global, own, console),
         Command::State(own) => command::state::run(&cli.global, own, console),
         Command::Catalog(own) => command::catalog::run(&cli.global, own, console),
+        Command::Sandbox(own) => command::sandbox::run(&cli.global, own, console),
         Command::Version => command::version::run(console),
     }
 }

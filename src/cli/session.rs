@@ -89,7 +89,12 @@ pub fn open(
 ) -> Result<Session, Failure> {
     let events: Arc<dyn EventSink> = Arc::new(Fanout::new(sinks));
     let desired = &loaded.desired;
-    let wanted = Wanted { site: desired.site, region: &desired.region, rate_limits: desired.rate_limits.clone() };
+    let wanted = Wanted {
+        site: desired.site,
+        region: &desired.region,
+        rate_limits: desired.rate_limits.clone(),
+        sandbox: &run.sandbox,
+    };
     let Connection { cloud, endpoint, sandbox } = connect(global, wanted, Arc::clone(&events))?;
     let signals = Signals::listen()
         .map_err(|error| Failure::new(Exit::Error, format!("failed to listen for signals: {error}")))?;

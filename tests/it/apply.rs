@@ -62,7 +62,8 @@ fn plan_apply_again_and_destroy() {
     ");
     insta::assert_snapshot!(place.run(&["destroy", "-y"]).expect(0).out, @"
       -  db  isolate lhins-00000001: is not in the manifest
-      -  web[0-1]  isolate 2 lhins-00000002, lhins-00000003: are not in the manifest
+      -  web[0-1]  isolate 2 (lhins-00000002, lhins-00000003): are not in the
+            manifest
 
     Plan: 0 to add, 0 to change, 3 to destroy.
 

@@ -4,5 +4,6 @@ mod apply;
 mod credentials;
 mod files;
 mod output;
+mod sandbox;
 mod support;
 mod usage;

@@ -8,6 +8,7 @@ fn no_command_sends_an_escape_byte_into_a_pipe() {
     let cloud = Cloud::start();
     let mut place = Place::with(SMALL);
     place.connect(&cloud);
+    place.set("LHPROV_BOOT", "100ms");
     place.write("wrong.yaml", "version: 1\nstack: \"\u{1b}[31mred\"\n");
     for arguments in [
         &["--help"][..],
@@ -31,6 +32,10 @@ fn no_command_sends_an_escape_byte_into_a_pipe() {
         &["plan", "--log-level", "trace"],
         &["destroy", "--yes"],
         &["version"],
+        &["plan", "--sandbox"],
+        &["plan", "--sandbox", "--endpoint", "http://127.0.0.1:1"],
+        &["sandbox", "status"],
+        &["sandbox", "reset"],
     ] {
         let said = place.run(arguments);
         assert!(!said.has_escape(), "{arguments:?}: {said:#?}");

@@ -32,7 +32,7 @@ pub fn run(global: &Global, own: &CatalogArgs, console: Console) -> Result<Exit,
     let (site, region) = place(global, own.what, console)?;
     let runtime = host::runtime()?;
     let listed = runtime.block_on(async {
-        let wanted = Wanted { site, region: &region, rate_limits: BTreeMap::new() };
+        let wanted = Wanted { site, region: &region, rate_limits: BTreeMap::new(), sandbox: &own.sandbox };
         let connection = connect(global, wanted, Arc::new(Fanout::default()))?;
         let signals = Signals::listen()
             .map_err(|error| Failure::new(Exit::Error, format!("failed to listen for signals: {error}")))?;

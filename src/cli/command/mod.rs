@@ -4,6 +4,7 @@ pub mod apply;
 pub mod catalog;
 pub mod plan;
 pub mod render;
+pub mod sandbox;
 pub mod state;
 pub mod validate;
 pub mod version;

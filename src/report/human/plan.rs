@@ -248,8 +248,10 @@ fn sentence(group: &Group<'_>, view: View) -> String {
     } else if number <= LISTED_MAX && !matches!(first.reason, Reason::FoundAgain(_)) {
         let ids: Vec<&str> =
             group.changes.iter().filter_map(|change| Some(change.instance_id.as_ref()?.as_str())).collect();
-        if !ids.is_empty() {
-            let _ = write!(text, " {}", ids.join(", "));
+        match ids.as_slice() {
+            [] => {}
+            [id] => text = format!("{text} {id}"),
+            _ => text = format!("{text} ({})", ids.join(", ")),
         }
     }
     let why = match (&first.reason, number) {

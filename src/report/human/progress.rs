@@ -163,8 +163,8 @@ mod tests {
     #[test]
     fn what_moves_has_a_line_before_what_waits_and_what_is_over() {
         let mut groups: Vec<Progress> = (0..20).map(|number| group(number, &[("waiting", 30)])).collect();
-        for number in 0..3 {
-            groups[number] = group(number, &[("running", 30)]);
+        for (number, over) in groups.iter_mut().enumerate().take(3) {
+            *over = group(number, &[("running", 30)]);
         }
         groups[19] = group(19, &[("pending", 18), ("running", 12)]);
         let (shown, hidden) = choose(groups.iter().collect(), 12);
