@@ -370,7 +370,7 @@ pub enum SandboxCommand {
         data: DataArg,
         /// How it behaves.
         #[command(flatten)]
-        flags: SandboxFlags,
+        flags: Box<SandboxFlags>,
     },
     /// Say what it holds and how often it was called
     Status {
