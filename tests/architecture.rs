@@ -15,19 +15,22 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("desired", &["model", "diag", "manifest"]),
     ("state", &["model", "diag", "clock"]),
     ("cloud", &["model", "diag", "clock"]),
-    ("observe", &["model", "diag", "cloud::port", "cloud::types", "cloud::error", "cloud::limits", "cloud::CloudError", "cloud::ErrorClass"]),
     (
-        "plan",
+        "observe",
         &[
             "model",
             "diag",
-            "desired",
-            "state",
-            "observe::state",
-            "observe::ownership",
-            "cloud::limits",
+            "cloud::port",
             "cloud::types",
+            "cloud::error",
+            "cloud::limits",
+            "cloud::CloudError",
+            "cloud::ErrorClass",
         ],
+    ),
+    (
+        "plan",
+        &["model", "diag", "desired", "state", "observe::state", "observe::ownership", "cloud::limits", "cloud::types"],
     ),
     (
         "apply",
@@ -58,7 +61,19 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const HOMES: &[(&str, &[&str])] = &[
     ("reqwest", &["cloud/client.rs", "cloud/credential.rs"]),
     ("tokio::", &["sandbox/server.rs", "sandbox/tls.rs", "sandbox/port.rs", "sandbox/http.rs", "cli/"]),
-    ("std::fs", &["state/disk.rs", "state/lock.rs", "manifest/source.rs", "manifest/read.rs", "cloud/credential.rs", "cloud/client.rs", "sandbox/", "cli/"]),
+    (
+        "std::fs",
+        &[
+            "state/disk.rs",
+            "state/lock.rs",
+            "manifest/source.rs",
+            "manifest/read.rs",
+            "cloud/credential.rs",
+            "cloud/client.rs",
+            "sandbox/",
+            "cli/",
+        ],
+    ),
     ("SystemTime::now", &["cli/host.rs"]),
     ("Instant::now", &["cli/host.rs"]),
     ("getrandom", &["cli/host.rs"]),
@@ -133,7 +148,8 @@ fn imports(code: &[(usize, String)]) -> Vec<(usize, String)> {
             if let Some(list) = rest.strip_prefix('{') {
                 let list = list.split('}').next().unwrap_or("");
                 for item in list.split(',') {
-                    let item: String = item.trim().chars().take_while(|c| c.is_alphanumeric() || "_:".contains(*c)).collect();
+                    let item: String =
+                        item.trim().chars().take_while(|c| c.is_alphanumeric() || "_:".contains(*c)).collect();
                     found.push((*number, format!("{head}{item}")));
                 }
             } else {
@@ -159,7 +175,10 @@ fn modules_import_only_what_the_table_allows() {
             let own = import == module || import.starts_with(&format!("{module}::"));
             let fits = allowed.iter().any(|a| import == *a || import.starts_with(&format!("{a}::")));
             if !own && !fits && !import.is_empty() {
-                wrong.push(format!("src/{}:{number}: `{module}` may not import `{import}`; allowed: {allowed:?}", path.display()));
+                wrong.push(format!(
+                    "src/{}:{number}: `{module}` may not import `{import}`; allowed: {allowed:?}",
+                    path.display()
+                ));
             }
         }
     }

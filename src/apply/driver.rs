@@ -98,7 +98,13 @@ pub async fn run(mut machine: Machine, mut driver: Driver<'_>) -> Outcome {
                         inputs.push_back(Input::Signed { purchase, result });
                     }
                     // What would act on the world without being written down first is not done.
-                    Effect::Send { .. } | Effect::Write { .. } if journal_failed => {}
+                    Effect::Send { purchase } if journal_failed => {
+                        prepared.remove(&purchase);
+                        inputs.push_back(Input::Sent { purchase, result: Err(not_written_down()) });
+                    }
+                    Effect::Write { write, .. } if journal_failed => {
+                        inputs.push_back(Input::Written { write, result: Err(not_written_down()) });
+                    }
                     Effect::Send { purchase } => {
                         let Some(request) = prepared.remove(&purchase) else {
                             debug_assert!(false, "a purchase is sent once for each signature");
@@ -169,7 +175,7 @@ pub async fn run(mut machine: Machine, mut driver: Driver<'_>) -> Outcome {
                     }
                     // Nothing under way and not finished: a mistake of ours. Ending is safe, everything is written down.
                     None => {
-                        debug_assert!(false, "the machine waits for nothing");
+                        debug_assert!(false, "nothing is under way and not finished: {}", machine.pending());
                         inputs.push_back(Input::JournalFailed { why: "nothing is under way".into() });
                     }
                 }
@@ -221,6 +227,10 @@ async fn send_write(write: &dyn CloudWrite, id: WriteId, action: WriteAction, bo
         Err(error) => Err(error),
     };
     Done::Input(Input::Written { write: id, result })
+}
+
+fn not_written_down() -> CloudError {
+    CloudError::transport(ErrorClass::NotSent, "journal", "not sent, since it could not be written down")
 }
 
 /// An error with its causes, in one line.

@@ -13,6 +13,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
+/// Timers after which a run counts as turning in circles. A schedule of one apply needs a few thousand.
+const STEPS_MAX: u32 = 400_000;
+
 /// Virtual time, and who waits for it.
 #[derive(Default)]
 struct Time {
@@ -50,14 +53,19 @@ impl VirtualClock {
         time.now = time.now.saturating_add(millis);
     }
 
-    /// Runs a future. `None` if it waits for what never comes.
+    /// Runs a future. `None` if it waits for what never comes, or turns in circles.
     pub fn run<T>(&self, future: impl Future<Output = T>) -> Option<T> {
         let flag = Arc::new(Flag(AtomicBool::new(true)));
         let waker = Waker::from(Arc::clone(&flag));
         let mut context = Context::from_waker(&waker);
         let mut future = pin!(future);
-        loop {
+        for _ in 0..STEPS_MAX {
+            let mut polls = 0;
             while flag.0.swap(false, Ordering::AcqRel) {
+                polls += 1;
+                if polls > STEPS_MAX {
+                    return None;
+                }
                 if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
                     // What is left over belongs to this run and must not wake the next.
                     self.time().timers.clear();
@@ -70,6 +78,7 @@ impl VirtualClock {
             drop(time);
             waker.wake();
         }
+        None
     }
 }
 
@@ -113,7 +122,8 @@ impl Clock for VirtualClock {
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        // Rounded up: a sleep that ends before its time would never end for one who waits in a loop.
+        let millis = i64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX);
         let until = self.time().now.saturating_add(millis);
         Box::pin(Sleep { clock: self.clone(), until, key: None })
     }

@@ -7,3 +7,6 @@ pub mod executor;
 pub mod sabotage;
 pub mod schedule;
 pub mod world;
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,6 @@ use crate::state::lock::Holder;
 use crate::state::{Disk, Store};
 use futures_util::future::{Either, select};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 

@@ -177,6 +177,9 @@ pub struct Journal {
     len: u64,
     torn: bool,
     exists: bool,
+    /// Whether this process has made the file's name durable. One that died before us may have created the file and
+    /// not come to that.
+    name_synced: bool,
     /// Written before the first record of an empty journal, with the same sync.
     header: Option<Record>,
 }
@@ -193,8 +196,17 @@ impl Journal {
     pub fn open(store: &Store) -> Result<(Self, Vec<Record>), StateError> {
         let path = store.journal_path();
         let disk = Arc::clone(store.disk());
-        let mut journal =
-            Self { disk, path, seq: 0, sum: String::new(), len: 0, torn: false, exists: true, header: None };
+        let mut journal = Self {
+            disk,
+            path,
+            seq: 0,
+            sum: String::new(),
+            len: 0,
+            torn: false,
+            exists: true,
+            name_synced: false,
+            header: None,
+        };
         let bytes = match journal.disk.read(&journal.path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -299,13 +311,14 @@ impl Journal {
             .append(&self.path, text.as_bytes())
             .map_err(io("write", &self.path))
             .and_then(|()| self.disk.sync(&self.path).map_err(io("sync", &self.path)))
-            .and_then(|()| match self.exists {
+            .and_then(|()| match self.name_synced {
                 true => Ok(()),
                 false => self.disk.sync_dir(parent(&self.path)).map_err(io("sync folder of", &self.path)),
             });
         match written {
             Ok(()) => {
                 self.exists = true;
+                self.name_synced = true;
                 self.len += text.len() as u64;
                 Ok(())
             }
@@ -345,6 +358,7 @@ impl Journal {
             len: 0,
             torn: false,
             exists: false,
+            name_synced: false,
             header: None,
         };
         let before = std::mem::replace(self, fresh);
@@ -359,6 +373,7 @@ impl Journal {
         replace(self.disk.as_ref(), &self.path, text.as_bytes())?;
         self.len = text.len() as u64;
         self.exists = true;
+        self.name_synced = true;
         Ok(())
     }
 }

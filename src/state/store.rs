@@ -138,10 +138,13 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(source) => return Err(StateError::Io { operation: "read", path: self.path.clone(), source }),
         };
+        let folder = parent(&self.path);
         if old.as_deref() == Some(codec::encode(state).as_slice()) {
+            // A process that died before us may have put it there and not come to making its name durable.
+            let io = |source| StateError::Io { operation: "sync folder of", path: self.path.clone(), source };
+            self.disk.sync_dir(folder).map_err(io)?;
             return Ok(false);
         }
-        let folder = parent(&self.path);
         self.disk.create_dir_all(folder).map_err(|source| StateError::Io {
             operation: "create folder",
             path: folder.to_owned(),

@@ -108,6 +108,7 @@ pub struct Machine {
     /// Purchases whose instances all run.
     released: BTreeSet<PurchaseId>,
     stopping: bool,
+    stopped_by: Option<String>,
     fatal: Option<String>,
     replan: bool,
     jitter: u64,
@@ -146,6 +147,7 @@ impl Machine {
             early_rename: EarlyRename::Unknown,
             released: BTreeSet::new(),
             stopping: false,
+            stopped_by: None,
             fatal: None,
             replan: false,
             jitter,
@@ -323,6 +325,11 @@ impl Machine {
                 self.stop(now, &format!("the journal cannot be written: {why}"));
             }
         }
+        if let Some(why) = self.stopped_by.clone() {
+            // What came back from the wire since then goes nowhere either.
+            self.stop_purchases(&why);
+            self.stop_writes(&why);
+        }
         if self.started {
             self.begin_isolations(now);
             self.show_progress();
@@ -402,6 +409,7 @@ impl Machine {
         if std::mem::replace(&mut self.stopping, true) {
             return;
         }
+        self.stopped_by = Some(why.to_owned());
         self.stop_purchases(why);
         self.stop_writes(why);
         self.stop_waits(why);
@@ -413,6 +421,25 @@ impl Machine {
             && self.purchases.iter().all(|purchase| purchase.is_over(self.stopping))
             && self.writes.iter().all(Write::is_over)
             && (self.waits.values().all(Wait::is_over) || self.stopping)
+    }
+
+    /// What it still waits for; for messages.
+    pub fn pending(&self) -> String {
+        let purchases: Vec<String> = self
+            .purchases
+            .iter()
+            .enumerate()
+            .filter(|(_, purchase)| !purchase.is_over(self.stopping))
+            .map(|(id, purchase)| format!("{} {:?}", self.label(id), purchase.phase))
+            .collect();
+        let waits: Vec<String> = self
+            .waits
+            .values()
+            .filter(|wait| !wait.is_over())
+            .map(|wait| format!("{} {} running {} name {:?}", wait.address, wait.state, wait.running, wait.name))
+            .collect();
+        let writes = self.writes.iter().filter(|write| !write.is_over()).count();
+        format!("purchases {purchases:?}, waits {waits:?}, writes {writes}, turns {:?}", self.turns_wanted)
     }
 
     /// A pseudo-random number in [0, 1): splitmix64 from the run's seed.

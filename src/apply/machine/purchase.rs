@@ -517,6 +517,7 @@ impl Machine {
             return;
         }
         self.match_answer(now, id, None);
+        self.poll_soon(now);
     }
 
     /// Rule 3 and the match: who is who is decided by names where members differ in them, which takes a first sight of
