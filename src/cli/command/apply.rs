@@ -192,7 +192,7 @@ impl Desk<'_> {
             let (stack, region) = (desired.stack.as_str(), desired.region.as_str());
             let document = json::account::document(kind.command(), stack, region, &report.items, exit.code());
             self.console.result(&format!("{document}\n"))
-        } else if self.answer().is_none() && report.items.is_empty() && exit == Exit::Done {
+        } else if report.items.is_empty() && exit == Exit::Done {
             self.console.result(&self.nothing_to_do(kind, &report))
         } else {
             let again = env::command_line();
@@ -216,11 +216,17 @@ impl Desk<'_> {
         let mark = if self.session.sandbox { " (sandbox)" } else { "" };
         let number = report.state.instances.len();
         let text = match (kind, number) {
-            (Kind::Destroy, 0) => "No changes. The stack has no instance.".to_owned(),
-            (_, 0) => "No changes. The manifest wants no instance, and there is none.".to_owned(),
-            (_, 1) => "No changes. 1 instance is as the manifest wants it.".to_owned(),
-            (_, many) => format!("No changes. {} are as the manifest wants them.", count(many, "instance")),
+            (Kind::Destroy, 0) => "The stack has no instance.".to_owned(),
+            (_, 0) => "The manifest wants no instance, and there is none.".to_owned(),
+            (_, 1) => "1 instance is as the manifest wants it.".to_owned(),
+            (_, many) => format!("{} are as the manifest wants them.", count(many, "instance")),
         };
+        // Whoever was asked agreed to settling, and to nothing else: with a plan there would be items.
+        let before = match self.answer() {
+            Some(_) => format!("{}: what an earlier run left open is settled.", kind.done()),
+            None => "No changes.".to_owned(),
+        };
+        let text = format!("{before} {text}");
         format!("{}{mark}\n", self.console.stdout.paint(Label::Heading, &text))
     }
 }
