@@ -1,1 +1,120 @@
-//! See ARCHITECTURE.md.
+//! The command line: words into calls of `ops`, results into output and an exit code.
+//!
+//! The only module that knows the process: its arguments, environment, terminal, signals and clock.
+
+mod args;
+mod command;
+mod connect;
+mod env;
+mod exit;
+mod failure;
+mod host;
+mod load;
+mod prompt;
+mod session;
+mod signals;
+
+pub use exit::Exit;
+
+use crate::report::console::Console;
+use crate::report::style::{Palette, decide};
+use args::{Cli, Command};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, FromArgMatches as _};
+use failure::Failure;
+use std::process::ExitCode;
+
+/// Runs the command that the arguments of the process name.
+pub fn run() -> ExitCode {
+    ExitCode::from(run_command().code())
+}
+
+fn run_command() -> Exit {
+    let mut definition = env::without_empty_variables(args::definition());
+    let parsed = definition
+        .try_get_matches_from_mut(env::arguments())
+        .and_then(|words| Ok((Cli::from_arg_matches(&words)?, words)));
+    let (cli, words) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => return refuse_usage(&error),
+    };
+    let console = console(cli.global.color());
+    let outcome = check_sandbox(&cli, &words)
+        .and_then(|()| host::change_folder(cli.global.chdir.as_deref()))
+        .and_then(|()| dispatch(&cli, console));
+    outcome.unwrap_or_else(|failure| {
+        console.say(&failure.render(console.stderr));
+        failure.exit
+    })
+}
+
+/// Which cloud is meant has to be clear: a flag that contradicts `--sandbox`, or does nothing without it, is a mistake.
+/// Variables are no contradiction, for they may be set once for many commands.
+fn check_sandbox(cli: &Cli, words: &ArgMatches) -> Result<(), Failure> {
+    let mut own = words;
+    while let Some((_, inner)) = own.subcommand() {
+        own = inner;
+    }
+    let typed =
+        |id: &str| own.try_contains_id(id).unwrap_or(false) && own.value_source(id) == Some(ValueSource::CommandLine);
+    let sandbox = cli.global.sandbox().is_some();
+    if sandbox && typed("endpoint") {
+        return Err(Failure::usage("--sandbox and --endpoint name two clouds")
+            .help("leave one of them out; a sandbox that is served elsewhere is reached with --endpoint alone"));
+    }
+    let needless = args::SANDBOX_FLAGS.iter().find(|flag| typed(flag));
+    match needless.filter(|_| !sandbox && !matches!(cli.command, Command::Sandbox(_))) {
+        Some(flag) => Err(Failure::usage(format!("--{} does nothing without --sandbox", flag.replace('_', "-")))
+            .help("add --sandbox, or give it to `lhprov sandbox serve`")),
+        None => Ok(()),
+    }
+}
+
+/// The whole surface on one page.
+fn dispatch(cli: &Cli, console: Console) -> Result<Exit, Failure> {
+    if let Some(level) = cli.global.log_level {
+        host::log_to_stderr(level, console.stderr.is_coloured());
+    }
+    match &cli.command {
+        Command::Validate(own) => command::validate::run(&cli.global, own, console),
+        Command::Render(own) => command::render::run(&cli.global, own, console),
+        Command::Plan(own) => command::plan::run(&cli.global, own, console),
+        Command::Apply(own) => command::apply::run(&cli.global, own, console),
+        Command::Destroy(own) => command::apply::run_destroy(&cli.global, own, console),
+        Command::Show(own) => command::state::show(&cli.global, own, console),
+        Command::State(own) => command::state::run(&cli.global, own, console),
+        Command::Catalog(own) => command::catalog::run(&cli.global, own, console),
+        Command::Sandbox(own) => command::sandbox::run(&cli.global, own, console),
+        Command::Version => command::version::run(console),
+    }
+}
+
+fn console(choice: crate::report::style::ColorChoice) -> Console {
+    let wishes = env::color_wishes();
+    let (stdout_is_terminal, stderr_is_terminal) = host::terminals();
+    Console {
+        stdout: Palette::new(decide(choice, wishes, stdout_is_terminal)),
+        stderr: Palette::new(decide(choice, wishes, stderr_is_terminal)),
+        stdout_is_terminal,
+        stderr_is_terminal,
+    }
+}
+
+/// Help and version are results; everything else that the parser has to say is about a mistake.
+fn refuse_usage(error: &clap::Error) -> Exit {
+    // The arguments could not be read, so `--color` is looked for by hand.
+    let console = console(env::color_choice_unparsed());
+    let coloured = |palette: Palette, text: &clap::builder::StyledStr| match palette.is_coloured() {
+        true => text.ansi().to_string(),
+        false => text.to_string(),
+    };
+    let text = error.render();
+    if error.use_stderr() {
+        console.say(&coloured(console.stderr, &text));
+        return Exit::Usage;
+    }
+    match console.result(&coloured(console.stdout, &text)) {
+        Ok(()) => Exit::Done,
+        Err(_) => Exit::Error,
+    }
+}

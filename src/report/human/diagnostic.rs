@@ -5,6 +5,7 @@
 
 use crate::diag::{Diagnostic, Diagnostics, Severity, SourceId, Span};
 use crate::manifest::source::Sources;
+use crate::report::text::{clean, visible_character};
 use annotate_snippets::{Annotation, AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -183,23 +184,6 @@ fn boundary(text: &str, byte: usize) -> usize {
 /// Control characters are made visible one for one, so that the underline stays under its text.
 fn visible(text: &str) -> String {
     text.chars().map(visible_character).collect()
-}
-
-/// A character that does nothing to a terminal. Tabs are left to the renderer, which widens them.
-fn visible_character(character: char) -> char {
-    match character {
-        '\t' => '\t',
-        '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(character)).unwrap_or('\u{fffd}'),
-        '\u{7f}'..='\u{9f}' => '\u{fffd}',
-        // Marks that turn the direction of text around could make a line look like another.
-        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
-        _ => character,
-    }
-}
-
-/// A message without control characters but for line breaks.
-fn clean(text: &str) -> String {
-    text.chars().map(|character| if character == '\n' { character } else { visible_character(character) }).collect()
 }
 
 #[cfg(test)]

@@ -1,3 +1,10 @@
-//! Output for people.
+//! Output for people: calm, at 80 columns, its meaning never in the colour alone.
 
+pub mod account;
 pub mod diagnostic;
+pub mod failure;
+pub mod lines;
+pub mod plan;
+pub mod progress;
+pub mod table;
+pub mod tally;

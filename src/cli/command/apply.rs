@@ -1,0 +1,232 @@
+//! `lhprov apply` and `lhprov destroy`: show the plan, ask, carry it out, give account.
+
+use crate::cli::args::{ApplyArgs, Global};
+use crate::cli::env;
+use crate::cli::exit::{Exit, Signal};
+use crate::cli::failure::{Failure, way_out};
+use crate::cli::host::{self, SystemClock};
+use crate::cli::prompt::{self, Answer};
+use crate::cli::session::{self, Ended, Session};
+use crate::clock::Clock as _;
+use crate::event::EventSink;
+use crate::ops::{self, ApplyExit, ApplyOptions, ApplyReport, Consent, OpsError, Question};
+use crate::report::console::Console;
+use crate::report::human::account::{self, AccountText};
+use crate::report::human::diagnostic;
+use crate::report::human::lines::Lines;
+use crate::report::human::plan::{PlanText, render};
+use crate::report::human::progress::Live;
+use crate::report::json;
+use crate::report::style::{Label, Palette};
+use crate::report::text::count;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Applies the manifest.
+pub fn run(global: &Global, own: &ApplyArgs, console: Console) -> Result<Exit, Failure> {
+    session::with_events(own.run.events.as_deref(), console, |sinks| {
+        carry_out(Kind::Apply, global, own, console, sinks)
+    })
+}
+
+/// Returns every instance of the stack.
+pub fn run_destroy(global: &Global, own: &ApplyArgs, console: Console) -> Result<Exit, Failure> {
+    session::with_events(own.run.events.as_deref(), console, |sinks| {
+        carry_out(Kind::Destroy, global, own, console, sinks)
+    })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Apply,
+    Destroy,
+}
+
+impl Kind {
+    fn command(self) -> &'static str {
+        match self {
+            Kind::Apply => "apply",
+            Kind::Destroy => "destroy",
+        }
+    }
+
+    fn done(self) -> &'static str {
+        match self {
+            Kind::Apply => "Applied",
+            Kind::Destroy => "Destroyed",
+        }
+    }
+}
+
+fn carry_out(
+    kind: Kind,
+    global: &Global,
+    own: &ApplyArgs,
+    console: Console,
+    mut sinks: Vec<Arc<dyn EventSink>>,
+) -> Result<Ended, Failure> {
+    let mut loaded = session::load(global, &own.run, console)?;
+    if kind == Kind::Destroy {
+        // The manifest says which stack and how; what it wants is nothing.
+        loaded.desired.instances.clear();
+    }
+    // A log and live lines would write over one another.
+    let live = (console.stderr_is_terminal && global.log_level.is_none()).then(|| Arc::new(Live::new(console.stderr)));
+    sinks.push(match &live {
+        Some(live) => Arc::clone(live) as Arc<dyn EventSink>,
+        None => Arc::new(Lines::new(console, || SystemClock.now())),
+    });
+    let runtime = host::runtime()?;
+    let ended = runtime.block_on(async {
+        let session = session::open(kind.command(), global, &own.run, loaded, sinks)?;
+        let options = ApplyOptions {
+            buy_anyway: own.run.buy_anyway,
+            adopt: own.adopt,
+            assume_yes: own.yes,
+            destroy: kind == Kind::Destroy,
+        };
+        let desk = Desk { own, session: &session, console, live: live.as_deref(), answer: Mutex::default() };
+        let consent = |question: Question<'_>| desk.consent(&question);
+        let report = tokio::select! {
+            biased;
+            signal = session.signals.early() => return Ok(interrupted_early(signal, console)),
+            report = ops::apply(&session.context, &session.loaded.desired, options, &consent) => report,
+        };
+        if let Some(live) = &live {
+            live.finish();
+        }
+        match report {
+            Ok(report) => desk.give_account(kind, report),
+            Err(error) => desk.refused(error, kind),
+        }
+    });
+    // A name that is being looked up must not hold the end up: everything that counts is on disk.
+    runtime.shutdown_background();
+    ended
+}
+
+fn interrupted_early(signal: Signal, console: Console) -> Ended {
+    console.say(&format!("{}: nothing was changed.\n", signal.name()));
+    Exit::Interrupted(signal).into()
+}
+
+/// Where the user is asked and told.
+struct Desk<'a> {
+    own: &'a ApplyArgs,
+    session: &'a Session,
+    console: Console,
+    live: Option<&'a Live>,
+    /// The last answer; none while nothing was asked.
+    answer: Mutex<Option<Answer>>,
+}
+
+impl Desk<'_> {
+    fn consent(&self, question: &Question<'_>) -> Consent {
+        if let Some(live) = self.live {
+            live.finish();
+        }
+        self.show(question);
+        let answer = if self.own.yes {
+            Answer::Yes
+        } else {
+            let text = match question {
+                Question::Settle(open) => prompt::about_open(open),
+                Question::Apply(planned) => prompt::about_plan(&planned.plan, self.session.sandbox),
+            };
+            prompt::ask(&text, self.console, &self.session.signals)
+        };
+        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+        if answer == Answer::Yes { Consent::Given } else { Consent::Declined }
+    }
+
+    /// Shows what is asked about. The plan is a result, and belongs before the eyes of whoever is asked, too.
+    fn show(&self, question: &Question<'_>) {
+        let Question::Apply(planned) = question else { return };
+        let sources = &self.session.loaded.sources;
+        self.console.say(&diagnostic::render(&planned.diagnostics, sources, self.console.stderr.is_coloured()));
+        let shown = PlanText {
+            plan: &planned.plan,
+            blocked: &planned.blocked,
+            adopted: &planned.adopted,
+            sandbox: self.session.sandbox,
+            refreshed: true,
+        };
+        let text = |palette: Palette| format!("{}\n", render(shown, self.own.run.view(), palette));
+        let as_result = !self.own.run.format.is_json();
+        if as_result {
+            // Whether anybody reads the result decides nothing about the work.
+            let _ = self.console.result(&text(self.console.stdout));
+        }
+        if !as_result || (!self.own.yes && !self.console.stdout_is_terminal) {
+            self.console.say(&text(self.console.stderr));
+        }
+    }
+
+    fn answer(&self) -> Option<Answer> {
+        *self.answer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn refused(&self, error: OpsError, kind: Kind) -> Result<Ended, Failure> {
+        match (error, self.answer()) {
+            (OpsError::Declined, Some(Answer::Signal)) => {
+                let signal = self.session.signals.early_now().unwrap_or(Signal::Interrupt);
+                Ok(interrupted_early(signal, self.console))
+            }
+            (OpsError::Declined, Some(Answer::Nobody)) => {
+                Err(Failure::new(Exit::Declined, "there is no terminal to ask on, and nothing is done without consent")
+                    .help(format!("look at the plan, then run `lhprov {} --yes`", kind.command())))
+            }
+            (error, _) => Err(Failure::of_operation(error, Arc::clone(&self.session.loaded.sources))),
+        }
+    }
+
+    fn give_account(&self, kind: Kind, report: ApplyReport) -> Result<Ended, Failure> {
+        let exit = match &report.exit {
+            ApplyExit::Done => Exit::Done,
+            ApplyExit::Partial => Exit::Partial,
+            ApplyExit::Failed => Exit::Error,
+            ApplyExit::Unclear => Exit::Refused,
+            ApplyExit::Interrupted(name) => Exit::Interrupted(Signal::named(name)),
+        };
+        let desired = &self.session.loaded.desired;
+        let written = if self.own.run.format.is_json() {
+            let (stack, region) = (desired.stack.as_str(), desired.region.as_str());
+            let document = json::account::document(kind.command(), stack, region, &report.items, exit.code());
+            self.console.result(&format!("{document}\n"))
+        } else if report.items.is_empty() && exit == Exit::Done {
+            self.console.result(&self.nothing_to_do(kind, &report))
+        } else {
+            let again = env::command_line();
+            let shown = AccountText { done: kind.done(), again: &again, way_out, sandbox: self.session.sandbox };
+            self.console.result(&account::render(&report.items, shown, self.console.stdout))
+        };
+        if let Some(error) = report.save_error {
+            let told = Failure::from(error)
+                .help("the journal beside it has what was done: run the command again, it settles that first");
+            self.console.say(&told.render(self.console.stderr));
+        }
+        if let Err(error) = written {
+            self.console.say(&Failure::output(&error).render(self.console.stderr));
+            let exit = if exit == Exit::Done { Exit::Error } else { exit };
+            return Ok(Ended { exit, items: report.items });
+        }
+        Ok(Ended { exit, items: report.items })
+    }
+
+    fn nothing_to_do(&self, kind: Kind, report: &ApplyReport) -> String {
+        let mark = if self.session.sandbox { " (sandbox)" } else { "" };
+        let number = report.state.instances.len();
+        let text = match (kind, number) {
+            (Kind::Destroy, 0) => "The stack has no instance.".to_owned(),
+            (_, 0) => "The manifest wants no instance, and there is none.".to_owned(),
+            (_, 1) => "1 instance is as the manifest wants it.".to_owned(),
+            (_, many) => format!("{} are as the manifest wants them.", count(many, "instance")),
+        };
+        // Whoever was asked agreed to settling, and to nothing else: with a plan there would be items.
+        let before = match self.answer() {
+            Some(_) => format!("{}: what an earlier run left open is settled.", kind.done()),
+            None => "No changes.".to_owned(),
+        };
+        let text = format!("{before} {text}");
+        format!("{}{mark}\n", self.console.stdout.paint(Label::Heading, &text))
+    }
+}

@@ -1,0 +1,10 @@
+//! One file for each command.
+
+pub mod apply;
+pub mod catalog;
+pub mod plan;
+pub mod render;
+pub mod sandbox;
+pub mod state;
+pub mod validate;
+pub mod version;

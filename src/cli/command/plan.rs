@@ -1,0 +1,102 @@
+//! `lhprov plan`: what apply would do.
+
+use crate::cli::args::{Global, PlanArgs};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::host;
+use crate::cli::session::{self, Ended, Session};
+use crate::event::EventSink;
+use crate::ops::{self, PlanOptions, PlanReport};
+use crate::report::console::Console;
+use crate::report::human::diagnostic;
+use crate::report::human::plan::{PlanText, render};
+use crate::report::json::plan::{PlanDocument, write};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Plans and shows the plan.
+pub fn run(global: &Global, own: &PlanArgs, console: Console) -> Result<Exit, Failure> {
+    session::with_events(own.run.events.as_deref(), console, |sinks| plan(global, own, console, sinks))
+}
+
+fn plan(global: &Global, own: &PlanArgs, console: Console, sinks: Vec<Arc<dyn EventSink>>) -> Result<Ended, Failure> {
+    let loaded = session::load(global, &own.run, console)?;
+    let runtime = host::runtime()?;
+    let ended = runtime.block_on(async {
+        let session = session::open("plan", global, &own.run, loaded, sinks)?;
+        let options = PlanOptions { refresh: !own.no_refresh, buy_anyway: own.run.buy_anyway, destroy: false };
+        let planning = ops::plan(&session.context, &session.loaded.desired, options);
+        let report = tokio::select! {
+            biased;
+            signal = session.signals.early() => return Ok(Exit::Interrupted(signal).into()),
+            report = planning => report,
+        };
+        match report {
+            Ok(report) => show(own, &session, &report, console),
+            Err(error) => Err(Failure::of_operation(error, session.loaded.sources)),
+        }
+    });
+    // A name that is being looked up must not hold the end up.
+    runtime.shutdown_background();
+    ended
+}
+
+fn show(own: &PlanArgs, session: &Session, report: &PlanReport, console: Console) -> Result<Ended, Failure> {
+    let planned = &report.planned;
+    let sources = &session.loaded.sources;
+    let exit = if planned.diagnostics.has_errors() {
+        Exit::Error
+    } else if !planned.blocked.is_empty() {
+        Exit::Refused
+    } else if own.detailed_exitcode && !planned.plan.is_empty() {
+        Exit::Changes
+    } else {
+        Exit::Done
+    };
+    if own.run.format.is_json() {
+        let before = |id: &crate::model::InstanceId| {
+            let recorded = report.prior.instances.values().find(|recorded| recorded.instance_id == *id)?;
+            (!recorded.spec.is_null()).then(|| recorded.spec.clone())
+        };
+        let document = PlanDocument {
+            plan: &planned.plan,
+            blocked: &planned.blocked,
+            adopted: &planned.adopted,
+            diagnostics: &planned.diagnostics,
+            sources,
+            stack: session.loaded.desired.stack.as_str(),
+            region: &session.loaded.desired.region,
+            inputs: inputs(own, session, report),
+            before: &before,
+        };
+        console.result_with(|out| write(&document, out)).map_err(|error| Failure::output(&error))?;
+        return Ok(exit.into());
+    }
+    console.say(&diagnostic::render(&planned.diagnostics, sources, console.stderr.is_coloured()));
+    // A plan with errors in it is no plan; what is wrong was said.
+    if exit != Exit::Error {
+        let shown = PlanText {
+            plan: &planned.plan,
+            blocked: &planned.blocked,
+            adopted: &planned.adopted,
+            sandbox: session.sandbox,
+            refreshed: !own.no_refresh,
+        };
+        let text = render(shown, own.run.view(), console.stdout);
+        console.result(&text).map_err(|error| Failure::output(&error))?;
+    }
+    Ok(exit.into())
+}
+
+fn inputs(own: &PlanArgs, session: &Session, report: &PlanReport) -> Value {
+    let files: Vec<&str> = session.loaded.sources.ids().into_iter().map(|id| session.loaded.sources.path(id)).collect();
+    json!({
+        "manifest": files,
+        "state": session.context.store.path(),
+        "serial": report.prior.serial,
+        "site": session.loaded.desired.site,
+        "endpoint": session.context.endpoint,
+        "sandbox": session.sandbox,
+        "refreshed": !own.no_refresh,
+    })
+}

@@ -1,0 +1,156 @@
+//! The environment: every variable that is read, and nothing else reads any.
+//!
+//! | Variable | Stands for |
+//! |---|---|
+//! | `LHPROV_FILE` | `--file`, several separated by the system's path separator |
+//! | `LHPROV_STATE` | `--state` |
+//! | `LHPROV_REGION` | `--region` |
+//! | `LHPROV_ENDPOINT` | `--endpoint`; `--sandbox` beats it |
+//! | `LHPROV_PROFILE` | `--profile` |
+//! | `LHPROV_CA_FILE` | `--ca-file` |
+//! | `LHPROV_CHDIR` | `--chdir` |
+//! | `LHPROV_COLOR` | `--color` |
+//! | `LHPROV_LOG_LEVEL` | `--log-level` |
+//! | `LHPROV_FORMAT`, `LHPROV_JSON` | `--format`, `--json` |
+//! | `LHPROV_VIEW` | `--view` |
+//! | `LHPROV_DETAILED_EXITCODE` | `--detailed-exitcode` |
+//! | `LHPROV_NO_REFRESH` | `--no-refresh` |
+//! | `LHPROV_YES` | `--yes` |
+//! | `LHPROV_EVENTS` | `--events` |
+//! | `LHPROV_LOCK_TIMEOUT` | `--lock-timeout` |
+//! | `LHPROV_TOKEN_TTL`, `LHPROV_VISIBILITY_GRACE` | `--token-ttl`, `--visibility-grace` |
+//! | `LHPROV_ADOPT`, `LHPROV_BUY_ANYWAY` | `--adopt`, `--buy-anyway` |
+//! | `LHPROV_SANDBOX` | `--sandbox`: a folder, or `true`, `1`, `false`, `0` |
+//! | `LHPROV_LISTEN`, `LHPROV_TLS`, `LHPROV_DATA` | `--listen`, `--tls`, `--data` of `sandbox` |
+//! | `LHPROV_FAULT`, `LHPROV_RATE` | `--fault`, `--rate`, several separated by `;` |
+//! | `LHPROV_BOOT`, `LHPROV_QUOTA`, `LHPROV_BALANCE`, `LHPROV_LATENCY`, `LHPROV_TOKEN_MEMORY`, `LHPROV_MISMATCH` | the sandbox's settings |
+//! | `LHPROV_CHECK_ORDER`, `LHPROV_BATCH_NAMES`, `LHPROV_VISIBILITY_DELAY`, `LHPROV_RENAME_WHILE_PENDING` | the sandbox's settings |
+//! | `LHPROV_LAUNCH_FAILED`, `LHPROV_SEED` | the sandbox's settings |
+//! | `TENCENTCLOUD_SECRET_ID`, `…_SECRET_KEY`, `…_TOKEN`, `…_SECURITY_TOKEN` | credentials; never a flag |
+//! | `HTTPS_PROXY`, `https_proxy`, `ALL_PROXY`, `all_proxy`, `NO_PROXY`, `no_proxy` | the way to the endpoint |
+//! | `HOME` | where the official CLI keeps its profiles |
+//! | `NO_COLOR`, `CLICOLOR_FORCE`, `TERM` | colour |
+//! | `HOSTNAME` | the host's name in the lock, where the system does not say |
+//!
+//! An empty variable counts as unset. Variables that a manifest names with `${env:NAME}` are read besides.
+
+use crate::report::style::{ColorChoice, ColorWishes};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// A variable's value; empty is unset, and so is what is not UTF-8.
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The home folder.
+pub fn home() -> Option<PathBuf> {
+    variable("HOME").map(PathBuf::from)
+}
+
+/// What the environment wishes of colour.
+pub fn color_wishes() -> ColorWishes {
+    ColorWishes {
+        no_color: variable("NO_COLOR").is_some(),
+        force: variable("CLICOLOR_FORCE").is_some_and(|value| value != "0"),
+        dumb: variable("TERM").is_some_and(|value| value == "dumb"),
+    }
+}
+
+/// `--color` of a command line that could not be understood as a whole.
+pub fn color_choice_unparsed() -> ColorChoice {
+    let read = |word: &str| match word {
+        "always" => Some(ColorChoice::Always),
+        "never" => Some(ColorChoice::Never),
+        "auto" => Some(ColorChoice::Auto),
+        _ => None,
+    };
+    let mut chosen = variable("LHPROV_COLOR").as_deref().and_then(read).unwrap_or_default();
+    let words: Vec<OsString> = arguments().collect();
+    for (at, word) in words.iter().enumerate() {
+        let Some(word) = word.to_str() else { continue };
+        let value = match word.strip_prefix("--color=") {
+            Some(value) => Some(value),
+            None if word == "--color" => words.get(at + 1).and_then(|next| next.to_str()),
+            None => None,
+        };
+        chosen = value.and_then(read).unwrap_or(chosen);
+    }
+    chosen
+}
+
+/// The arguments of the process, the program's own name first.
+pub fn arguments() -> impl Iterator<Item = OsString> {
+    std::env::args_os()
+}
+
+/// The command line for people, without the program's folder. Secrets are never part of one.
+pub fn command_line() -> String {
+    let words = arguments().skip(1).map(|word| quoted(&word.to_string_lossy()));
+    std::iter::once("lhprov".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+}
+
+/// A word as a shell reads it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// Makes `folder` the working directory, from which all relative paths start.
+pub fn change_folder(folder: &Path) -> std::io::Result<()> {
+    std::env::set_current_dir(folder)
+}
+
+/// The proxy for the way to `host`, by the variables that curl and the official CLI know.
+pub fn proxy(host: &str) -> Option<String> {
+    let either = |upper: &str, lower: &str| variable(lower).or_else(|| variable(upper));
+    let exempt = either("NO_PROXY", "no_proxy").is_some_and(|list| is_exempt(host, &list));
+    if exempt { None } else { either("HTTPS_PROXY", "https_proxy").or_else(|| either("ALL_PROXY", "all_proxy")) }
+}
+
+/// Whether `host` (perhaps with a port) is in a list such as `localhost,.example.com`.
+fn is_exempt(host: &str, list: &str) -> bool {
+    let host =
+        host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit())).map_or(host, |(h, _)| h);
+    list.split(',').map(|entry| entry.trim().trim_start_matches('.')).filter(|entry| !entry.is_empty()).any(|entry| {
+        entry == "*" || host == entry || host.strip_suffix(entry).is_some_and(|before| before.ends_with('.'))
+    })
+}
+
+/// Takes the variables that are set and empty from the arguments that they stand for.
+pub fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |arg: &clap::Arg| arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+    command
+        .mut_args(|arg| if is_empty(&arg) { arg.env(clap::builder::Resettable::Reset) } else { arg })
+        .mut_subcommands(without_empty_variables)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_what_a_shell_would_take_apart() {
+        assert_eq!(quoted("-f"), "-f");
+        assert_eq!(quoted("a b"), "'a b'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
+    }
+
+    #[test]
+    fn exempts_hosts_and_what_is_below_them() {
+        for (host, list, exempt) in [
+            ("lighthouse.tencentcloudapi.com", ".tencentcloudapi.com", true),
+            ("lighthouse.tencentcloudapi.com:8443", "localhost, tencentcloudapi.com", true),
+            ("eviltencentcloudapi.com", "tencentcloudapi.com", false),
+            ("a", "*", true),
+            ("a", "", false),
+        ] {
+            assert_eq!(is_exempt(host, list), exempt, "{host} {list}");
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Any error: what to say, what would help, and the exit code. Hints are attached here, once for all commands.
+
+use super::exit::Exit;
+use crate::cloud::client::ClientError;
+use crate::cloud::credential::CredentialError;
+use crate::cloud::endpoint::EndpointError;
+use crate::cloud::{CloudError, ErrorClass, explain};
+use crate::diag::Diagnostics;
+use crate::manifest::Sources;
+use crate::ops::OpsError;
+use crate::plan::Blocked;
+use crate::report::human::plan::blocked_text;
+use crate::report::human::{diagnostic, failure};
+use crate::report::style::Palette;
+use crate::sandbox::server::ServeError;
+use crate::sandbox::store::StoreError;
+use crate::state::StateError;
+use crate::state::lock::LockError;
+use std::error::Error as StdError;
+use std::sync::Arc;
+
+/// A command that failed.
+#[derive(Debug)]
+pub struct Failure {
+    /// What to say.
+    what: What,
+    /// How the process ends.
+    pub exit: Exit,
+}
+
+#[derive(Debug)]
+enum What {
+    Error { heading: String, causes: Vec<String>, help: Vec<String> },
+    Diagnostics(Diagnostics, Arc<Sources>),
+    Blocked(Vec<Blocked>),
+}
+
+impl Failure {
+    /// An error with nothing more to say than its heading.
+    pub fn new(exit: Exit, heading: impl Into<String>) -> Self {
+        Self { what: What::Error { heading: heading.into(), causes: Vec::new(), help: Vec::new() }, exit }
+    }
+
+    /// An error with its causes.
+    pub fn of(exit: Exit, error: &dyn StdError) -> Self {
+        let mut causes: Vec<String> = Vec::new();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            causes.push(cause.to_string());
+            source = cause.source();
+        }
+        Self { what: What::Error { heading: error.to_string(), causes, help: Vec::new() }, exit }
+    }
+
+    /// A mistake on the command line.
+    pub fn usage(heading: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, heading)
+    }
+
+    /// Mistakes in the manifest.
+    pub fn diagnostics(diagnostics: Diagnostics, sources: Arc<Sources>) -> Self {
+        Self { what: What::Diagnostics(diagnostics, sources), exit: Exit::Error }
+    }
+
+    /// What may not be done.
+    pub fn blocked(blocked: Vec<Blocked>) -> Self {
+        Self { what: What::Blocked(blocked), exit: Exit::Refused }
+    }
+
+    /// Something could not be written.
+    pub fn output(error: &std::io::Error) -> Self {
+        Self::new(Exit::Error, format!("failed to write the result: {error}"))
+    }
+
+    /// Adds a way out.
+    #[must_use]
+    pub fn help(mut self, line: impl Into<String>) -> Self {
+        if let What::Error { help, .. } = &mut self.what {
+            help.push(line.into());
+        }
+        self
+    }
+
+    /// An operation's error. `sources` are what its diagnostics point into.
+    pub fn of_operation(error: OpsError, sources: Arc<Sources>) -> Self {
+        match error {
+            OpsError::State(error) => error.into(),
+            OpsError::Lock(error) => error.into(),
+            OpsError::Cloud(error) => error.into(),
+            OpsError::Diagnostics(diagnostics) => Self::diagnostics(diagnostics, sources),
+            OpsError::Blocked(blocked) => Self::blocked(blocked),
+            OpsError::Declined => Self::new(Exit::Declined, "not carried out: nothing was changed"),
+        }
+    }
+
+    /// What stderr shows.
+    pub fn render(&self, palette: Palette) -> String {
+        match &self.what {
+            What::Error { heading, causes, help } => failure::render(heading, causes, help, palette),
+            What::Diagnostics(diagnostics, sources) => diagnostic::render(diagnostics, sources, palette.is_coloured()),
+            What::Blocked(blocked) => blocked.iter().map(|blocked| blocked_text(blocked, palette)).collect(),
+        }
+    }
+}
+
+impl From<StateError> for Failure {
+    fn from(error: StateError) -> Self {
+        let help = error.help();
+        Self::of(Exit::Error, &error).help(help)
+    }
+}
+
+impl From<LockError> for Failure {
+    fn from(error: LockError) -> Self {
+        match &error {
+            LockError::Held(_) => Self::of(Exit::Locked, &error)
+                .help("wait until it is done, or let this run wait with --lock-timeout 10m")
+                .help("the lock ends with the process that holds it, however that ends"),
+            LockError::Io { .. } => Self::of(Exit::Error, &error)
+                .help("make the folder writable for this user, or name another file with --state"),
+        }
+    }
+}
+
+impl From<CloudError> for Failure {
+    fn from(error: CloudError) -> Self {
+        let failure = Self::of(Exit::Error, &error);
+        match error.code.as_deref().and_then(explain::explanation) {
+            Some(explanation) => failure.help(format!("{} {}", explanation.meaning, explanation.way_out)),
+            None if error.class == ErrorClass::Throttled => failure.help("run again later"),
+            None => failure,
+        }
+    }
+}
+
+impl From<CredentialError> for Failure {
+    fn from(error: CredentialError) -> Self {
+        let failure = Self::of(Exit::Error, &error);
+        match error {
+            CredentialError::Nothing { .. } => {
+                failure.help("set TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY, or run `tccli configure`")
+            }
+            _ => failure,
+        }
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        Self::of(Exit::Error, &error)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::of(Exit::Error, &error)
+    }
+}
+
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Self {
+        Self::of(Exit::Error, &error)
+    }
+}
+
+impl From<EndpointError> for Failure {
+    fn from(error: EndpointError) -> Self {
+        Self::of(Exit::Usage, &error)
+    }
+}
+
+/// What would help against an error that a text tells, found by the code in it.
+pub fn way_out(text: &str) -> Option<String> {
+    text.split([' ', ':', ',', ';', '(', ')'])
+        .filter(|word| word.starts_with(|c: char| c.is_ascii_uppercase()) && word.len() > 6)
+        .find_map(explain::explanation)
+        .map(|explanation| format!("{} {}", explanation.meaning, explanation.way_out))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_way_out_by_the_code() {
+        let text = "CreateInstances: LimitExceeded.InstanceQuotaLimitExceeded: quota (request 1)";
+        assert!(way_out(text).is_some_and(|help| help.contains("quota")));
+        assert_eq!(way_out("PENDING after 15m00s"), None);
+    }
+}

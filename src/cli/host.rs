@@ -1,0 +1,115 @@
+//! The machine and the process: time, chance, terminal, names. The only place that asks any of them.
+
+use super::args::LogLevel;
+use super::env;
+use super::exit::Exit;
+use super::failure::Failure;
+use crate::clock::{BoxFuture, Clock};
+use crate::model::{Lineage, Timestamp};
+use crate::state::lock::Holder;
+use std::io::IsTerminal as _;
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The system's clock and the runtime's timer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep(duration))
+    }
+}
+
+/// The runtime that commands run on which talk to a cloud.
+pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Error, format!("failed to start the runtime: {error}")))
+}
+
+/// A seed for the jitter.
+pub fn seed() -> Result<u64, Failure> {
+    let mut bytes = [0; 8];
+    fill(&mut bytes)?;
+    Ok(u64::from_le_bytes(bytes))
+}
+
+/// A lineage that nobody else has: a random UUID (RFC 9562, version 4).
+pub fn lineage() -> Result<Lineage, Failure> {
+    let mut bytes = [0; 16];
+    fill(&mut bytes)?;
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
+    Ok(Lineage(parts.join("-")))
+}
+
+fn fill(bytes: &mut [u8]) -> Result<(), Failure> {
+    getrandom::fill(bytes)
+        .map_err(|error| Failure::new(Exit::Error, format!("the system gives no randomness: {error}")))
+}
+
+/// Who this process is, for the lock.
+pub fn holder() -> Holder {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .ok()
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .or_else(|| env::variable("HOSTNAME"))
+        .unwrap_or_else(|| "this machine".to_owned());
+    Holder { host, pid: std::process::id(), command: env::command_line(), since: SystemClock.now() }
+}
+
+/// Whether stdout and stderr are terminals.
+pub fn terminals() -> (bool, bool) {
+    (std::io::stdout().is_terminal(), std::io::stderr().is_terminal())
+}
+
+/// Whether there is somebody to ask.
+pub fn can_ask() -> bool {
+    std::io::stdin().is_terminal()
+}
+
+/// Goes to the folder of `--chdir`.
+pub fn change_folder(folder: Option<&Path>) -> Result<(), Failure> {
+    let Some(folder) = folder else { return Ok(()) };
+    env::change_folder(folder)
+        .map_err(|error| Failure::usage(format!("cannot go to the folder {} of --chdir: {error}", folder.display())))
+}
+
+/// Logs to stderr from now on.
+pub fn log_to_stderr(level: LogLevel, colour: bool) {
+    let level = match level {
+        LogLevel::Error => tracing::Level::ERROR,
+        LogLevel::Warn => tracing::Level::WARN,
+        LogLevel::Info => tracing::Level::INFO,
+        LogLevel::Debug => tracing::Level::DEBUG,
+        LogLevel::Trace => tracing::Level::TRACE,
+    };
+    let filter = tracing_subscriber::EnvFilter::new(format!("lhprov={level}"));
+    // Whoever came first has set it; a process has one log.
+    let _already_set =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lineage_is_a_random_uuid() {
+        let (one, other) = (lineage().unwrap().0, lineage().unwrap().0);
+        assert_ne!(one, other);
+        assert_eq!((one.len(), &one[14..15]), (36, "4"));
+        assert!("89ab".contains(&one[19..20]));
+    }
+}

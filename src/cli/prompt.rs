@@ -1,0 +1,103 @@
+//! The question before something is bought or returned.
+
+use super::host;
+use super::signals::Signals;
+use crate::plan::change::{Action, OpenPurchase, Plan};
+use crate::report::console::Console;
+use crate::report::style::Label;
+use crate::report::text::count;
+use std::io::BufRead as _;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+/// How often it is looked whether a signal came.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// What became of a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Go on.
+    Yes,
+    /// Anything but `yes`.
+    No,
+    /// There is no terminal to ask on.
+    Nobody,
+    /// A signal came instead.
+    Signal,
+}
+
+/// Asks. The terminal is read beside the wait for a signal, because a read cannot be called off.
+pub fn ask(question: &str, console: Console, signals: &Signals) -> Answer {
+    if !host::can_ask() {
+        return Answer::Nobody;
+    }
+    let prompt = "Do you want to carry this out? Only 'yes' is accepted: ";
+    console.say(&format!("\n{question}\n{}", console.stderr.paint(Label::Heading, prompt)));
+    let (send, receive) = channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let read = std::io::stdin().lock().read_line(&mut line);
+        let _ = send.send(read.is_ok() && line.trim() == "yes");
+    });
+    loop {
+        match receive.recv_timeout(LOOK) {
+            Ok(true) => return Answer::Yes,
+            Ok(false) | Err(RecvTimeoutError::Disconnected) => return Answer::No,
+            Err(RecvTimeoutError::Timeout) if signals.early_now().is_some() => {
+                console.say("\n");
+                return Answer::Signal;
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
+}
+
+/// What a plan costs, in a sentence.
+pub fn about_plan(plan: &Plan, sandbox: bool) -> String {
+    let counts = plan.summary();
+    let mut parts = Vec::new();
+    if counts.create > 0 {
+        let money = if sandbox { "the sandbox takes no money" } else { "this costs money" };
+        parts.push(format!(
+            "buys {} in {} ({money})",
+            count(counts.create, "instance"),
+            count(plan.batches.len(), "purchase")
+        ));
+    }
+    if counts.isolate > 0 {
+        parts.push(format!(
+            "returns {} (out of service at once, recoverable for seven days)",
+            count(counts.isolate, "instance")
+        ));
+    }
+    let changed = counts.update + counts.import + counts.resume + counts.forget;
+    if changed > 0 {
+        let calls = plan.changes.iter().any(|change| change.action == Action::Update);
+        let what = if calls { "changes" } else { "records" };
+        parts.push(format!("{what} {}", count(changed, "instance")));
+    }
+    match parts.len() {
+        0 => "This settles what an earlier run left open.".to_owned(),
+        _ => format!("This {}.", parts.join(", and ")),
+    }
+}
+
+/// What settling may cost, in a sentence.
+pub fn about_open(open: &[OpenPurchase]) -> String {
+    let unanswered: usize = open.iter().filter(|open| !open.answered).map(|open| open.members.len()).sum();
+    let known: usize = open.iter().filter(|open| open.answered).map(|open| open.members.len()).sum();
+    let mut text = format!("An earlier run left {} open. ", count(open.len(), "purchase"));
+    if unanswered > 0 {
+        text.push_str(&format!(
+            "Whether {} bought is looked up first; what is not is bought now, with the same token. ",
+            if unanswered == 1 { "its 1 instance was".to_owned() } else { format!("{unanswered} instances were") }
+        ));
+    }
+    if known > 0 {
+        text.push_str(&format!(
+            "{} bought already.",
+            if known == 1 { "1 is".to_owned() } else { format!("{known} are") }
+        ));
+    }
+    text.trim_end().to_owned()
+}

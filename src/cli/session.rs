@@ -1,0 +1,122 @@
+//! What `plan`, `apply` and `destroy` have in common: manifest, ports, events, and the end of the run.
+
+use super::args::{Global, RunArgs};
+use super::connect::{Connection, Wanted, connect};
+use super::exit::Exit;
+use super::failure::Failure;
+use super::host::{self, SystemClock};
+use super::load::{self, Loaded};
+use super::signals::Signals;
+use crate::clock::Clock as _;
+use crate::event::{Event, EventSink, Item};
+use crate::ops::Context;
+use crate::report::console::Console;
+use crate::report::json::account::event_counts;
+use crate::report::json::events::JsonLines;
+use crate::report::sink::Fanout;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+/// How a run ended: its code, and what became of everything.
+pub struct Ended {
+    /// The code.
+    pub exit: Exit,
+    /// The items.
+    pub items: Vec<Item>,
+}
+
+impl From<Exit> for Ended {
+    fn from(exit: Exit) -> Self {
+        Self { exit, items: Vec::new() }
+    }
+}
+
+/// Runs `body` with the file of `--events` as a listener, and writes its last event however it ends.
+pub fn with_events(
+    path: Option<&Path>,
+    console: Console,
+    body: impl FnOnce(Vec<Arc<dyn EventSink>>) -> Result<Ended, Failure>,
+) -> Result<Exit, Failure> {
+    let Some(path) = path else {
+        return body(Vec::new()).map(|ended| ended.exit);
+    };
+    let file = File::create(path).map_err(|error| {
+        Failure::new(Exit::Error, format!("failed to write the events to {}: {error}", path.display()))
+    })?;
+    let events = Arc::new(JsonLines::new(file, || SystemClock.now()));
+    let ended = body(vec![Arc::clone(&events) as Arc<dyn EventSink>]);
+    let (exit, items) = match &ended {
+        Ok(ended) => (ended.exit, ended.items.as_slice()),
+        Err(failure) => (failure.exit, &[][..]),
+    };
+    let open_items = items.iter().filter(|item| !item.status.is_done()).cloned().collect();
+    events.emit(Event::Summary { exit_code: exit.code(), counts: event_counts(items), open_items });
+    if let Err(error) = events.finish() {
+        // The run itself went its way; its result counts.
+        console.say(&format!("warning: failed to write the events to {}: {error}\n", path.display()));
+    }
+    ended.map(|ended| ended.exit)
+}
+
+/// A run about to begin.
+pub struct Session {
+    /// What is wanted, and where it is written.
+    pub loaded: Loaded,
+    /// The ports.
+    pub context: Context,
+    /// Whether the cloud is the sandbox.
+    pub sandbox: bool,
+    /// What listens to signals.
+    pub signals: Signals,
+}
+
+/// Loads the manifest, with what the command line says in its place.
+pub fn load(global: &Global, run: &RunArgs, console: Console) -> Result<Loaded, Failure> {
+    let mut loaded = load::load(global, console)?;
+    loaded.desired.token_ttl = run.token_ttl.unwrap_or(loaded.desired.token_ttl);
+    loaded.desired.visibility_grace = run.visibility_grace.unwrap_or(loaded.desired.visibility_grace);
+    Ok(loaded)
+}
+
+/// Bundles the ports. Has to be called inside the runtime.
+pub fn open(
+    command: &'static str,
+    global: &Global,
+    run: &RunArgs,
+    loaded: Loaded,
+    sinks: Vec<Arc<dyn EventSink>>,
+) -> Result<Session, Failure> {
+    let events: Arc<dyn EventSink> = Arc::new(Fanout::new(sinks));
+    let desired = &loaded.desired;
+    let wanted = Wanted {
+        site: desired.site,
+        region: &desired.region,
+        rate_limits: desired.rate_limits.clone(),
+        sandbox: &run.sandbox,
+    };
+    let Connection { cloud, endpoint, sandbox } = connect(global, wanted, Arc::clone(&events))?;
+    let signals = Signals::listen()
+        .map_err(|error| Failure::new(Exit::Error, format!("failed to listen for signals: {error}")))?;
+    events.emit(Event::Started {
+        command,
+        stack: desired.stack.to_string(),
+        region: desired.region.clone(),
+        endpoint: endpoint.clone(),
+    });
+    let context = Context {
+        read: cloud.clone(),
+        write: cloud,
+        clock: Arc::new(SystemClock),
+        events,
+        store: load::store(global, desired.stack.as_str()),
+        endpoint,
+        holder: host::holder(),
+        locking: true,
+        lock_timeout: run.lock_timeout,
+        seed: host::seed()?,
+        lineage: host::lineage()?,
+        signals: signals.port(),
+    };
+    Ok(Session { loaded, context, sandbox, signals })
+}

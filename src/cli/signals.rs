@@ -1,0 +1,97 @@
+//! Signals as data. Before work has begun one ends the command at once; from then on the engine decides.
+
+use super::exit::Signal;
+use crate::clock::BoxFuture;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::{Mutex, mpsc, watch};
+
+/// What listens. The channel keeps a signal that comes while nobody waits for one.
+#[derive(Clone)]
+pub struct Signals {
+    queue: Arc<Mutex<mpsc::UnboundedReceiver<Signal>>>,
+    first: watch::Receiver<Option<Signal>>,
+    taken_over: Arc<AtomicBool>,
+}
+
+impl Signals {
+    /// Listens from now on. Has to be called inside the runtime.
+    pub fn listen() -> std::io::Result<Self> {
+        let (send, receive) = mpsc::unbounded_channel();
+        let (send_first, first) = watch::channel(None);
+        spawn(send, send_first)?;
+        Ok(Self { queue: Arc::new(Mutex::new(receive)), first, taken_over: Arc::default() })
+    }
+
+    /// The engine's port: each call waits for the next signal. From its first call on, `early` is silent.
+    pub fn port(&self) -> Arc<dyn Fn() -> BoxFuture<'static, String> + Send + Sync> {
+        let (queue, taken_over) = (Arc::clone(&self.queue), Arc::clone(&self.taken_over));
+        Arc::new(move || {
+            taken_over.store(true, Ordering::SeqCst);
+            let queue = Arc::clone(&queue);
+            Box::pin(async move {
+                match queue.lock().await.recv().await {
+                    Some(signal) => signal.name().to_owned(),
+                    None => std::future::pending().await,
+                }
+            })
+        })
+    }
+
+    /// Completes with a signal that comes before the engine has taken over.
+    pub async fn early(&self) -> Signal {
+        let mut first = self.first.clone();
+        loop {
+            let signal = *first.borrow_and_update();
+            if let Some(signal) = signal
+                && !self.taken_over.load(Ordering::SeqCst)
+            {
+                return signal;
+            }
+            if first.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    /// The first signal so far, if the engine has not taken over.
+    pub fn early_now(&self) -> Option<Signal> {
+        (*self.first.borrow()).filter(|_| !self.taken_over.load(Ordering::SeqCst))
+    }
+}
+
+#[cfg(unix)]
+fn spawn(send: mpsc::UnboundedSender<Signal>, first: watch::Sender<Option<Signal>>) -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::spawn(async move {
+        loop {
+            let signal = tokio::select! {
+                _ = hangup.recv() => Signal::Hangup,
+                _ = interrupt.recv() => Signal::Interrupt,
+                _ = terminate.recv() => Signal::Terminate,
+            };
+            first.send_if_modified(|first| first.is_none() && first.replace(signal).is_none());
+            if send.send(signal).is_err() {
+                return;
+            }
+        }
+    });
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn spawn(send: mpsc::UnboundedSender<Signal>, first: watch::Sender<Option<Signal>>) -> std::io::Result<()> {
+    tokio::spawn(async move {
+        while tokio::signal::ctrl_c().await.is_ok() {
+            let signal = Signal::Interrupt;
+            first.send_if_modified(|first| first.is_none() && first.replace(signal).is_none());
+            if send.send(signal).is_err() {
+                return;
+            }
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,490 @@
+//! A plan as people read it: what happens to which address and why, what stands in the way, and how many of what.
+//!
+//! Equal things of a block are told once; `View::Full` tells every address apart.
+
+use crate::model::Address;
+use crate::plan::change::{Action, Blocked, Change, OpenPurchase, Plan, Reason};
+use crate::report::style::{Label, Palette};
+use crate::report::text::{WIDTH, clean, clean_line, columns, count, cut, members, pad, wrap};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+/// How much is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum View {
+    /// Equal changes of a block together.
+    #[default]
+    Compact,
+    /// One entry for each address, with all attributes.
+    Full,
+}
+
+/// What is to be shown.
+#[derive(Clone, Copy)]
+pub struct PlanText<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// What forbids to apply it.
+    pub blocked: &'a [Blocked],
+    /// Addresses found again without our tags.
+    pub adopted: &'a [Address],
+    /// Whether the cloud is the sandbox.
+    pub sandbox: bool,
+    /// Whether the cloud was asked.
+    pub refreshed: bool,
+}
+
+/// Most changes of one group whose ids or differences are listed.
+const LISTED_MAX: usize = 3;
+
+/// Columns before the second line of an entry.
+const INDENT: usize = 6;
+
+/// Renders the plan, its summary last.
+pub fn render(shown: PlanText<'_>, view: View, palette: Palette) -> String {
+    let PlanText { plan, blocked, adopted, sandbox: _, refreshed } = shown;
+    let mut out = String::new();
+    for open in &plan.open {
+        out.push_str(&open_purchase(open, palette));
+    }
+    for group in groups(plan, view) {
+        out.push_str(&entry(&group, view, palette));
+    }
+    if !out.is_empty() {
+        out.push('\n');
+    }
+    if !adopted.is_empty() {
+        let text = format!(
+            "found by name and not by tags: {}. Taking what was found into the state needs consent",
+            members(adopted)
+        );
+        let _ = writeln!(out, "{}: {}\n", palette.paint(Label::Found, "note"), wrap(&text, 6, INDENT));
+    }
+    if !refreshed {
+        let text = "the cloud was not asked (--no-refresh): this compares with what the state remembers";
+        let _ = writeln!(out, "{}: {}\n", palette.paint(Label::Found, "note"), wrap(text, 6, INDENT));
+    }
+    for obstacle in blocked {
+        out.push_str(&blocked_text(obstacle, palette));
+        out.push('\n');
+    }
+    out.push_str(&summary(shown, palette));
+    out
+}
+
+/// The summary lines alone.
+pub fn summary(shown: PlanText<'_>, palette: Palette) -> String {
+    let plan = shown.plan;
+    let counts = plan.summary();
+    let mark = if shown.sandbox { " (sandbox)" } else { "" };
+    if plan.is_empty() {
+        let text = match counts.no_op {
+            0 => "No changes. The manifest wants no instance, and there is none.".to_owned(),
+            1 => "No changes. 1 instance is as the manifest wants it.".to_owned(),
+            many => format!("No changes. {many} instances are as the manifest wants them."),
+        };
+        return format!("{}{mark}\n", palette.paint(Label::Heading, &text));
+    }
+    let first = format!("Plan: {} to add, {} to change, {} to destroy.", counts.create, counts.update, counts.isolate);
+    let mut out = format!("{}{mark}\n", palette.paint(Label::Heading, &first));
+    let others = [
+        (plan.open.len(), if plan.open.len() == 1 { "purchase to settle" } else { "purchases to settle" }),
+        (counts.resume, "to resume"),
+        (counts.import, "found again"),
+        (counts.forget, "to forget"),
+        (counts.no_op, "unchanged"),
+    ];
+    let others: Vec<String> =
+        others.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")).collect();
+    if !others.is_empty() {
+        let _ = writeln!(out, "      {}.{mark}", others.join(", "));
+    }
+    out
+}
+
+/// What stands in the way, and the way out.
+pub fn blocked_text(blocked: &Blocked, palette: Palette) -> String {
+    let mut out = format!("{} {}\n", palette.paint(Label::Error, "blocked:"), wrap(&clean(&blocked.what), 9, INDENT));
+    for help in &blocked.help {
+        let _ = writeln!(out, "  {} {}", palette.paint(Label::Help, "help:"), wrap(&clean(help), 8, 8));
+    }
+    out
+}
+
+/// Changes that are told together.
+struct Group<'a> {
+    action: Action,
+    changes: Vec<&'a Change>,
+}
+
+fn groups(plan: &Plan, view: View) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    // Where the groups of the present block begin: changes come by address, so the blocks come one after another.
+    let mut block_begin = 0;
+    for change in plan.changes.iter().filter(|change| change.action != Action::NoOp) {
+        let same_block = groups.last().is_some_and(|group| group.changes[0].address.block == change.address.block);
+        if !same_block {
+            block_begin = groups.len();
+        }
+        let like = groups[block_begin..]
+            .iter_mut()
+            .find(|group| view == View::Compact && is_told_together(group.changes[0], change));
+        match like {
+            Some(group) => group.changes.push(change),
+            None => groups.push(Group { action: change.action, changes: vec![change] }),
+        }
+    }
+    groups
+}
+
+/// Whether two changes of one block differ in nothing that a line about both would say.
+fn is_told_together(a: &Change, b: &Change) -> bool {
+    a.action == b.action
+        && reason_of_many(&a.reason) == reason_of_many(&b.reason)
+        && a.diffs.iter().map(|diff| diff.name).eq(b.diffs.iter().map(|diff| diff.name))
+        && match (&a.after, &b.after) {
+            (Some(Value::Object(a)), Some(Value::Object(b))) => {
+                a.len() == b.len() && a.iter().all(|(key, value)| key == "instance_name" || b.get(key) == Some(value))
+            }
+            (a, b) => a == b,
+        }
+}
+
+/// Why, for several at once.
+fn reason_of_many(reason: &Reason) -> String {
+    match reason {
+        Reason::Gone(_) => "are gone from the cloud, will be created again".to_owned(),
+        Reason::LaunchFailed(_) => "failed to launch, will be created again".to_owned(),
+        Reason::Removed(_) => "stood there before and were removed".to_owned(),
+        Reason::Short => "got no instance from their batch, which brought fewer than asked".to_owned(),
+        Reason::FoundAgain(_) => "were bought for them and are found again".to_owned(),
+        Reason::NotInManifest => "are not in the manifest".to_owned(),
+        Reason::StillPending => "are still being created".to_owned(),
+        Reason::NotYetListed => "were bought and are not listed yet".to_owned(),
+        Reason::Deposed(why) => format!("are left over: {why}"),
+        Reason::AsDesired => "are as desired".to_owned(),
+        Reason::New => String::new(),
+        Reason::Differs => "differ from the manifest".to_owned(),
+        Reason::NothingLeft(what) => {
+            what.strip_prefix("is ").map_or_else(|| what.clone(), |rest| format!("are {rest}"))
+        }
+    }
+}
+
+fn entry(group: &Group<'_>, view: View, palette: Palette) -> String {
+    let symbol = group.action.symbol();
+    let addresses = members(group.changes.iter().map(|change| &change.address));
+    let head = format!("  {} {}  ", pad(symbol, 2), addresses);
+    let painted = format!(
+        "  {}{} {}  ",
+        palette.paint(label(group.action), symbol),
+        " ".repeat(2 - columns(symbol).min(2)),
+        palette.paint(Label::Heading, &addresses)
+    );
+    let mut out = format!("{painted}{}\n", wrap(&clean_line(&sentence(group, view)), columns(&head), INDENT + 2));
+    if view == View::Full {
+        out.push_str(&attributes(group.changes[0], palette));
+    }
+    for change in group.changes.iter().take(LISTED_MAX) {
+        for diff in &change.diffs {
+            let whose = match group.changes.len() {
+                1 => String::new(),
+                _ => format!("{}  ", change.address),
+            };
+            let text = format!("{whose}{}: {} → {}", diff.name, show(&diff.before), show(&diff.after));
+            let _ = writeln!(out, "{}{}", " ".repeat(INDENT + 2), wrap(&clean_line(&text), INDENT + 2, INDENT + 4));
+        }
+    }
+    if group.changes.len() > LISTED_MAX && group.changes.iter().any(|change| !change.diffs.is_empty()) {
+        let _ = writeln!(out, "{}… and {} more", " ".repeat(INDENT + 2), group.changes.len() - LISTED_MAX);
+    }
+    out
+}
+
+fn label(action: Action) -> Label {
+    match action {
+        Action::Create => Label::Add,
+        Action::Update | Action::Resume => Label::Change,
+        Action::Import => Label::Found,
+        Action::Isolate => Label::Remove,
+        Action::Forget | Action::NoOp => Label::Faint,
+    }
+}
+
+/// `create 300 × bundle in zone, image, 1 month, 10 batches`; `isolate lhins-1: is not in the manifest`.
+fn sentence(group: &Group<'_>, view: View) -> String {
+    let number = group.changes.len();
+    let first = group.changes[0];
+    let mut text = group.action.as_str().to_owned();
+    if number > 1 {
+        let _ = write!(text, " {number}");
+    }
+    if group.action == Action::Create && view == View::Compact {
+        let spec = first.after.as_ref();
+        let word = |key: &str| spec.and_then(|spec| spec[key].as_str()).unwrap_or_default().to_owned();
+        let _ = write!(text, "{} {}", if number > 1 { " ×" } else { "" }, word("bundle_id"));
+        let zones: Vec<&str> = spec
+            .and_then(|spec| spec["zones"].as_array())
+            .map(|zones| zones.iter().filter_map(Value::as_str).collect())
+            .unwrap_or_default();
+        if zones.is_empty() {
+            text.push_str(" in any zone");
+        } else {
+            let _ = write!(text, " in {}", zones.join(" or "));
+        }
+        let _ = write!(text, ", {}", word("blueprint_id"));
+        if let Some(period) = spec.and_then(|spec| spec["charge"]["period"].as_u64()) {
+            let _ = write!(text, ", {}", count(usize::try_from(period).unwrap_or(usize::MAX), "month"));
+        }
+        let batches: BTreeSet<usize> = group.changes.iter().filter_map(|change| change.batch).collect();
+        if number > 1 {
+            let _ = write!(
+                text,
+                ", {}",
+                if batches.len() == 1 { "1 batch".to_owned() } else { format!("{} batches", batches.len()) }
+            );
+        }
+    } else if number <= LISTED_MAX && !matches!(first.reason, Reason::FoundAgain(_)) {
+        let ids: Vec<&str> =
+            group.changes.iter().filter_map(|change| Some(change.instance_id.as_ref()?.as_str())).collect();
+        match ids.as_slice() {
+            [] => {}
+            [id] => text = format!("{text} {id}"),
+            _ => text = format!("{text} ({})", ids.join(", ")),
+        }
+    }
+    let why = match (&first.reason, number) {
+        (Reason::New | Reason::Differs | Reason::AsDesired, _) => return text,
+        (reason, 1) => reason.to_string(),
+        (reason @ (Reason::Gone(_) | Reason::LaunchFailed(_) | Reason::Removed(_)), _) => {
+            format!("those before {}", reason_of_many(reason))
+        }
+        (reason, _) => reason_of_many(reason),
+    };
+    format!("{text}: {why}")
+}
+
+/// Every attribute that is to be, one a line.
+fn attributes(change: &Change, palette: Palette) -> String {
+    let mut lines: Vec<(String, String)> = Vec::new();
+    if let (Some(after), true) = (&change.after, change.diffs.is_empty()) {
+        flatten("", after, &mut lines);
+    }
+    if let Some(batch) = change.batch {
+        lines.push(("batch".to_owned(), (batch + 1).to_string()));
+    }
+    let width = lines.iter().map(|(name, _)| columns(name)).max().unwrap_or(0);
+    let mut out = String::new();
+    for (name, value) in lines {
+        let room = WIDTH.saturating_sub(INDENT + 2 + width + 2).max(20);
+        let name = palette.paint(Label::Faint, &pad(&clean_line(&name), width));
+        let _ = writeln!(out, "{}{name}  {}", " ".repeat(INDENT + 2), cut(&clean_line(&value), room));
+    }
+    out
+}
+
+fn flatten(prefix: &str, value: &Value, lines: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(map) if !map.is_empty() => {
+            for (key, inner) in map {
+                let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+                flatten(&name, inner, lines);
+            }
+        }
+        Value::String(text) => lines.push((prefix.to_owned(), text.clone())),
+        Value::Array(items) if items.iter().all(Value::is_string) => {
+            let items: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
+            lines.push((prefix.to_owned(), items.join(", ")));
+        }
+        other => lines.push((prefix.to_owned(), show(other))),
+    }
+}
+
+fn show(value: &Value) -> String {
+    match value {
+        Value::Null => "(none)".to_owned(),
+        Value::Array(items) if items.iter().all(|item| !item.is_object() && !item.is_array()) => {
+            items.iter().map(show).collect::<Vec<_>>().join(", ")
+        }
+        // Line breaks inside stay visible as `\n`.
+        other => other.to_string(),
+    }
+}
+
+fn open_purchase(open: &OpenPurchase, palette: Palette) -> String {
+    let addresses = members(&open.members);
+    let head = format!("  …  {addresses}  ");
+    let answer = if open.answered { "answered, not yet matched to its members" } else { "no answer is known" };
+    let number = if open.members.len() == 1 { String::new() } else { format!(" of {}", open.members.len()) };
+    let text = format!(
+        "resume purchase {}{number} of an earlier run: asked {}, {answer}",
+        open.token.short(),
+        if open.attempts == 1 { "once".to_owned() } else { count(open.attempts, "time") },
+    );
+    format!(
+        "  {}  {}  {}\n",
+        palette.paint(Label::Change, "…"),
+        palette.paint(Label::Heading, &addresses),
+        wrap(&text, columns(&head), INDENT + 2)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::AttributeDiff;
+    use serde_json::json;
+
+    pub(crate) fn change(address: Address, action: Action, reason: Reason) -> Change {
+        Change {
+            address,
+            action,
+            reason,
+            instance_id: None,
+            source: None,
+            batch: None,
+            predecessor: None,
+            diffs: Vec::new(),
+            after: None,
+        }
+    }
+
+    fn create(address: Address, batch: usize) -> Change {
+        let name = format!("n-{address}");
+        let after = json!({
+            "bundle_id": "bundle_starter_nmc_lin_med2_01", "blueprint_id": "lhbp-f1lkcd41", "instance_name": name,
+            "zones": ["ap-guangzhou-3", "ap-guangzhou-6"], "charge": {"period": 1, "renew_flag": "NOTIFY_AND_MANUAL_RENEW"},
+        });
+        Change { batch: Some(batch), after: Some(after), ..change(address, Action::Create, Reason::New) }
+    }
+
+    fn text(plan: &Plan, blocked: &[Blocked], view: View) -> String {
+        let shown = PlanText { plan, blocked, adopted: &[], sandbox: false, refreshed: true };
+        render(shown, view, Palette::plain())
+    }
+
+    fn plan(changes: Vec<Change>) -> Plan {
+        Plan { changes, batches: Vec::new(), open: Vec::new() }
+    }
+
+    #[test]
+    fn three_hundred_equal_creates_are_one_entry() {
+        let changes = (0..300).map(|index| create(Address::indexed("web", index), index as usize / 30)).collect();
+        let out = text(&plan(changes), &[], View::Compact);
+        insta::assert_snapshot!(out, @"
+          +  web[0-299]  create 300 × bundle_starter_nmc_lin_med2_01 in ap-guangzhou-3
+                or ap-guangzhou-6, lhbp-f1lkcd41, 1 month, 10 batches
+
+        Plan: 300 to add, 0 to change, 0 to destroy.
+        ");
+    }
+
+    #[test]
+    fn every_kind_of_change() {
+        let id = |change: Change, id: &str| Change { instance_id: Some(id.into()), ..change };
+        let single = |name: &str| Address::single(name);
+        let gone = Change { reason: Reason::Gone("lhins-0".into()), ..create(single("db"), 0) };
+        let named = Change {
+            diffs: vec![AttributeDiff { name: "instance_name", before: json!("a\u{1b}[1m"), after: json!("api") }],
+            ..id(change(single("api"), Action::Update, Reason::Differs), "lhins-1")
+        };
+        let mut changes = vec![
+            named,
+            id(change(single("cache"), Action::Import, Reason::FoundAgain("lhins-2".into())), "lhins-2"),
+            gone,
+        ];
+        for n in 0..5 {
+            let old = change(Address::indexed("old", n), Action::Isolate, Reason::NotInManifest);
+            changes.push(id(old, &format!("lhins-5{n}")));
+        }
+        changes.push(id(change(single("queue"), Action::Resume, Reason::StillPending), "lhins-6"));
+        changes.push(id(
+            change(single("spare"), Action::Forget, Reason::NothingLeft("is SHUTDOWN already".into())),
+            "lhins-7",
+        ));
+        changes.push(change(single("well"), Action::NoOp, Reason::AsDesired));
+        let mut plan = plan(changes);
+        plan.open.push(OpenPurchase {
+            token: "0123456789abcdef0123".into(),
+            members: (0..30).map(|n| Address::indexed("web", n)).collect(),
+            attempts: 2,
+            answered: false,
+        });
+        let blocked = [Blocked {
+            what: "`old[0]` (lhins-50) is protected and would be isolated".into(),
+            help: vec![
+                "put `old[0]` back into the manifest; to let it go, apply once with `protect: false`, then remove it"
+                    .into(),
+            ],
+        }];
+        insta::assert_snapshot!(text(&plan, &blocked, View::Compact), @r#"
+          …  web[0-29]  resume purchase 0123456789abcdef of 30 of an earlier run: asked
+                2 times, no answer is known
+          ~  api  update lhins-1
+                instance_name: "a\u001b[1m" → "api"
+          <- cache  import: lhins-2 was bought for it and is found again
+          +  db  create bundle_starter_nmc_lin_med2_01 in ap-guangzhou-3 or
+                ap-guangzhou-6, lhbp-f1lkcd41, 1 month: lhins-0 is gone from the cloud,
+                will be created again
+          -  old[0-4]  isolate 5: are not in the manifest
+          …  queue  resume lhins-6: is still being created
+          -> spare  forget lhins-7: is SHUTDOWN already
+
+        blocked: `old[0]` (lhins-50) is protected and would be isolated
+          help: put `old[0]` back into the manifest; to let it go, apply once with
+                `protect: false`, then remove it
+
+        Plan: 1 to add, 1 to change, 5 to destroy.
+              1 purchase to settle, 1 to resume, 1 found again, 1 to forget, 1 unchanged.
+        "#);
+    }
+
+    #[test]
+    fn the_full_view_names_every_attribute() {
+        let changes = (0..2).map(|index| create(Address::indexed("web", index), 0)).collect();
+        insta::assert_snapshot!(text(&plan(changes), &[], View::Full), @"
+          +  web[0]  create
+                blueprint_id       lhbp-f1lkcd41
+                bundle_id          bundle_starter_nmc_lin_med2_01
+                charge.period      1
+                charge.renew_flag  NOTIFY_AND_MANUAL_RENEW
+                instance_name      n-web[0]
+                zones              ap-guangzhou-3, ap-guangzhou-6
+                batch              1
+          +  web[1]  create
+                blueprint_id       lhbp-f1lkcd41
+                bundle_id          bundle_starter_nmc_lin_med2_01
+                charge.period      1
+                charge.renew_flag  NOTIFY_AND_MANUAL_RENEW
+                instance_name      n-web[1]
+                zones              ap-guangzhou-3, ap-guangzhou-6
+                batch              1
+
+        Plan: 2 to add, 0 to change, 0 to destroy.
+        ");
+    }
+
+    #[test]
+    fn nothing_to_do_says_so() {
+        let changes = (0..4).map(|n| change(Address::indexed("web", n), Action::NoOp, Reason::AsDesired)).collect();
+        assert_eq!(
+            text(&plan(changes), &[], View::Compact),
+            "No changes. 4 instances are as the manifest wants them.\n"
+        );
+        let shown = PlanText {
+            plan: &plan(vec![
+                create(Address::single("db"), 0),
+                change(Address::single("x"), Action::NoOp, Reason::AsDesired),
+            ]),
+            blocked: &[],
+            adopted: &[],
+            sandbox: true,
+            refreshed: true,
+        };
+        assert_eq!(
+            summary(shown, Palette::plain()),
+            "Plan: 1 to add, 0 to change, 0 to destroy. (sandbox)\n      1 unchanged. (sandbox)\n"
+        );
+    }
+}

@@ -1,0 +1,70 @@
+//! The end of a run as one JSON document.
+
+use crate::event::{Item, ItemStatus};
+use crate::report::human::account::counts;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// The document: every item, how many of each kind, and the exit code.
+pub fn document(command: &str, stack: &str, region: &str, items: &[Item], exit_code: u8) -> Value {
+    let counts: Map<String, Value> =
+        counts(items).into_iter().map(|(status, number)| (word(status).to_owned(), json!(number))).collect();
+    json!({
+        "format_version": "1.0",
+        "command": command,
+        "stack": stack,
+        "region": region,
+        "items": items,
+        "counts": counts,
+        "exit_code": exit_code,
+    })
+}
+
+/// How many items are in which status, for the last event.
+pub fn event_counts(items: &[Item]) -> BTreeMap<&'static str, usize> {
+    counts(items).into_iter().map(|(status, number)| (word(status), number)).collect()
+}
+
+/// A status as the events write it.
+fn word(status: ItemStatus) -> &'static str {
+    match status {
+        ItemStatus::Running => "running",
+        ItemStatus::Updated => "updated",
+        ItemStatus::Imported => "imported",
+        ItemStatus::Isolated => "isolated",
+        ItemStatus::Forgotten => "forgotten",
+        ItemStatus::Pending => "pending",
+        ItemStatus::Failed => "failed",
+        ItemStatus::NotStarted => "not_started",
+        ItemStatus::Unknown => "unknown",
+        ItemStatus::Unclear => "unclear",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Address;
+
+    #[test]
+    fn words_are_those_of_the_items() {
+        use ItemStatus::{
+            Failed, Forgotten, Imported, Isolated, NotStarted, Pending, Running, Unclear, Unknown, Updated,
+        };
+        let all = [Running, Updated, Imported, Isolated, Forgotten, Pending, Failed, NotStarted, Unknown, Unclear];
+        for status in all {
+            assert_eq!(json!(status), json!(word(status)));
+        }
+        let item = |status| Item {
+            address: Address::single("db"),
+            status,
+            instance_id: None,
+            public_addresses: Vec::new(),
+            detail: None,
+            request_id: None,
+        };
+        let document = document("apply", "shop", "ap-guangzhou", &[item(Running), item(NotStarted)], 6);
+        assert_eq!(document["counts"], json!({"running": 1, "not_started": 1}));
+        assert_eq!(document["items"][1], json!({"address": "db", "status": "not_started"}));
+    }
+}

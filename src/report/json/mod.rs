@@ -1,0 +1,5 @@
+//! Output for programs: versioned, one form for one thing, money as decimal strings.
+
+pub mod account;
+pub mod events;
+pub mod plan;

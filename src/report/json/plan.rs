@@ -1,0 +1,260 @@
+//! A plan as JSON, format 1.0. Written piece by piece, one change a line, so that a large plan needs no second copy of
+//! itself and two plans can be compared line by line.
+
+use crate::diag::{Diagnostic, Diagnostics, Severity, Span};
+use crate::manifest::source::Sources;
+use crate::model::{Address, InstanceId};
+use crate::plan::change::{Action, Blocked, Change, Plan};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+
+/// Version of the plan document.
+pub const FORMAT_VERSION: &str = "1.0";
+
+/// What of a new instance only the service can tell.
+const UNKNOWN_BEFORE_APPLY: [&str; 5] =
+    ["created_time", "expired_time", "instance_id", "private_addresses", "public_addresses"];
+
+/// Instances that one call can rename (`ModifyInstancesAttribute`, all of them to one name) and isolate.
+const RENAME_BATCH_MAX: usize = 100;
+const ISOLATE_BATCH_MAX: usize = 20;
+
+/// What the document is made of.
+pub struct PlanDocument<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// What forbids to apply it.
+    pub blocked: &'a [Blocked],
+    /// Addresses found again without our tags.
+    pub adopted: &'a [Address],
+    /// Errors and warnings.
+    pub diagnostics: &'a Diagnostics,
+    /// Where spans point to.
+    pub sources: &'a Sources,
+    /// The fleet.
+    pub stack: &'a str,
+    /// Its region.
+    pub region: &'a str,
+    /// What was read to make the plan.
+    pub inputs: Value,
+    /// What was last applied to an instance.
+    pub before: &'a dyn Fn(&InstanceId) -> Option<Value>,
+}
+
+/// Writes the document and a newline.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write(document: &PlanDocument<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let PlanDocument { plan, blocked, adopted, diagnostics, sources, stack, region, inputs, before } = document;
+    write!(
+        out,
+        "{{\"format_version\":{},\"stack\":{},\"region\":{}",
+        json!(FORMAT_VERSION),
+        json!(stack),
+        json!(region)
+    )?;
+    write!(out, ",\n\"inputs\":{inputs}")?;
+    let changes = plan.changes.iter().map(|change| one_change(change, sources, *before));
+    list(out, "resource_changes", changes)?;
+    list(out, "drift", std::iter::empty())?;
+    let open = plan.open.iter().map(|open| {
+        json!({"token": open.token, "members": open.members, "attempts": open.attempts, "answered": open.answered})
+    });
+    list(out, "resume", open)?;
+    list(out, "preflight", std::iter::empty())?;
+    list(out, "blocked", blocked.iter().map(|blocked| json!({"what": blocked.what, "help": blocked.help})))?;
+    list(out, "adopted", adopted.iter().map(|address| json!(address)))?;
+    let sorted = (*diagnostics).clone().sorted();
+    list(out, "diagnostics", sorted.iter().map(|diagnostic| one_diagnostic(diagnostic, sources)))?;
+    writeln!(out, ",\n\"summary\":{}}}", summary(plan))
+}
+
+fn list(out: &mut dyn Write, name: &str, values: impl Iterator<Item = Value>) -> io::Result<()> {
+    write!(out, ",\n{}:[", json!(name))?;
+    for (number, value) in values.enumerate() {
+        write!(out, "{}{value}", if number == 0 { "\n" } else { ",\n" })?;
+    }
+    out.write_all(b"]")
+}
+
+fn one_change(change: &Change, sources: &Sources, before: &dyn Fn(&InstanceId) -> Option<Value>) -> Value {
+    let recorded = change.instance_id.as_ref().and_then(before);
+    let unchanged = || recorded.clone().unwrap_or(Value::Null);
+    let (before, after, unknown) = match change.action {
+        Action::Create => (Value::Null, change.after.clone().unwrap_or(Value::Null), &UNKNOWN_BEFORE_APPLY[..]),
+        Action::Update => {
+            let mut before = unchanged();
+            let mut after = change.after.clone().unwrap_or_else(|| before.clone());
+            for diff in &change.diffs {
+                set(&mut before, diff.name, &diff.before);
+                set(&mut after, diff.name, &diff.after);
+            }
+            (before, after, &[][..])
+        }
+        Action::Isolate | Action::Forget => (unchanged(), Value::Null, &[][..]),
+        Action::Import => (Value::Null, change.after.clone().unwrap_or(Value::Null), &[][..]),
+        Action::NoOp => (unchanged(), unchanged(), &[][..]),
+        Action::Resume => (unchanged(), unchanged(), &["public_addresses", "private_addresses"][..]),
+    };
+    let unknown: Map<String, Value> = unknown.iter().map(|name| ((*name).to_owned(), json!(true))).collect();
+    json!({
+        "address": change.address,
+        "instance_id": change.instance_id,
+        "source": change.source.map(|span| place(span, sources)),
+        "change": {"actions": [change.action.as_str()], "before": before, "after": after, "after_unknown": unknown},
+        "reason": change.reason.to_string(),
+        "forces_replace": [],
+        "data_loss": false,
+        "batch": change.batch,
+        "price": null,
+    })
+}
+
+fn set(object: &mut Value, name: &str, value: &Value) {
+    if !object.is_object() {
+        *object = json!({});
+    }
+    object[name] = value.clone();
+}
+
+fn place(span: Span, sources: &Sources) -> Value {
+    let location = sources.location(span);
+    json!({"file": location.path, "line": location.line, "column": location.column})
+}
+
+/// A problem in the form that plan and validate share.
+pub fn one_diagnostic(diagnostic: &Diagnostic, sources: &Sources) -> Value {
+    let Diagnostic { severity, code, summary, span, label, related, detail, help } = diagnostic;
+    let related: Vec<Value> =
+        related.iter().map(|(span, note)| json!({"source": place(*span, sources), "note": note})).collect();
+    json!({
+        "severity": match severity { Severity::Error => "error", Severity::Warning => "warning" },
+        "code": code,
+        "summary": summary,
+        "source": span.map(|span| place(span, sources)),
+        "label": label,
+        "related": related,
+        "detail": detail,
+        "help": help,
+    })
+}
+
+fn summary(plan: &Plan) -> Value {
+    let counts = plan.summary();
+    json!({
+        "create": counts.create,
+        "update": counts.update,
+        "upgrade": 0,
+        "reinstall": 0,
+        "replace": 0,
+        "isolate": counts.isolate,
+        "purge": 0,
+        "renew": 0,
+        "start": 0,
+        "stop": 0,
+        "import": counts.import,
+        "move": 0,
+        "forget": counts.forget,
+        "resume": counts.resume + plan.open.len(),
+        "data_loss": 0,
+        "api_calls": api_calls(plan),
+    })
+}
+
+/// Calls that change something, if each is answered at the first time: purchases, names, returns. Reads depend on how
+/// long the machines boot.
+fn api_calls(plan: &Plan) -> usize {
+    let purchases = plan.batches.len();
+    let renames: usize = plan
+        .batches
+        .iter()
+        .map(|batch| {
+            let names = batch.members.iter().map(|member| &member.name);
+            names.filter(|name| **name != batch.spec.instance_name).collect::<BTreeSet<_>>().len()
+        })
+        .sum();
+    let updated: BTreeSet<String> = plan
+        .changes
+        .iter()
+        .filter(|change| change.action == Action::Update)
+        .flat_map(|change| change.diffs.iter().map(|diff| diff.after.to_string()))
+        .collect();
+    let updates = plan.changes.iter().filter(|change| change.action == Action::Update).count();
+    let counts = plan.summary();
+    purchases
+        + renames
+        + updated.len().max(updates.div_ceil(RENAME_BATCH_MAX))
+        + counts.isolate.div_ceil(ISOLATE_BATCH_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::SourceId;
+    use crate::plan::{AttributeDiff, Reason};
+
+    #[test]
+    fn one_change_a_line_and_all_counters() {
+        let sources = Sources::from_texts([("lighthouse.yaml", "instances:\n  db: {}\n")]);
+        let change = |name: &str, action, reason| Change {
+            address: Address::single(name),
+            action,
+            reason,
+            instance_id: None,
+            source: None,
+            batch: None,
+            predecessor: None,
+            diffs: Vec::new(),
+            after: None,
+        };
+        let changes = vec![
+            Change {
+                source: Some(Span { source: SourceId(0), start: 13, end: 15 }),
+                batch: Some(0),
+                after: Some(json!({"bundle_id": "b"})),
+                ..change("db", Action::Create, Reason::New)
+            },
+            Change {
+                instance_id: Some("lhins-1".into()),
+                after: Some(json!({"bundle_id": "b", "instance_name": "web"})),
+                diffs: vec![AttributeDiff { name: "instance_name", before: json!("old"), after: json!("web") }],
+                ..change("web", Action::Update, Reason::Differs)
+            },
+            Change { instance_id: Some("lhins-2".into()), ..change("x", Action::Isolate, Reason::NotInManifest) },
+        ];
+        let plan = Plan { changes, batches: Vec::new(), open: Vec::new() };
+        let blocked = [Blocked { what: "`x` is protected".into(), help: vec!["put it back".into()] }];
+        let document = PlanDocument {
+            plan: &plan,
+            blocked: &blocked,
+            adopted: &[],
+            diagnostics: &Diagnostics::default(),
+            sources: &sources,
+            stack: "shop",
+            region: "ap-guangzhou",
+            inputs: json!({"endpoint": "sandbox"}),
+            before: &|id| Some(json!({"bundle_id": format!("of {id}")})),
+        };
+        let mut out = Vec::new();
+        write(&document, &mut out).unwrap();
+        let _whole: Value = serde_json::from_slice(&out).unwrap();
+        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r#"
+        {"format_version":"1.0","stack":"shop","region":"ap-guangzhou",
+        "inputs":{"endpoint":"sandbox"},
+        "resource_changes":[
+        {"address":"db","batch":0,"change":{"actions":["create"],"after":{"bundle_id":"b"},"after_unknown":{"created_time":true,"expired_time":true,"instance_id":true,"private_addresses":true,"public_addresses":true},"before":null},"data_loss":false,"forces_replace":[],"instance_id":null,"price":null,"reason":"is new","source":{"column":3,"file":"lighthouse.yaml","line":2}},
+        {"address":"web","batch":null,"change":{"actions":["update"],"after":{"bundle_id":"b","instance_name":"web"},"after_unknown":{},"before":{"bundle_id":"of lhins-1","instance_name":"old"}},"data_loss":false,"forces_replace":[],"instance_id":"lhins-1","price":null,"reason":"differs from the manifest","source":null},
+        {"address":"x","batch":null,"change":{"actions":["isolate"],"after":null,"after_unknown":{},"before":{"bundle_id":"of lhins-2"}},"data_loss":false,"forces_replace":[],"instance_id":"lhins-2","price":null,"reason":"is not in the manifest","source":null}],
+        "drift":[],
+        "resume":[],
+        "preflight":[],
+        "blocked":[
+        {"help":["put it back"],"what":"`x` is protected"}],
+        "adopted":[],
+        "diagnostics":[],
+        "summary":{"api_calls":2,"create":1,"data_loss":0,"forget":0,"import":0,"isolate":1,"move":0,"purge":0,"reinstall":0,"renew":0,"replace":0,"resume":0,"start":0,"stop":0,"update":1,"upgrade":0}}
+        "#);
+    }
+}
