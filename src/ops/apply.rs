@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::error::OpsError;
-use super::load::{Prior, account_of, bind_account, load_prior, observe};
+use super::load::{Prior, account_of, bind_account, load_prior, observe, rewrite_journal};
 use super::plan::planned;
 use crate::apply::machine::Account;
 use crate::apply::{Driver, Job, Machine, Outcome, Setup, run};
@@ -14,7 +14,7 @@ use crate::plan::change::OpenPurchase;
 use crate::plan::{Action, Blocked, Options, Planned};
 use crate::state::fold::OpenIntents;
 use crate::state::lock::Mode;
-use crate::state::{PriorState, StateError, journal};
+use crate::state::{PriorState, StateError};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Plans made and carried out in one apply. A second is needed where a token turns out to name what is gone, or a batch
@@ -132,6 +132,7 @@ impl Run<'_> {
         if (self.consent)(Question::Settle(&open)) == Consent::Declined {
             return Err(OpsError::Declined);
         }
+        prior.renew_journal()?;
         let job = Job::Settle { desired: self.desired, wanted };
         let (outcome, save_error) = self.work(prior, job).await;
         // A settled purchase is planned on as any other; only what stays open, or an end of the run, is told here.
@@ -154,6 +155,7 @@ impl Run<'_> {
                 Err(_) => return BTreeSet::new(),
             },
             journal_has_records: false,
+            journal_is_stale: false,
         };
         let planned = planned(self.desired, &without, &unasked, self.plan_options());
         planned.plan.batches.into_iter().map(|batch| batch.token).collect()
@@ -195,6 +197,7 @@ impl Run<'_> {
                 }
                 agreed.get_or_insert_default().extend(creates);
             }
+            prior.renew_journal()?;
             let job = Job::Apply { plan: &planned.plan, desired: self.desired, observed: &observed.instances };
             let (outcome, save_error) = self.work(prior, job).await;
             let again = outcome.account.replan && !outcome.account.stopped && save_error.is_none();
@@ -297,12 +300,7 @@ fn save(
     journal: &mut crate::state::Journal,
 ) -> Result<(), StateError> {
     context.store.save(state)?;
-    if open.is_empty() {
-        return journal.rewrite(&[]);
-    }
-    let mut records = vec![journal::header(&state.lineage, state.serial, state.binding.stack.as_str())];
-    records.extend(open.values().flat_map(crate::state::OpenIntent::records));
-    journal.rewrite(&records)
+    rewrite_journal(state, open, journal)
 }
 
 fn exit_of(items: &[Item], open: bool) -> ApplyExit {

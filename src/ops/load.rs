@@ -23,6 +23,34 @@ pub struct Prior {
     pub journal: Journal,
     /// Whether the journal holds anything beyond its header.
     pub journal_has_records: bool,
+    /// Whether the journal builds on an older serial: it is folded already, and must not be continued as it is.
+    pub journal_is_stale: bool,
+}
+
+impl Prior {
+    /// Makes a journal that a save left behind build on the present state, before anything is added to it.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn renew_journal(&mut self) -> Result<(), OpsError> {
+        if std::mem::take(&mut self.journal_is_stale) {
+            rewrite_journal(&self.state, &self.open, &mut self.journal)?;
+        }
+        Ok(())
+    }
+}
+
+/// Lets the journal hold only what is open, on the serial of the state.
+pub(super) fn rewrite_journal(state: &PriorState, open: &OpenIntents, journal: &mut Journal) -> Result<(), StateError> {
+    let header = journal::header(&state.lineage, state.serial, state.binding.stack.as_str());
+    if open.is_empty() {
+        journal.rewrite(&[])?;
+        journal.begin_with(header);
+        return Ok(());
+    }
+    let mut records = vec![header];
+    records.extend(open.values().flat_map(crate::state::OpenIntent::records));
+    journal.rewrite(&records)
 }
 
 /// Reads state and journal. Writes nothing.
@@ -49,10 +77,11 @@ pub fn load_prior(context: &Context, desired: &DesiredState) -> Result<Prior, Op
         }
     };
     let journal_has_records = records.len() > 1;
+    let journal_is_stale = matches!(records.first(), Some(Record::Header(header)) if header.serial < state.serial);
     let open =
         fold(&mut state, records).map_err(|problem| StateError::Journal { path: store.journal_path(), problem })?;
     journal.begin_with(journal::header(&state.lineage, state.serial, state.binding.stack.as_str()));
-    Ok(Prior { state, open, journal, journal_has_records })
+    Ok(Prior { state, open, journal, journal_has_records, journal_is_stale })
 }
 
 /// Asks the cloud for everything recorded and, where something desired has no live instance, for all that the stack may own.

@@ -25,7 +25,7 @@ use std::time::Duration;
 const BAD_APPLIES_MAX: u64 = 4;
 
 /// Applies without faults after which everything must have come right.
-const GOOD_APPLIES_MAX: usize = 6;
+const GOOD_APPLIES_MAX: usize = 8;
 
 /// A schedule that broke a promise.
 #[derive(Debug)]
@@ -380,7 +380,7 @@ impl Story {
             let life = Life::new(None);
             let seed = self.chance.next_u64();
             let context = writer.context(&self.world, &life, desired, seed);
-            self.world.log(format!("good apply {number} begins"));
+            self.world.log(format!("good apply {number} begins; on disk:\n{}", writer.disk.dump()));
             let ended = run_apply(&self.world, &context, &life, desired, options);
             self.no_violations()?;
             match ended {

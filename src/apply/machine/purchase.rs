@@ -22,6 +22,10 @@ const LOOK_SERVES_MAX: usize = 600;
 /// Age at which a signed request is not sent any more but signed and looked for again. A minute is left for the way.
 const SIGNED_FOR_MAX: Duration = Duration::from_secs(SIGNATURE_VALID_SECS - 60);
 
+/// How long after it was signed a request may still arrive and be carried out. What it buys is listed within the grace
+/// after that, so only then does a look that finds nothing prove that nothing was bought.
+const ARRIVES_WITHIN: Duration = Duration::from_secs(SIGNATURE_VALID_SECS);
+
 /// Refusals after which a purchase with an unanswered attempt is left to the next run instead of being asked for again.
 const REFUSALS_MAX: u32 = 3;
 
@@ -382,7 +386,7 @@ impl Machine {
         let first = entry.and_then(OpenIntent::first_unsure);
         let last = entry.and_then(OpenIntent::last_unsure);
         let Phase::Looking(signed_at) = self.purchases[id].phase else { return };
-        let grace = self.setup.visibility_grace;
+        let grace = self.setup.visibility_grace + ARRIVES_WITHIN;
         let old_enough = last.is_none_or(|last| now.since(last) >= grace);
         let fresh = first.is_none_or(|first| now.since(first) <= self.setup.token_ttl);
         if old_enough && last.is_some() && !self.purchases[id].wanted {
@@ -606,7 +610,8 @@ impl Machine {
     /// so old that it would be listed. The look just before this attempt found nothing.
     fn refused(&mut self, now: Timestamp, id: PurchaseId, error: &CloudError, detail: &str) {
         let unsure = self.entry(id).and_then(OpenIntent::last_unsure);
-        let proved = unsure.is_none_or(|last| now.since(last) >= self.setup.visibility_grace);
+        let grace = self.setup.visibility_grace + ARRIVES_WITHIN;
+        let proved = unsure.is_none_or(|last| now.since(last) >= grace);
         #[cfg(test)]
         let proved = proved || crate::sim::sabotage::is(crate::sim::sabotage::Sabotage::RefusalIsProof);
         if proved {
