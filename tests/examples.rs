@@ -45,7 +45,10 @@ fn every_example_is_planned_applied_and_then_equal() {
         let options = ["--sandbox=box", "--boot", "0s", "-f", file.to_str().expect("UTF-8")];
         let run = |arguments: &[&str], code| lhprov(folder.path(), &[arguments, &options].concat(), code);
         let planned = run(&["plan", "--detailed-exitcode"], 2);
-        assert!(planned.contains(&format!("Plan: {instances} to add, 0 to change, 0 to destroy. (sandbox)")), "{planned}");
+        assert!(
+            planned.contains(&format!("Plan: {instances} to add, 0 to change, 0 to destroy. (sandbox)")),
+            "{planned}"
+        );
         let applied = run(&["apply", "--yes"], 0);
         assert!(applied.ends_with(&format!("Applied: {instances} running. (sandbox)\n")), "{applied}");
         run(&["plan", "--detailed-exitcode"], 0);

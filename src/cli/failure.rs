@@ -140,7 +140,9 @@ impl From<CloudError> for Failure {
             None if error.class == ErrorClass::NotSent => {
                 failure.help("the request was not sent: check the network, any proxy and --endpoint, then run again")
             }
-            None if error.class == ErrorClass::Ambiguous => failure.help("run again; if it stays, check the network, any proxy and --endpoint"),
+            None if error.class == ErrorClass::Ambiguous => {
+                failure.help("run again; if it stays, check the network, any proxy and --endpoint")
+            }
             None => failure,
         }
     }
