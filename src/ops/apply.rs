@@ -178,9 +178,11 @@ impl Run<'_> {
                 };
             }
             if planned.plan.is_empty() {
+                // Protection is no call to the cloud, so no change of the plan; it is recorded all the same.
+                let changed = follow_protection(&mut prior.state, self.desired);
                 let mut account = Account::of_nothing(prior.state, prior.open);
                 let mut journal = prior.journal;
-                let save_error = match prior.journal_has_records {
+                let save_error = match prior.journal_has_records || changed {
                     true => save(self.context, &mut account.state, &account.open, &mut journal).err(),
                     false => None,
                 };
@@ -281,6 +283,18 @@ impl Run<'_> {
         }
         report
     }
+}
+
+/// What the manifest protects now is protected from now on. Returns whether that differs from before.
+fn follow_protection(state: &mut PriorState, desired: &DesiredState) -> bool {
+    let mut changed = false;
+    for (address, wanted) in &desired.instances {
+        if let Some(recorded) = state.instances.get_mut(address) {
+            changed |= recorded.protect != wanted.protect;
+            recorded.protect = wanted.protect;
+        }
+    }
+    changed
 }
 
 fn creates(planned: &Planned) -> BTreeSet<Address> {

@@ -18,6 +18,25 @@ fn a_lost_answer_is_settled_by_the_next_run() {
 }
 
 #[test]
+fn protection_follows_the_manifest_and_outlives_its_block() {
+    let protected = |yes: bool| SMALL.replace("db: {}", &format!("db: {{ protect: {yes} }}"));
+    let without = SMALL.replace("  db: {}\n", "").replace(", depends_on: [db]", "");
+    let place = Place::with(SMALL);
+    let apply = |code| place.run(&["apply", "--sandbox", "--boot", "0s", "--yes"]).expect(code);
+    apply(0);
+    // With nothing else to do.
+    place.write("lighthouse.yaml", &protected(true));
+    assert!(apply(0).out.starts_with("No changes. "));
+    place.write("lighthouse.yaml", &without);
+    assert!(apply(7).err.contains("`db`"));
+    // The way out that the refusal names.
+    place.write("lighthouse.yaml", &protected(false));
+    assert!(apply(0).out.starts_with("No changes. "));
+    place.write("lighthouse.yaml", &without);
+    assert!(apply(0).out.ends_with("Applied: 1 isolated. (sandbox)\n"));
+}
+
+#[test]
 fn two_clouds_at_once_and_flags_without_effect_are_mistakes() {
     let mut place = Place::with(SMALL);
     place.run(&["plan", "--sandbox", "--endpoint", "http://127.0.0.1:1"]).expect(64);
