@@ -409,6 +409,25 @@ impl Story {
                     }
                     return self.nothing_silently_wrong(desired);
                 }
+                Some(Ended::Over(Err(OpsError::Diagnostics(found)))) => {
+                    // Returned half way, then wanted again: it says so, and a person takes it out, applies, and puts it back.
+                    let isolated: Vec<String> = found
+                        .sorted()
+                        .into_iter()
+                        .filter(|d| d.code == "isolated")
+                        .filter_map(|d| d.summary.split('`').nth(1).map(str::to_owned))
+                        .collect();
+                    if isolated.is_empty() {
+                        return Err("a plan in good weather has errors".into());
+                    }
+                    let mut without = desired.clone();
+                    without.instances.retain(|address, _| !isolated.contains(&address.to_string()));
+                    self.world.log(format!("a person takes out {isolated:?}"));
+                    let ended = run_apply(&self.world, &context, &life, &without, options);
+                    if !matches!(ended, Some(Ended::Over(Ok(_)))) {
+                        return Err(format!("taking out {isolated:?} fails"));
+                    }
+                }
                 Some(Ended::Over(Err(error))) => return Err(format!("an apply in good weather fails: {error}")),
             }
         }
