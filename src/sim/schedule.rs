@@ -278,7 +278,8 @@ pub fn run_schedule(seed: u64, sabotage: Sabotage) -> Result<Passed, Failure> {
         about.faults,
     ));
     let mut story = Story { chance, about, world, passed: Passed::default() };
-    let result = story.tell(sabotage);
+    let crowd = story.about.settings.token_memory == TokenMemory::Forever && story.chance.percent(12);
+    let result = if crowd { story.crowd(sabotage) } else { story.tell(sabotage) };
     let passed = story.passed;
     match result {
         Ok(()) => Ok(passed),
@@ -307,6 +308,39 @@ impl Story {
         }
         self.world.set_faults(NetworkFaults::default());
         self.good_applies(&writer, &desired)
+    }
+
+    /// Several writers that share nothing apply one commit at once. While the service remembers the token and no member is
+    /// gone, they buy one set.
+    fn crowd(&mut self, sabotage: Sabotage) -> Result<(), String> {
+        let desired = fleet(&mut self.chance, &self.about);
+        self.world.set_faults(NetworkFaults { launch_failed: 0, sold_out: 0, ..self.about.faults });
+        let most = if self.chance.percent(10) { 19 } else { 4 };
+        let size = 2 + self.chance.below(most);
+        let writers: Vec<Writer> = (0..size).map(|number| Writer::new(sabotage, number)).collect();
+        self.world.log(format!("{size} writers apply {} instances at once", desired.instances.len()));
+        let life = Life::new(None);
+        let contexts: Vec<(Context, Duration)> = writers
+            .iter()
+            .map(|writer| {
+                let late = Duration::from_millis(self.chance.below(8) * self.chance.below(4000));
+                (writer.context(&self.world, &life, &desired, self.chance.next_u64()), late)
+            })
+            .collect();
+        let desired_here = &desired;
+        let all = contexts.iter().map(|(context, late)| async move {
+            context.clock.sleep(*late).await;
+            apply(context, desired_here, ApplyOptions::default(), &|_| Consent::Given).await
+        });
+        if self.world.clock.run(futures_util::future::join_all(all)).is_none() {
+            return Err("a writer waits for what never comes".into());
+        }
+        self.no_violations()?;
+        self.world.set_faults(NetworkFaults::default());
+        for writer in &writers {
+            self.good_applies(writer, &desired)?;
+        }
+        Ok(())
     }
 
     /// One apply in bad weather, that may die, be stopped, or find its disk full.
