@@ -263,8 +263,10 @@ impl Run<'_> {
         let account = outcome.account;
         let exit = match &outcome.signal {
             Some(signal) => ApplyExit::Interrupted(signal.clone()),
-            None if save_error.is_some() || account.fatal.is_some() => ApplyExit::Partial,
-            None => exit_of(&items, !account.open.is_empty()),
+            None => match exit_of(&items, !account.open.is_empty()) {
+                ApplyExit::Done if save_error.is_some() || account.fatal.is_some() => ApplyExit::Partial,
+                exit => exit,
+            },
         };
         ApplyReport { items, exit, open: account.open.len(), state: account.state, save_error }
     }

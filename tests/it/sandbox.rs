@@ -1,29 +1,9 @@
 //! The simulated cloud from the command line: in process and served.
 
-use crate::support::{Place, SMALL, examples};
+use crate::support::{Place, SMALL};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
-
-#[test]
-fn every_example_is_applied_and_then_found_equal() {
-    let place = Place::empty();
-    for entry in std::fs::read_dir(examples()).expect("examples") {
-        let path = entry.expect("an entry").path();
-        let file = path.to_str().expect("UTF-8");
-        let name = path.file_stem().and_then(|name| name.to_str()).expect("a name");
-        let sandbox = format!("--sandbox=sandbox-{name}");
-        let run = |command: &str, more: &[&str]| {
-            place.run(&[&[command, "-f", file, &sandbox, "--boot", "100ms"][..], more].concat())
-        };
-        let said = run("plan", &["--detailed-exitcode"]).expect(2);
-        assert!(said.out.contains(" (sandbox)\n"), "{said:#?}");
-        run("apply", &["--yes"]).expect(0);
-        run("plan", &["--detailed-exitcode"]).expect(0);
-        let said = run("apply", &[]).expect(0);
-        assert!(said.out.starts_with("No changes. ") && said.out.ends_with(" (sandbox)\n"), "{said:#?}");
-    }
-}
 
 #[test]
 fn a_lost_answer_is_settled_by_the_next_run() {
