@@ -1,6 +1,9 @@
 //! For tests with real processes: a served sandbox, the command in a folder of its own, and children that never outlive
 //! the test.
 
+// Each test uses its part.
+#![allow(dead_code)]
+
 use lhprov::model::Timestamp;
 use lhprov::sandbox::call::Call;
 use lhprov::sandbox::settings::Settings;
@@ -66,7 +69,6 @@ impl Owned {
     }
 
     /// Sends it a signal.
-    #[allow(dead_code)]
     pub fn signal(&self, name: &str) {
         let id = self.0.id().to_string();
         // It may have ended a moment ago.
@@ -191,7 +193,6 @@ impl Sandbox {
     }
 
     /// How often an action was called, and how many faults fired.
-    #[allow(dead_code)]
     pub fn counts(&self, action: &str) -> (u64, u64) {
         let counts = self.store().status(now()).expect("its status").counts;
         (counts.calls.get(action).copied().unwrap_or(0), counts.faults.values().sum())
@@ -207,7 +208,6 @@ pub fn recorded(path: &Path) -> BTreeMap<String, String> {
 }
 
 /// The names that the state wants, by id.
-#[allow(dead_code)]
 pub fn recorded_names(path: &Path) -> BTreeMap<String, String> {
     let state = codec::decode(&std::fs::read(path).expect("the state")).expect("a state");
     let name = |spec: &Value| spec["instance_name"].as_str().unwrap_or_default().to_owned();
