@@ -219,7 +219,7 @@ impl Writer {
 
 enum Ended {
     Died,
-    Over(Result<ApplyReport, OpsError>),
+    Over(Box<Result<ApplyReport, OpsError>>),
 }
 
 fn with_signal(context: &mut Context, world: &Arc<World>, after: Duration) {
@@ -250,7 +250,7 @@ fn run_apply(
     world.clock.run(async {
         match select(Death(Arc::clone(life)), Box::pin(work)).await {
             Either::Left(_) => Ended::Died,
-            Either::Right((result, _)) => Ended::Over(result),
+            Either::Right((result, _)) => Ended::Over(Box::new(result)),
         }
     })
 }
@@ -360,8 +360,10 @@ impl Story {
         self.world.log(match &ended {
             None => "apply hangs".to_owned(),
             Some(Ended::Died) => "apply died".to_owned(),
-            Some(Ended::Over(Ok(report))) => format!("apply ended: {:?}", report.exit),
-            Some(Ended::Over(Err(error))) => format!("apply refused: {error}"),
+            Some(Ended::Over(result)) => match result.as_ref() {
+                Ok(report) => format!("apply ended: {:?}", report.exit),
+                Err(error) => format!("apply refused: {error}"),
+            },
         });
         if ended.is_none() {
             return Err("the apply waits for what never comes".into());
@@ -417,20 +419,23 @@ impl Story {
             self.world.log(format!("good apply {number} begins; on disk:\n{}", writer.disk.dump()));
             let ended = run_apply(&self.world, &context, &life, desired, options);
             self.no_violations()?;
-            match ended {
+            let result = match ended {
                 None => return Err("the apply waits for what never comes".into()),
                 Some(Ended::Died) => return Err("an apply died that nobody killed".into()),
-                Some(Ended::Over(Ok(report))) if report.exit == ApplyExit::Done => {
+                Some(Ended::Over(result)) => *result,
+            };
+            match result {
+                Ok(report) if report.exit == ApplyExit::Done => {
                     return self.all_is_well(&report, desired);
                 }
-                Some(Ended::Over(Ok(report))) => {
+                Ok(report) => {
                     last = format!("{:?}", report.exit);
                     for item in report.items.iter().filter(|item| !item.status.is_done()) {
                         self.world.log(format!("  {} {:?} {:?}", item.address, item.status, item.detail));
                         last = format!("{last}; {} {:?} {:?}", item.address, item.status, item.detail);
                     }
                 }
-                Some(Ended::Over(Err(OpsError::Blocked(blocked)))) => {
+                Err(OpsError::Blocked(blocked)) => {
                     last = format!("blocked: {blocked:?}");
                     self.world.log(last.clone());
                     // It stopped and asked. A person who looks, and sees that what was never listed is not there, says so.
@@ -443,7 +448,7 @@ impl Story {
                     }
                     return self.nothing_silently_wrong(desired);
                 }
-                Some(Ended::Over(Err(OpsError::Diagnostics(found)))) => {
+                Err(OpsError::Diagnostics(found)) => {
                     // Returned half way, then wanted again: it says so, and a person takes it out, applies, and puts it back.
                     let isolated: Vec<String> = found
                         .sorted()
@@ -458,11 +463,11 @@ impl Story {
                     without.instances.retain(|address, _| !isolated.contains(&address.to_string()));
                     self.world.log(format!("a person takes out {isolated:?}"));
                     let ended = run_apply(&self.world, &context, &life, &without, options);
-                    if !matches!(ended, Some(Ended::Over(Ok(_)))) {
+                    if !matches!(ended, Some(Ended::Over(result)) if result.is_ok()) {
                         return Err(format!("taking out {isolated:?} fails"));
                     }
                 }
-                Some(Ended::Over(Err(error))) => return Err(format!("an apply in good weather fails: {error}")),
+                Err(error) => return Err(format!("an apply in good weather fails: {error}")),
             }
         }
         if !self.about.promised || self.about.ownership == Ownership::Name {

@@ -162,7 +162,7 @@ impl Sandbox {
     }
 
     fn store(&self) -> Store {
-        let settings = saved_settings(&self.data).expect("settings").unwrap_or_else(Settings::default);
+        let settings = saved_settings(&self.data).expect("settings").unwrap_or_default();
         Store::open(&self.data, settings).expect("the sandbox's folder")
     }
 
