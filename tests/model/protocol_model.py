@@ -20,7 +20,7 @@ TTL, GRACE, LATE = 1, 2, 1      # token_ttl, visibility_grace, how long a signed
 Inst = namedtuple('Inst', 'token spec name age st')     # name: address whose name it bears; st: L live F failed I isolated G gone
 Mem = namedtuple('Mem', 'token body ids age')           # what the service remembers
 Flight = namedtuple('Flight', 'token body age')         # a request that timed out for its sender and may still arrive
-Intent = namedtuple('Intent', 'token body att')         # att: ages of attempts that may have had an effect, oldest first
+Intent = namedtuple('Intent', 'token body att age')     # att: ages of attempts that may have had an effect, oldest first; age: since the look of its plan
 Ent = namedtuple('Ent', 'id pred seen age')             # who stands at an address; age since the answer
 Store = namedtuple('Store', 'ent pred jrn')             # state file and journal; pred: by address, '-' for the first
 Writer = namedtuple('Writer', 'pc man cur got stale inc')
@@ -36,10 +36,10 @@ BASE = dict(
     # the service: how long it remembers tokens, when it lists, what it does on another body under a known token
     TTLS=INF, V=0, TTLC=TTL, mismatch='replay', quota_first=0,
     # budgets of bad luck; `again`: runs after one that stopped and asked
-    lost=0, late=0, crash=0, refuse=0, kill=0, isolate=0, fail=0, partial=0, lose=0, stale=0, again=0,
+    lost=0, late=0, crash=0, refuse=0, kill=0, isolate=0, fail=0, partial=0, lose=0, stale=0, again=0, lose_any=0,
     # the protocol; 0 takes a rule away
     look=1, intent=1, pred=1, same_token=1, refusal_doubted=1, late_grace=1, signature=1, rule7=1, rule7_settling=1, seen=1,
-    unwanted_looked=1, name_alone=1, secret_kept=1, answer_first=1,
+    unwanted_looked=1, name_alone=1, since_plan=1, secret_kept=1, answer_first=1,
     states=12000)
 BUD = ('lost', 'late', 'crash', 'refuse', 'kill', 'isolate', 'fail', 'partial', 'lose', 'stale', 'again', 'change')
 
@@ -52,7 +52,7 @@ class Cfg:
         self.__dict__.update(k)
         self.N = 3
         self.proof = GRACE + (LATE if self.late_grace else 0)
-        self.inst_cap = max(self.V if self.V < INF else 0, 0 if self.site == 'tags' else 4)
+        self.inst_cap = max(self.V if self.V < INF else 0, 0 if self.site == 'tags' else 2 * GRACE + 2)
         self.mem_cap = self.TTLS if self.TTLS < INF else 0
         self.att_cap = max(GRACE + LATE, self.TTLC + 1 if self.TTLC < INF else 0)
         self.most = max(m[0] for m in self.man + ((self.change,) if self.change else ()))
@@ -134,7 +134,11 @@ class Model:
 
     def older(self, t):
         ent = tuple(e if e is None or e.seen else e._replace(age=min(e.age + 1, GRACE)) for e in t.ent)
-        return t._replace(ent=ent, jrn=tuple(j._replace(att=tuple(min(a + 1, self.c.att_cap) for a in j.att)) for j in t.jrn))
+        return t._replace(ent=ent, jrn=tuple(self.aged(j) for j in t.jrn))
+
+    def aged(self, j):
+        age = min(j.age + 1, GRACE + 1) if self.c.site == 'names' else 0
+        return j._replace(att=tuple(min(a + 1, self.c.att_cap) for a in j.att), age=age)
 
     def world(self, s):
         busy = any(w.pc not in ('DONE', 'STOP') for w in s.wr)
@@ -190,13 +194,18 @@ class Model:
                 return
             s = s._replace(lock=w)
         go = self.setw(s, w, pc='SETTLE')
+        changed = lambda x: self.setw(self.spend(x, 'change'), w, man=-1)
         yield 'starts', go
-        if self.left(s, 'lose'):
-            yield 'STATE LOST, starts', self.save(self.spend(go, 'lose'), w, **self.blank._asdict())
+        if self.left(s, 'change'):
+            yield 'MANIFEST CHANGED, starts', changed(go)
+        settled = not s.flight and all(self.listed(i) or i.st == 'G' for i in s.insts)
+        if self.left(s, 'lose') and (self.c.lose_any or settled):
+            x = self.save(self.spend(go, 'lose'), w, **self.blank._asdict())
+            yield 'STATE LOST, starts', x
+            if self.left(x, 'change'):
+                yield 'STATE LOST, MANIFEST CHANGED, starts', changed(x)
         if self.left(s, 'stale') and s.snap:
             yield 'OLD STATE RESTORED, starts', self.save(self.spend(go, 'stale'), w, **s.snap._asdict())
-        if self.left(s, 'change'):
-            yield 'MANIFEST CHANGED, starts', self.setw(self.spend(go, 'change'), w, man=-1)
 
     def stop(self, s, w, why):
         return 'STOPS AND ASKS: ' + why, self.setw(s, w, pc='STOP')._replace(lock=None if s.lock == w else s.lock)
@@ -249,7 +258,7 @@ class Model:
 
     def wanted(self, s, w, j):
         count, spec, _ = self.manifest(s.wr[w])
-        missing = {a for a in range(count)}
+        missing = {a for a in range(count) if not s.st[self.sid(w)].ent[a]}
         return any(t[0] == j.token[0] and t[1] == j.token[1] for t in self.batches(s.st[self.sid(w)], (count, spec, 0), missing))
 
     def settle(self, s, w):
@@ -264,7 +273,9 @@ class Model:
             yield 'closes what nobody wants and was never sent', self.close(s, w, j.token)
             return
         free = self.unclaimed(s, st)
-        since = (j.att[0] if j.att else 0) if c.site == 'names' else None
+        since = None
+        if c.site == 'names':                    # what is older than this, the look of the plan would have shown
+            since = j.age + GRACE if c.since_plan else j.att[0] if j.att else 0
         found = [i for i in free if self.may_be(s, i, j.token, since)]
         drop = s if j.att else self.close(s, w, j.token)
         if len(found) == len(j.token[0]):
@@ -395,7 +406,7 @@ class Model:
         if not c.same_token:
             tokens = [t[:2] + (s.nonce + k + 1,) for k, t in enumerate(tokens)]
             s = s._replace(nonce=s.nonce + len(tokens))
-        new = tuple(Intent(t, (man[1], len(t[0]), man[2]), ()) for t in tokens)
+        new = tuple(Intent(t, (man[1], len(t[0]), man[2]), (), 0) for t in tokens)
         yield 'writes intents ' + ' '.join(map(show, tokens)), self.setw(self.save(s, w, jrn=st.jrn + new), w, pc='SETTLE')
 
     def nothing_missing(self, s, w, count, waiting):
@@ -472,7 +483,7 @@ class Model:
         if not bounded:
             stuck = self.never_ends(len(order), edges, final)
             if stuck is not None:
-                return 'NEVER ENDS', self.trace(order, parent, stuck), len(order), {}
+                return 'NEVER SETTLES', self.trace(order, parent, stuck), len(order), {}
         verdict = 'stops' if stops else 'holds'
         return verdict + (' (bounded)' if bounded else ''), [], len(order), {w: self.trace(order, parent, k) for w, k in stops.items()}
 
