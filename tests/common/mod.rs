@@ -6,7 +6,6 @@
 
 use lhprov::model::Timestamp;
 use lhprov::sandbox::call::Call;
-use lhprov::sandbox::settings::Settings;
 use lhprov::sandbox::store::{Store, saved_settings};
 use lhprov::state::codec;
 use serde_json::{Value, json};
