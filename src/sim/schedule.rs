@@ -355,7 +355,7 @@ impl Story {
         if self.chance.percent(15) {
             with_signal(&mut context, &self.world, Duration::from_millis(self.chance.below(20_000)));
         }
-        self.world.log(format!("apply {number} begins, dies at {dies:?}"));
+        self.world.log(format!("apply {number} begins, dies at {dies:?}; on disk:\n{}", writer.disk.dump()));
         let ended = run_apply(&self.world, &context, &life, desired, ApplyOptions::default());
         self.world.log(match &ended {
             None => "apply hangs".to_owned(),
