@@ -41,7 +41,7 @@ BASE = dict(
     # the protocol; 0 takes a rule away
     look=1, intent=1, pred=1, same_token=1, refusal_doubted=1, late_grace=1, signature=1, rule7=1, rule7_settling=1, seen=1,
     unwanted_looked=1, name_alone=1, since_plan=1, secret_kept=1, answer_first=1,
-    states=12000)
+    states=40000)
 BUD = ('lost', 'late', 'crash', 'refuse', 'kill', 'isolate', 'fail', 'partial', 'lose', 'stale', 'again', 'change')
 
 
