@@ -6,7 +6,7 @@ One tick is five minutes: token_ttl 1, visibility grace 2, and a signed request 
 where nothing depends on them any more.  A process can stand still for any number of ticks between any two of its steps.
 Not modelled: pacing, settings after the purchase but the name, torn journal lines, looks that are not one moment.
 
-  protocol_model.py                     the table, as in RESULTS.md (--markdown: ready for it)
+  protocol_model.py                     all rows, a line each (--markdown: the tables of RESULTS.md)
   protocol_model.py --self-test         a quick part of it with the verdicts that must come out, sabotage included
   protocol_model.py SCENARIO [POLICY] [key=value ...]      rows with their traces; keys as in BASE, e.g. late_grace=0
 """
@@ -22,7 +22,7 @@ Mem = namedtuple('Mem', 'token body ids age')           # what the service remem
 Flight = namedtuple('Flight', 'token body age')         # a request that timed out for its sender and may still arrive
 Intent = namedtuple('Intent', 'token body att age')     # att: ages of attempts that may have had an effect, oldest first; age: since the look of its plan
 Ent = namedtuple('Ent', 'id pred seen age')             # who stands at an address; age since the answer
-Store = namedtuple('Store', 'ent pred jrn')             # state file and journal; pred: by address, '-' for the first
+Store = namedtuple('Store', 'ent pred dep jrn')         # state file and journal; pred: by address, '-' for the first; dep: left over
 Writer = namedtuple('Writer', 'pc man cur got stale inc')
 S = namedtuple('S', 'insts mem flight wr st lock bud snap nonce flag')
 IDLE = Writer('START', 0, None, None, False, None)
@@ -32,15 +32,16 @@ IDLE = Writer('START', 0, None, None, False, None)
 # A body is (spec, count, secret): the secret is in the bytes and not in the token.
 
 BASE = dict(
-    site='tags', writers=1, shared=1, names='one', B=2, man=((2, 1, 1),), change=None,
+    site='tags', writers=1, shared=1, lock=-1,      # lock -1: where the state is shared, too
+    names='one', B=2, man=((2, 1, 1),), change=None,
     # the service: how long it remembers tokens, when it lists, what it does on another body under a known token
     TTLS=INF, V=0, TTLC=TTL, mismatch='replay', quota_first=0,
     # budgets of bad luck; `again`: runs after one that stopped and asked
     lost=0, late=0, crash=0, refuse=0, kill=0, isolate=0, fail=0, partial=0, lose=0, stale=0, again=0, lose_any=0,
     # the protocol; 0 takes a rule away
     look=1, intent=1, pred=1, same_token=1, refusal_doubted=1, late_grace=1, signature=1, rule7=1, rule7_settling=1, seen=1,
-    unwanted_looked=1, name_alone=1, since_plan=1, secret_kept=1, answer_first=1,
-    states=12000)
+    unwanted_looked=1, name_alone=1, since_plan=1, secret_kept=1,
+    states=40000)           # most states of a row; one that has more is marked as bounded
 BUD = ('lost', 'late', 'crash', 'refuse', 'kill', 'isolate', 'fail', 'partial', 'lose', 'stale', 'again', 'change')
 
 
@@ -51,10 +52,11 @@ class Cfg:
         self.__dict__.update(BASE)
         self.__dict__.update(k)
         self.N = 3
+        self.lock = self.shared if self.lock == -1 else self.lock
         self.proof = GRACE + (LATE if self.late_grace else 0)
         self.inst_cap = max(self.V if self.V < INF else 0, 0 if self.site == 'tags' else 2 * GRACE + 2)
         self.mem_cap = self.TTLS if self.TTLS < INF else 0
-        self.att_cap = max(GRACE + LATE, self.TTLC + 1 if self.TTLC < INF else 0)
+        self.att_cap = GRACE + LATE if self.site == 'tags' or self.since_plan else self.inst_cap
         self.most = max(m[0] for m in self.man + ((self.change,) if self.change else ()))
 
 
@@ -84,7 +86,7 @@ def match(members, ids, insts):
 class Model:
     def __init__(self, c):
         self.c = c
-        self.blank = Store((None,) * c.N, ('-',) * c.N, ())
+        self.blank = Store((None,) * c.N, ('-',) * c.N, (), ())
         stores = 1 if c.shared else c.writers
         bud = tuple((1 if c.change else 0) if b == 'change' else getattr(c, b) for b in BUD)
         self.init = S((), (), (), (IDLE,) * c.writers, (self.blank,) * stores, None, bud, None, 0, None)
@@ -189,7 +191,7 @@ class Model:
                 yield 'w%d: CRASH' % w, self.crashed(s, w)
 
     def start(self, s, w):
-        if self.c.shared:
+        if self.c.lock:
             if s.lock not in (None, w):
                 return
             s = s._replace(lock=w)
@@ -217,7 +219,7 @@ class Model:
         """What a look lists and nobody holds; ids that stood at an address before are somebody's."""
         if not self.c.look:
             return []
-        ours = {e.id for e in st.ent if e} | {e.pred for e in st.ent if e} | set(st.pred)
+        ours = {e.id for e in st.ent if e} | {e.pred for e in st.ent if e} | set(st.pred) | set(st.dep)
         return [i for i, x in enumerate(s.insts) if self.listed(x) and i not in ours]
 
     def may_be(self, s, i, token, since=None, spec=True):
@@ -240,17 +242,17 @@ class Model:
     def assign(self, s, w, token, ids, found):
         """Answer or finding into the state: who is who, and a predecessor for whom nothing came."""
         st, c = s.st[self.sid(w)], self.c
-        ent, pred = st.ent, st.pred
+        ent, pred, dep = st.ent, st.pred, st.dep
         who = match([a for a, _ in token[0]], ids, s.insts)
         for a, p in token[0]:
             if a not in who:
                 pred = put(pred, a, token)
             elif found and s.insts[who[a]].st in 'FI':
-                pred, ent = put(pred, a, who[a]), put(ent, a, None)
+                pred, ent, dep = put(pred, a, who[a]), put(ent, a, None), dep + (who[a],)
             else:
                 ent, pred = put(ent, a, Ent(who[a], p, not c.seen, 0)), put(pred, a, '-')
         jrn = tuple(j for j in st.jrn if j.token != token)
-        return self.setw(self.save(s, w, ent=ent, pred=pred, jrn=jrn), w, pc='SETTLE', cur=None, got=None, inc=None)
+        return self.setw(self.save(s, w, ent=ent, pred=pred, dep=tuple(sorted(set(dep))), jrn=jrn), w, pc='SETTLE', cur=None, got=None, inc=None)
 
     def close(self, s, w, token, pc='SETTLE'):
         st = s.st[self.sid(w)]
@@ -295,6 +297,9 @@ class Model:
             if any(s.insts[i].st != 'I' and s.insts[i].token not in ours and members & {a for a, _ in s.insts[i].token[0]} for i in free):
                 yield self.stop(drop, w, 'a stranger may be a member')
                 return
+        if c.site == 'names' and c.name_alone and c.rule7 and any(self.may_be(s, i, j.token, since, spec=False) for i in free):
+            yield self.stop(drop, w, 'a stranger may be a member')
+            return
         old = not j.att or j.att[-1] >= c.proof
         fresh = not j.att or j.att[0] <= c.TTLC
         same = j.body[2] == self.manifest(wr)[2] or not j.att or not c.secret_kept
@@ -364,7 +369,7 @@ class Model:
     def plan(self, s, w):
         c, st, wr = self.c, s.st[self.sid(w)], s.wr[w]
         man = self.manifest(wr)
-        count, waiting, ent, pred = man[0], False, st.ent, st.pred
+        count, waiting, ent, pred, dep = man[0], False, st.ent, st.pred, st.dep
         for a, e in enumerate(ent):                                      # rule 6
             if not e:
                 continue
@@ -376,6 +381,7 @@ class Model:
                 ent = put(ent, a, e._replace(seen=True, age=0))
             elif self.listed(i) or e.seen:
                 ent, pred = put(ent, a, None), put(pred, a, e.id)
+                dep += (e.id,) if self.listed(i) else ()
             elif e.age < GRACE:
                 waiting = True
             elif a < count:
@@ -383,7 +389,7 @@ class Model:
                 return
         if (ent, pred) != (st.ent, st.pred):
             lab = 'refreshes' + ('' if pred == st.pred else ': predecessors %s' % [show(p) if isinstance(p, tuple) else p for p in pred])
-            yield lab, self.save(s, w, ent=ent, pred=pred)
+            yield lab, self.save(s, w, ent=ent, pred=pred, dep=tuple(sorted(set(dep))))
             return
         missing = {a for a in range(count) if not ent[a]}
         if not missing:
@@ -518,8 +524,8 @@ SCENARIOS = {
     'late':          dict(late=1, crash=1, lost=1),
     'refused':       dict(lost=1, refuse=1, crash=1),
     'refused, quota first': dict(lost=1, refuse=1, crash=1, quota_first=1),
-    'late, refused, body changed': dict(late=1, refuse=1, change=(2, 2, 1), quota_first=1),
-    'failed':        dict(lost=1, crash=1, fail=1),
+    'late, refused, body changed': dict(late=1, refuse=1, crash=1, change=(2, 2, 1), quota_first=1),
+    'failed':        dict(lost=1, crash=1, fail=2),
     'gone':          dict(lost=1, crash=1, kill=2),
     'isolated':      dict(crash=1, isolate=1),
     'partial':       dict(lost=1, crash=1, partial=1),
@@ -532,6 +538,9 @@ SCENARIOS = {
     'recreated':     dict(crash=1, man=((2, 1, 1), (0, 1, 1), (2, 1, 1))),
     'state lost':    dict(crash=1, lose=1),
     'lost, late':    dict(late=1, lose=1, crash=1),
+    'lost at once':  dict(lose=1, crash=1, lose_any=1),
+    'lost at once, late': dict(late=1, lose=1, crash=1, lose_any=1),
+    'lost at once, body': dict(crash=1, lose=1, change=(2, 2, 1), lose_any=1),
     'lost, gone':    dict(crash=1, lose=1, kill=1, again=1),
     'lost, failed':  dict(crash=1, lose=1, fail=1),
     'lost, refused': dict(crash=1, lose=1, refuse=1),
@@ -546,6 +555,7 @@ SCENARIOS = {
     'own names, lost': dict(names='own', crash=1, lose=1, fail=1),
     '2 writers, lock': dict(writers=2, lost=1, crash=1),
     '2 writers, lock, gone': dict(writers=2, crash=1, kill=1),
+    '2 writers, 2 states, lock, other commit': dict(writers=2, shared=0, lock=1, crash=1, change=(2, 2, 1)),
     '2 writers':     dict(writers=2, shared=0, crash=1),
     '2 writers, late': dict(writers=2, shared=0, late=1),
     '2 writers, failed': dict(writers=2, shared=0, fail=1),
@@ -572,7 +582,96 @@ def run(scenario, service, **more):
     return Model(Cfg(**{**SCENARIOS[scenario], **SERVICES[service], **more})).explore()
 
 
+# One rule less each: (option, scenario, service, site, what must be found, where the whole protocol gives, what it is).
+VARIANTS = [
+    ('look', 'retry', 'never, in grace, ttl 0', 'tags', 'BOUGHT TWICE', 'holds', 'rule 2: no look before a request'),
+    ('same_token', '2 writers', 'always, in grace', 'tags', 'BOUGHT TWICE', 'holds', 'a random token'),
+    ('same_token', 'lost at once', 'long, in grace', 'tags', 'BOUGHT TWICE', 'holds', 'a random token'),
+    ('pred', 'failed', 'always, at once', 'tags', 'NEVER SETTLES', 'holds', 'no predecessor in the token'),
+    ('refusal_doubted', 'late, refused, body changed', 'always, in grace', 'tags', 'BOUGHT TWICE', 'stops', 'rule 5: a refusal is proof'),
+    ('late_grace', 'late', 'never, in grace, ttl 0', 'tags', 'BOUGHT TWICE', 'holds', 'rule 4: the grace without the way'),
+    ('late_grace', 'body', 'always, in grace', 'tags', 'BOUGHT TWICE', 'holds', 'rule 4: the grace without the way'),
+    ('signature', 'late', 'never, in grace, ttl 0', 'tags', 'BOUGHT TWICE', 'holds', 'rule 2: signatures that never expire'),
+    ('intent', 'crash', 'never, in grace, ttl 0', 'tags', 'BOUGHT TWICE', 'holds', 'rule 1: no intent on disk'),
+    ('seen', 'retry', 'always, in grace', 'tags', 'BOUGHT TWICE', 'holds', 'rule 6: what is not listed is gone'),
+    ('rule7', 'lost, body', 'always, at once', 'tags', 'BOUGHT TWICE', 'stops', 'rule 7: strangers are not minded'),
+    ('rule7_settling', '2 writers, 2 states, lock, other commit', 'always, at once', 'tags', 'BOUGHT TWICE', 'stops', 'rule 7: at plan alone, not while settling'),
+    ('secret_kept', 'secret, buys', 'always, in grace', 'tags', 'BOUGHT TWICE', 'holds', 'rule 9: repeats with other bytes'),
+    ('unwanted_looked', 'count 2 to 1', 'always, in grace', 'tags', 'BUYS WHAT NOBODY WANTS', 'holds', 'repeats within token_ttl what nobody wants any more'),
+    ('name_alone', 'lost, body', 'always, at once', 'names', 'BOUGHT TWICE', 'stops', 'rule 7 without tags: another body is no candidate'),
+    ('since_plan', 'lost at once', 'long, in grace', 'names', 'BOUGHT TWICE', 'holds', 'without tags: candidates since the first attempt of this run alone'),
+]
+
+# Verdicts of the whole protocol in the self-test, beside those that the variants are compared with.
+EXPECTED = [
+    (scenario, service, site, verdict)
+    for scenario, verdict in (('retry', 'holds'), ('late', 'holds'), ('crash', 'holds'), ('refused, quota first', 'holds'), ('body', 'holds'),
+                              ('gone', 'stops'), ('partial', 'stops'), ('recreated', 'holds'), ('state lost', 'holds'),
+                              ('lost, body', 'stops'), ('secret, error', 'holds'), ('2 writers, lock', 'holds'))
+    for service in ('always, in grace', 'long, in grace', 'never, in grace, ttl 0')
+    for site in ('tags', 'names') if (scenario, site) != ('gone', 'names')
+] + [
+    ('2 writers', 'long, in grace', 'tags', 'holds'),
+    ('2 writers, gone', 'always, at once', 'tags', 'stops'),
+    # Beyond the promise: the model must be able to find what no protocol can prevent.
+    ('retry', 'long, unlisted', 'tags', 'BOUGHT TWICE'),
+    ('retry', 'never, in grace', 'tags', 'BOUGHT TWICE'),
+    ('lost at once', 'never, in grace, ttl 0', 'tags', 'BOUGHT TWICE'),
+    ('lost at once, body', 'always, in grace', 'tags', 'BOUGHT TWICE'),
+    ('2 writers', 'never, in grace, ttl 0', 'tags', 'BOUGHT TWICE'),
+    ('2 writers, other commit', 'always, in grace', 'tags', 'BOUGHT TWICE'),
+]
+
+
+def self_test():
+    passed = failed = 0
+    cases = [(a, b, c, {}, v) for a, b, c, v in EXPECTED]
+    for option, scenario, service, site, found, whole, _ in VARIANTS:
+        cases += [(scenario, service, site, {}, whole), (scenario, service, site, {option: 0}, found)]
+    for scenario, service, site, options, expected in cases:
+        verdict = run(scenario, service, site=site, **options)[0]
+        if verdict == expected:
+            passed += 1
+        else:
+            failed += 1
+            print('FAILED: %s / %s / %s %s: %s, expected %s' % (scenario, service, site, options or '', verdict, expected))
+    print('%d passed, %d failed' % (passed, failed))
+    return 1 if failed else 0
+
+
+def markdown():
+    """The table of RESULTS.md, the reasons of its stops, and the table of rules taken away."""
+    short = {'BOUGHT TWICE': '**twice**', 'NEVER SETTLES': 'open', 'FORGOTTEN': '**forgotten**', 'STATE WRONG': '**wrong**'}
+    reasons = {}
+    print('| scenario | found by | ' + ' | '.join(SERVICES) + ' | most states |')
+    print('|---' * (len(SERVICES) + 3) + '|')
+    for scenario in SCENARIOS:
+        for site in ('tags', 'names'):
+            cells, most = [], 0
+            for service in SERVICES:
+                verdict, _, n, stops = run(scenario, service, site=site)
+                bounded = '(bounded)' in verdict
+                verdict = verdict.replace(' (bounded)', '')
+                cells.append(short.get(verdict, verdict) + ('*' if bounded else ''))
+                most = max(most, n)
+                for why in stops:
+                    reasons.setdefault(why, set()).add(scenario)
+            print('| %s | %s | %s | %d |' % (scenario, site, ' | '.join(cells), most), flush=True)
+    print('\n| stops because | in |\n|---|---|')
+    for why, scenarios in reasons.items():
+        print('| %s | %s |' % (why, '; '.join(s for s in SCENARIOS if s in scenarios)))
+    print('\n| without | scenario | service | by | the whole protocol | found | steps |\n|---|---|---|---|---|---|---|')
+    for option, scenario, service, site, _, _, what in VARIANTS:
+        whole = run(scenario, service, site=site)[0]
+        verdict, trace, _, _ = run(scenario, service, site=site, **{option: 0})
+        print('| `%s=0`: %s | %s | %s | %s | %s | %s | %d |' % (option, what, scenario, service, site, whole, verdict, len(trace)), flush=True)
+
+
 def main(args):
+    if '--self-test' in args:
+        return self_test()
+    if '--markdown' in args:
+        return markdown()
     pairs = dict(a.split('=', 1) for a in args if '=' in a)
     more = {k: int(v) if v.lstrip('-').isdigit() else v for k, v in pairs.items()}
     names = [a for a in args if '=' not in a]
@@ -584,7 +683,7 @@ def main(args):
             for site in sites:
                 began = time.time()
                 verdict, trace, n, stops = run(scenario, service, site=site, **more)
-                print('%-28s %-23s %-6s %-18s %6d %5.1fs  %s' % (scenario, service, site, verdict, n, time.time() - began, '; '.join(stops)), flush=True)
+                print('%-40s %-23s %-6s %-18s %6d %5.1fs  %s' % (scenario, service, site, verdict, n, time.time() - began, '; '.join(stops)), flush=True)
                 if names:
                     for title, lines in [(verdict, trace)] if trace else stops.items():
                         print('    ' + title)
@@ -593,4 +692,4 @@ def main(args):
 
 
 if __name__ == '__main__':
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))
