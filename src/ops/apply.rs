@@ -254,7 +254,9 @@ impl Run<'_> {
         let save_error = save(context, &mut account.state, &account.open, &mut journal).err();
         for item in &account.items {
             // An earlier round's word on an address is overtaken by a later one's.
-            self.items.remove(&(item.address.clone(), None));
+            if !item.status.is_departure() {
+                self.items.remove(&(item.address.clone(), None));
+            }
             self.items.insert((item.address.clone(), item.instance_id.clone()), item.clone());
         }
         (outcome, save_error)
