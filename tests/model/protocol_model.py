@@ -40,7 +40,7 @@ BASE = dict(
     lost=0, late=0, crash=0, refuse=0, kill=0, isolate=0, fail=0, partial=0, lose=0, stale=0, again=0, lose_any=0,
     # the protocol; 0 takes a rule away
     look=1, intent=1, pred=1, same_token=1, refusal_doubted=1, late_grace=1, signature=1, rule7=1, rule7_settling=1, seen=1,
-    unwanted_looked=1, name_alone=1, since_plan=1, secret_kept=1,
+    unwanted_looked=1, name_alone=1, since_plan=1, refusal_at_look=1, secret_kept=1,
     states=40000)           # most states of a row; one that has more is marked as bounded
 BUD = ('lost', 'late', 'crash', 'refuse', 'kill', 'isolate', 'fail', 'partial', 'lose', 'stale', 'again', 'change')
 
@@ -360,8 +360,9 @@ class Model:
             yield 'mismatch says nothing: stays open', self.setw(s, w, pc='SETTLE', cur=None, got=None)
             return
         x = self.no_effect(s, w)
-        att = next(j.att for j in x.st[self.sid(w)].jrn if j.token == wr.cur)
-        if not att or att[-1] >= c.proof or not c.refusal_doubted:
+        *att, this = next(j.att for j in st.jrn if j.token == wr.cur)
+        # How old the last doubtful attempt was at the look that came before this one, not how old it is now.
+        if not att or att[-1] - (this if c.refusal_at_look else 0) >= c.proof or not c.refusal_doubted:
             yield 'the refusal is proof: closes', self.close(x, w, wr.cur, pc='PLAN')
         else:
             yield 'the refusal proves nothing: stays open', self.setw(x, w, pc='SETTLE', cur=None, got=None)
@@ -588,7 +589,8 @@ VARIANTS = [
     ('same_token', '2 writers', 'always, in grace', 'tags', 'BOUGHT TWICE', 'holds', 'a random token'),
     ('same_token', 'lost at once', 'long, in grace', 'tags', 'BOUGHT TWICE', 'holds', 'a random token'),
     ('pred', 'failed', 'always, at once', 'tags', 'NEVER SETTLES', 'holds', 'no predecessor in the token'),
-    ('refusal_doubted', 'late, refused, body changed', 'always, in grace', 'tags', 'BOUGHT TWICE', 'stops', 'rule 5: a refusal is proof'),
+    ('refusal_doubted', 'late, refused, body changed', 'always, in grace', 'tags', 'BOUGHT TWICE', 'holds', 'rule 5: a refusal is proof'),
+    ('refusal_at_look', 'late, refused, body changed', 'always, in grace', 'tags', 'stops', 'holds', 'rule 5: age measured at the refusal, not at the look before it'),
     ('late_grace', 'late', 'never, in grace, ttl 0', 'tags', 'BOUGHT TWICE', 'holds', 'rule 4: the grace without the way'),
     ('late_grace', 'body', 'always, in grace', 'tags', 'BOUGHT TWICE', 'holds', 'rule 4: the grace without the way'),
     ('signature', 'late', 'never, in grace, ttl 0', 'tags', 'BOUGHT TWICE', 'holds', 'rule 2: signatures that never expire'),
