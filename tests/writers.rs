@@ -1,6 +1,9 @@
 //! Several real commands at once: with states of their own, where only token and look keep them from buying twice; and with
 //! one state, where the lock does.
 
+// The numbers are for whoever looks at them, with `--nocapture`.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
 mod common;
 
 use common::{Folder, Owned, Sandbox, recorded};

@@ -2,11 +2,10 @@
 //! the test.
 
 // Each test uses its part.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::print_stderr)]
 
 use lhprov::model::Timestamp;
 use lhprov::sandbox::call::Call;
-use lhprov::sandbox::settings::Settings;
 use lhprov::sandbox::store::{Store, saved_settings};
 use lhprov::state::codec;
 use serde_json::{Value, json};
@@ -162,7 +161,7 @@ impl Sandbox {
     }
 
     fn store(&self) -> Store {
-        let settings = saved_settings(&self.data).expect("settings").unwrap_or_else(Settings::default);
+        let settings = saved_settings(&self.data).expect("settings").unwrap_or_default();
         Store::open(&self.data, settings).expect("the sandbox's folder")
     }
 
