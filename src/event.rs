@@ -39,6 +39,11 @@ impl ItemStatus {
         matches!(self, Self::Running | Self::Updated | Self::Imported | Self::Isolated | Self::Forgotten | Self::Kept)
     }
 
+    /// Whether it tells of an instance that leaves. Such an item says nothing of what its address is to get.
+    pub fn is_departure(self) -> bool {
+        matches!(self, Self::Isolated | Self::Forgotten | Self::Kept)
+    }
+
     /// Heading for people.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,8 +1,6 @@
 //! No work grows faster than the fleet: calls, syncs and bytes of an apply of 30, 300 and 3000 equal instances, and the time
 //! it takes. Time is virtual, so every number is the same in every run.
-
-// The numbers are for whoever looks at them, with `--nocapture`.
-#![allow(clippy::print_stdout, clippy::print_stderr)]
+#![allow(clippy::print_stdout, reason = "tests tell what they measured")]
 
 use lhprov::clock::{BoxFuture, Clock};
 use lhprov::cloud::paced::Paced;

@@ -2,9 +2,7 @@
 //!
 //! `LHPROV_KILLS=1000` asks for more kills, `LHPROV_SEED=7` for other moments. Where a round fails, its folder with the
 //! logs stays, and the seed is told.
-
-// The numbers are for whoever looks at them, with `--nocapture`.
-#![allow(clippy::print_stdout, clippy::print_stderr)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "tests tell what they did and what they skipped")]
 
 mod common;
 

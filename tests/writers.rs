@@ -1,8 +1,6 @@
 //! Several real commands at once: with states of their own, where only token and look keep them from buying twice; and with
 //! one state, where the lock does.
-
-// The numbers are for whoever looks at them, with `--nocapture`.
-#![allow(clippy::print_stdout, clippy::print_stderr)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "tests tell what they did and what they skipped")]
 
 mod common;
 

@@ -169,8 +169,21 @@ pub enum Command {
     Catalog(CatalogArgs),
     /// Run the simulated cloud as a server, or look after it
     Sandbox(SandboxArgs),
+    /// Prove on this machine that crashes and lost answers neither buy twice nor forget
+    Selftest(SelftestArgs),
     /// Print the version
     Version,
+}
+
+/// Of `selftest`.
+#[derive(Debug, Args)]
+pub struct SelftestArgs {
+    /// How many schedules to run
+    #[arg(long, env = "LHPROV_SEEDS", value_name = "N", default_value_t = 1000)]
+    pub seeds: u64,
+    /// The first seed; one that failed is replayed with --first SEED --seeds 1
+    #[arg(long, env = "LHPROV_FIRST", value_name = "SEED", default_value_t = 1)]
+    pub first: u64,
 }
 
 /// Text for people or JSON for programs.

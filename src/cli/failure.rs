@@ -17,6 +17,7 @@ use crate::sandbox::store::StoreError;
 use crate::state::StateError;
 use crate::state::lock::LockError;
 use std::error::Error as StdError;
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 /// A command that failed.
@@ -116,8 +117,16 @@ impl From<LockError> for Failure {
             LockError::Held(_) => Self::of(Exit::Locked, &error)
                 .help("wait until it is done, or let this run wait with --lock-timeout 10m")
                 .help("the lock ends with the process that holds it, however that ends"),
-            LockError::Io { .. } => Self::of(Exit::Error, &error)
-                .help("make the folder writable for this user, or name another file with --state"),
+            LockError::Io { source, .. } => {
+                let help = match source.kind() {
+                    ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+                        "make the folder writable for this user, or name another file with --state"
+                    }
+                    ErrorKind::StorageFull => "free some space and run the command again; nothing was changed",
+                    _ => "check that the folder of the state is one, or name another file with --state",
+                };
+                Self::of(Exit::Error, &error).help(help)
+            }
         }
     }
 }
@@ -128,6 +137,12 @@ impl From<CloudError> for Failure {
         match error.code.as_deref().and_then(explain::explanation) {
             Some(explanation) => failure.help(format!("{} {}", explanation.meaning, explanation.way_out)),
             None if error.class == ErrorClass::Throttled => failure.help("run again later"),
+            None if error.class == ErrorClass::NotSent => {
+                failure.help("the request was not sent: check the network, any proxy and --endpoint, then run again")
+            }
+            None if error.class == ErrorClass::Ambiguous => {
+                failure.help("run again; if it stays, check the network, any proxy and --endpoint")
+            }
             None => failure,
         }
     }

@@ -85,6 +85,7 @@ fn dispatch(cli: &Cli, console: Console) -> Result<Exit, Failure> {
         Command::State(own) => command::state::run(&cli.global, own, console),
         Command::Catalog(own) => command::catalog::run(&cli.global, own, console),
         Command::Sandbox(own) => command::sandbox::run(&cli.global, own, console),
+        Command::Selftest(own) => command::selftest::run(own, console),
         Command::Version => command::version::run(console),
     }
 }

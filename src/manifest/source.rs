@@ -242,6 +242,7 @@ fn unreadable(shown: &Path, problem: &ReadProblem, by_default: bool) -> Diagnost
                 diagnostic.help("name the manifest with `-f FILE`, or a directory of manifests with `-f DIRECTORY`")
             } else {
                 diagnostic
+                    .help("check the path: a relative one starts at the working directory, or at that of `--chdir`")
             }
         }
         ReadProblem::NotUtf8 { .. } => {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// Which Tencent Cloud the account belongs to. It decides the endpoint and which request fields exist (FACTS 9).
+/// Which Tencent Cloud the account belongs to. It decides the endpoint and which request fields exist (API model).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Site {
@@ -76,7 +76,7 @@ impl RenewFlag {
 /// The prepaid time to buy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Charge {
-    /// Months: 1–12, 24, 36, 48, 60 (FACTS 11).
+    /// Months: 1–12, 24, 36, 48, 60 (API model).
     pub period: u32,
     /// What happens at its end.
     pub renew_flag: RenewFlag,
@@ -137,7 +137,7 @@ pub struct Volume {
 /// A command run once after creation. Site china only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InitCommand {
-    /// The script itself; base64 of it goes to the API, at most 64 KB (FACTS 11).
+    /// The script itself; base64 of it goes to the API, at most 64 KB (API model).
     pub content: String,
     /// Seconds, 1–86400.
     pub timeout: Option<u32>,

@@ -8,7 +8,7 @@ use crate::model::{Address, ClientToken, InstanceId, Life, ObservedInstance, Own
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// How far our clock and the service's may be apart before a signature is refused anyway (FACTS 1.2).
+/// How far our clock and the service's may be apart before a signature is refused anyway (the "Common Params" pages of the API).
 const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 
 /// A purchase whose instances are looked for.

@@ -178,9 +178,11 @@ impl Run<'_> {
                 };
             }
             if planned.plan.is_empty() {
+                // Protection is no call to the cloud, so no change of the plan; it is recorded all the same.
+                let changed = follow_protection(&mut prior.state, self.desired);
                 let mut account = Account::of_nothing(prior.state, prior.open);
                 let mut journal = prior.journal;
-                let save_error = match prior.journal_has_records {
+                let save_error = match prior.journal_has_records || changed {
                     true => save(self.context, &mut account.state, &account.open, &mut journal).err(),
                     false => None,
                 };
@@ -252,7 +254,9 @@ impl Run<'_> {
         let save_error = save(context, &mut account.state, &account.open, &mut journal).err();
         for item in &account.items {
             // An earlier round's word on an address is overtaken by a later one's.
-            self.items.remove(&(item.address.clone(), None));
+            if !item.status.is_departure() {
+                self.items.remove(&(item.address.clone(), None));
+            }
             self.items.insert((item.address.clone(), item.instance_id.clone()), item.clone());
         }
         (outcome, save_error)
@@ -263,8 +267,10 @@ impl Run<'_> {
         let account = outcome.account;
         let exit = match &outcome.signal {
             Some(signal) => ApplyExit::Interrupted(signal.clone()),
-            None if save_error.is_some() || account.fatal.is_some() => ApplyExit::Partial,
-            None => exit_of(&items, !account.open.is_empty()),
+            None => match exit_of(&items, !account.open.is_empty()) {
+                ApplyExit::Done if save_error.is_some() || account.fatal.is_some() => ApplyExit::Partial,
+                exit => exit,
+            },
         };
         ApplyReport { items, exit, open: account.open.len(), state: account.state, save_error }
     }
@@ -279,6 +285,18 @@ impl Run<'_> {
         }
         report
     }
+}
+
+/// What the manifest protects now is protected from now on. Returns whether that differs from before.
+fn follow_protection(state: &mut PriorState, desired: &DesiredState) -> bool {
+    let mut changed = false;
+    for (address, wanted) in &desired.instances {
+        if let Some(recorded) = state.instances.get_mut(address) {
+            changed |= recorded.protect != wanted.protect;
+            recorded.protect = wanted.protect;
+        }
+    }
+    changed
 }
 
 fn creates(planned: &Planned) -> BTreeSet<Address> {

@@ -33,12 +33,15 @@ pub struct Batch {
     pub create_timeout: Duration,
 }
 
+/// What the members of a batch share: the body without its name, the dependencies, the time-out.
+type GroupKey = (String, Arc<[DependencyRef]>, Duration);
+
 /// Cuts the fixed list of batches: addresses in order, whatever is missing or not.
 pub fn cut(desired: &DesiredState) -> Vec<Vec<&Address>> {
-    let mut groups: BTreeMap<(String, Arc<[DependencyRef]>, Duration), Vec<&Address>> = BTreeMap::new();
+    let mut groups: BTreeMap<GroupKey, Vec<&Address>> = BTreeMap::new();
     let mut cuts: Vec<Vec<&Address>> = Vec::new();
     // Neighbours of a block differ in the name alone, mostly; one comparison then saves making the key.
-    let mut last: Option<(&DesiredInstance, (String, Arc<[DependencyRef]>, Duration))> = None;
+    let mut last: Option<(&DesiredInstance, GroupKey)> = None;
     for (address, instance) in &desired.instances {
         if instance.spec.domain_name.is_some() || instance.spec.subdomain.is_some() {
             cuts.push(vec![address]);

@@ -157,7 +157,7 @@ impl<'a> Planner<'a> {
             match self.standing(recorded) {
                 Standing::Gone => drop(self.missing.insert(address, again(Reason::Gone(id.clone())))),
                 Standing::NotYetListed => {
-                    self.change(address, Action::Resume, Reason::NotYetListed, Some(id), instance)
+                    self.change(address, Action::Resume, Reason::NotYetListed, Some(id), instance);
                 }
                 Standing::NeverListed => {
                     self.change(address, Action::Resume, Reason::NotYetListed, Some(id), instance);

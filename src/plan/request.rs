@@ -29,7 +29,7 @@ pub fn create_body(spec: &InstanceSpec, count: usize) -> Value {
         None => {}
         Some(Login::KeyIds(ids)) => drop(body.insert("LoginConfiguration".into(), json!({"KeyIds": ids}))),
         Some(Login::Password(_)) => {
-            // With `NO` the service wants a password of the caller (FACTS 11).
+            // With `NO` the service wants a password of the caller (API model).
             let login = json!({"AutoGeneratePassword": "NO", "Password": SECRET_MARKER});
             drop(body.insert("LoginConfiguration".into(), login));
         }

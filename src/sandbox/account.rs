@@ -16,7 +16,7 @@ use std::time::Duration;
 /// The account's number.
 pub const ACCOUNT_ID: &str = "100000000001";
 
-/// So long an isolated instance is kept (FACTS 6).
+/// So long an isolated instance is kept (the refund rules of the product).
 pub const KEPT: Duration = Duration::from_secs(7 * 86_400);
 
 /// Under which calls of actions that do not exist are counted.

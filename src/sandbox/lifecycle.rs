@@ -8,7 +8,7 @@ use crate::cloud::limits::{INSTANCE_NAME_MAX, ISOLATE_BATCH_MAX, RENAME_BATCH_MA
 use crate::model::Timestamp;
 use std::time::Duration;
 
-/// So long a return brings back everything (FACTS 6).
+/// So long a return brings back everything (the refund rules of the product).
 const FULL_REFUND: Duration = Duration::from_secs(5 * 86_400);
 
 fn invalid_state(record: &Record) -> ApiError {

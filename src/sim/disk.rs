@@ -73,6 +73,9 @@ impl SimDisk {
                 inode.data[..inode.durable.len() + extra].to_vec()
             } else if chance.below(2) == 0 {
                 inode.durable.clone()
+            } else if inode.durable.starts_with(&inode.data) {
+                // Cut shorter, and not written over: either length, and nothing between is lost.
+                inode.data.clone()
             } else {
                 inode.data[..chance.below(inode.data.len() as u64 + 1) as usize].to_vec()
             };

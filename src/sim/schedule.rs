@@ -219,7 +219,7 @@ impl Writer {
 
 enum Ended {
     Died,
-    Over(Result<ApplyReport, OpsError>),
+    Over(Box<Result<ApplyReport, OpsError>>),
 }
 
 fn with_signal(context: &mut Context, world: &Arc<World>, after: Duration) {
@@ -250,7 +250,7 @@ fn run_apply(
     world.clock.run(async {
         match select(Death(Arc::clone(life)), Box::pin(work)).await {
             Either::Left(_) => Ended::Died,
-            Either::Right((result, _)) => Ended::Over(result),
+            Either::Right((result, _)) => Ended::Over(Box::new(result)),
         }
     })
 }
@@ -278,7 +278,8 @@ pub fn run_schedule(seed: u64, sabotage: Sabotage) -> Result<Passed, Failure> {
         about.faults,
     ));
     let mut story = Story { chance, about, world, passed: Passed::default() };
-    let result = story.tell(sabotage);
+    let crowd = story.about.settings.token_memory == TokenMemory::Forever && story.chance.percent(12);
+    let result = if crowd { story.crowd(sabotage) } else { story.tell(sabotage) };
     let passed = story.passed;
     match result {
         Ok(()) => Ok(passed),
@@ -309,6 +310,39 @@ impl Story {
         self.good_applies(&writer, &desired)
     }
 
+    /// Several writers that share nothing apply one commit at once. While the service remembers the token and no member is
+    /// gone, they buy one set.
+    fn crowd(&mut self, sabotage: Sabotage) -> Result<(), String> {
+        let desired = fleet(&mut self.chance, &self.about);
+        self.world.set_faults(NetworkFaults { launch_failed: 0, sold_out: 0, ..self.about.faults });
+        let most = if self.chance.percent(10) { 19 } else { 4 };
+        let size = 2 + self.chance.below(most);
+        let writers: Vec<Writer> = (0..size).map(|number| Writer::new(sabotage, number)).collect();
+        self.world.log(format!("{size} writers apply {} instances at once", desired.instances.len()));
+        let life = Life::new(None);
+        let contexts: Vec<(Context, Duration)> = writers
+            .iter()
+            .map(|writer| {
+                let late = Duration::from_millis(self.chance.below(8) * self.chance.below(4000));
+                (writer.context(&self.world, &life, &desired, self.chance.next_u64()), late)
+            })
+            .collect();
+        let desired_here = &desired;
+        let all = contexts.iter().map(|(context, late)| async move {
+            context.clock.sleep(*late).await;
+            apply(context, desired_here, ApplyOptions::default(), &|_| Consent::Given).await
+        });
+        if self.world.clock.run(futures_util::future::join_all(all)).is_none() {
+            return Err("a writer waits for what never comes".into());
+        }
+        self.no_violations()?;
+        self.world.set_faults(NetworkFaults::default());
+        for writer in &writers {
+            self.good_applies(writer, &desired)?;
+        }
+        Ok(())
+    }
+
     /// One apply in bad weather, that may die, be stopped, or find its disk full.
     fn bad_apply(&mut self, writer: &Writer, desired: &DesiredState, number: u64) -> Result<(), String> {
         let dies = self.chance.percent(70).then(|| self.chance.below(60));
@@ -321,13 +355,15 @@ impl Story {
         if self.chance.percent(15) {
             with_signal(&mut context, &self.world, Duration::from_millis(self.chance.below(20_000)));
         }
-        self.world.log(format!("apply {number} begins, dies at {dies:?}"));
+        self.world.log(format!("apply {number} begins, dies at {dies:?}; on disk:\n{}", writer.disk.dump()));
         let ended = run_apply(&self.world, &context, &life, desired, ApplyOptions::default());
         self.world.log(match &ended {
             None => "apply hangs".to_owned(),
             Some(Ended::Died) => "apply died".to_owned(),
-            Some(Ended::Over(Ok(report))) => format!("apply ended: {:?}", report.exit),
-            Some(Ended::Over(Err(error))) => format!("apply refused: {error}"),
+            Some(Ended::Over(result)) => match result.as_ref() {
+                Ok(report) => format!("apply ended: {:?}", report.exit),
+                Err(error) => format!("apply refused: {error}"),
+            },
         });
         if ended.is_none() {
             return Err("the apply waits for what never comes".into());
@@ -383,20 +419,23 @@ impl Story {
             self.world.log(format!("good apply {number} begins; on disk:\n{}", writer.disk.dump()));
             let ended = run_apply(&self.world, &context, &life, desired, options);
             self.no_violations()?;
-            match ended {
+            let result = match ended {
                 None => return Err("the apply waits for what never comes".into()),
                 Some(Ended::Died) => return Err("an apply died that nobody killed".into()),
-                Some(Ended::Over(Ok(report))) if report.exit == ApplyExit::Done => {
+                Some(Ended::Over(result)) => *result,
+            };
+            match result {
+                Ok(report) if report.exit == ApplyExit::Done => {
                     return self.all_is_well(&report, desired);
                 }
-                Some(Ended::Over(Ok(report))) => {
+                Ok(report) => {
                     last = format!("{:?}", report.exit);
                     for item in report.items.iter().filter(|item| !item.status.is_done()) {
                         self.world.log(format!("  {} {:?} {:?}", item.address, item.status, item.detail));
                         last = format!("{last}; {} {:?} {:?}", item.address, item.status, item.detail);
                     }
                 }
-                Some(Ended::Over(Err(OpsError::Blocked(blocked)))) => {
+                Err(OpsError::Blocked(blocked)) => {
                     last = format!("blocked: {blocked:?}");
                     self.world.log(last.clone());
                     // It stopped and asked. A person who looks, and sees that what was never listed is not there, says so.
@@ -409,7 +448,26 @@ impl Story {
                     }
                     return self.nothing_silently_wrong(desired);
                 }
-                Some(Ended::Over(Err(error))) => return Err(format!("an apply in good weather fails: {error}")),
+                Err(OpsError::Diagnostics(found)) => {
+                    // Returned half way, then wanted again: it says so, and a person takes it out, applies, and puts it back.
+                    let isolated: Vec<String> = found
+                        .sorted()
+                        .into_iter()
+                        .filter(|d| d.code == "isolated")
+                        .filter_map(|d| d.summary.split('`').nth(1).map(str::to_owned))
+                        .collect();
+                    if isolated.is_empty() {
+                        return Err("a plan in good weather has errors".into());
+                    }
+                    let mut without = desired.clone();
+                    without.instances.retain(|address, _| !isolated.contains(&address.to_string()));
+                    self.world.log(format!("a person takes out {isolated:?}"));
+                    let ended = run_apply(&self.world, &context, &life, &without, options);
+                    if !matches!(ended, Some(Ended::Over(result)) if result.is_ok()) {
+                        return Err(format!("taking out {isolated:?} fails"));
+                    }
+                }
+                Err(error) => return Err(format!("an apply in good weather fails: {error}")),
             }
         }
         if !self.about.promised || self.about.ownership == Ownership::Name {

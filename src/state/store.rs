@@ -24,7 +24,7 @@ pub enum StateError {
         source: io::Error,
     },
     /// The file is not a state.
-    #[error("{} is damaged", path.display())]
+    #[error("{} {}", path.display(), match source { DecodeError::Newer(_) => "was written by a newer version", DecodeError::Damaged { .. } => "is damaged" })]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -70,7 +70,10 @@ impl StateError {
                 format!("use the version of lhprov that wrote {}, or a later one", path.display())
             }
             Self::Damaged { path, .. } => {
-                format!("nothing was changed. Restore the file from version control or from {}.backup", path.display())
+                format!(
+                    "nothing was changed. Restore the file from version control, or from {}.backup if there is one",
+                    path.display()
+                )
             }
             Self::Foreign { .. } => "name the right state with --state, or change the manifest back".into(),
             Self::Journal { path, .. } => format!(

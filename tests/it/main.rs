@@ -1,6 +1,8 @@
 //! The command as a user runs it: the built binary, in a folder of its own, with an environment of its own.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "tests tell what they did and what they skipped")]
 
 mod apply;
+mod bad_input;
 mod credentials;
 mod files;
 mod output;

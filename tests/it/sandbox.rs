@@ -1,29 +1,9 @@
 //! The simulated cloud from the command line: in process and served.
 
-use crate::support::{Place, SMALL, examples};
+use crate::support::{Place, SMALL};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
-
-#[test]
-fn every_example_is_applied_and_then_found_equal() {
-    let place = Place::empty();
-    for entry in std::fs::read_dir(examples()).expect("examples") {
-        let path = entry.expect("an entry").path();
-        let file = path.to_str().expect("UTF-8");
-        let name = path.file_stem().and_then(|name| name.to_str()).expect("a name");
-        let sandbox = format!("--sandbox=sandbox-{name}");
-        let run = |command: &str, more: &[&str]| {
-            place.run(&[&[command, "-f", file, &sandbox, "--boot", "100ms"][..], more].concat())
-        };
-        let said = run("plan", &["--detailed-exitcode"]).expect(2);
-        assert!(said.out.contains(" (sandbox)\n"), "{said:#?}");
-        run("apply", &["--yes"]).expect(0);
-        run("plan", &["--detailed-exitcode"]).expect(0);
-        let said = run("apply", &[]).expect(0);
-        assert!(said.out.starts_with("No changes. ") && said.out.ends_with(" (sandbox)\n"), "{said:#?}");
-    }
-}
 
 #[test]
 fn a_lost_answer_is_settled_by_the_next_run() {
@@ -35,6 +15,25 @@ fn a_lost_answer_is_settled_by_the_next_run() {
     assert_eq!(status["instances"]["RUNNING"], 3, "{status:#}");
     let said = place.run(&["destroy", "--sandbox", "-y"]).expect(0);
     assert!(said.out.ends_with("Destroyed: 3 isolated. (sandbox)\n"), "{said:#?}");
+}
+
+#[test]
+fn protection_follows_the_manifest_and_outlives_its_block() {
+    let protected = |yes: bool| SMALL.replace("db: {}", &format!("db: {{ protect: {yes} }}"));
+    let without = SMALL.replace("  db: {}\n", "").replace(", depends_on: [db]", "");
+    let place = Place::with(SMALL);
+    let apply = |code| place.run(&["apply", "--sandbox", "--boot", "0s", "--yes"]).expect(code);
+    apply(0);
+    // With nothing else to do.
+    place.write("lighthouse.yaml", &protected(true));
+    assert!(apply(0).out.starts_with("No changes. "));
+    place.write("lighthouse.yaml", &without);
+    assert!(apply(7).err.contains("`db`"));
+    // The way out that the refusal names.
+    place.write("lighthouse.yaml", &protected(false));
+    assert!(apply(0).out.starts_with("No changes. "));
+    place.write("lighthouse.yaml", &without);
+    assert!(apply(0).out.ends_with("Applied: 1 isolated. (sandbox)\n"));
 }
 
 #[test]

@@ -47,7 +47,9 @@ impl Machine {
                 (address.clone(), Some(id.clone()))
             }
             Some(id) => {
-                self.items.remove(&(address.clone(), None));
+                if !status.is_departure() {
+                    self.items.remove(&(address.clone(), None));
+                }
                 (address.clone(), Some(id.clone()))
             }
             None => (address.clone(), None),

@@ -253,8 +253,15 @@ impl Machine {
             Ok(listed) => {
                 let unclaimed = self.unclaimed(listed);
                 let by_batch = index_by_batch(&unclaimed);
+                // What one purchase took is no candidate of the next.
+                let mut taken: BTreeSet<InstanceId> = BTreeSet::new();
                 for id in looking {
-                    self.decide(now, id, &unclaimed, &by_batch);
+                    self.decide(now, id, &unclaimed, &by_batch, &taken);
+                    if self.purchases[id].phase == Phase::Settled {
+                        let members = self.purchases[id].intent.members.iter();
+                        let stand = members.filter_map(|member| self.state.instances.get(&member.address));
+                        taken.extend(stand.map(|recorded| recorded.instance_id.clone()));
+                    }
                 }
             }
         }
@@ -287,6 +294,7 @@ impl Machine {
         id: PurchaseId,
         unclaimed: &[ObservedInstance],
         by_batch: &BTreeMap<&str, Vec<&ObservedInstance>>,
+        taken: &BTreeSet<InstanceId>,
     ) {
         let since = match self.setup.ownership {
             // What was there before the first attempt, or before this run, is not this purchase's. What was found again
@@ -300,7 +308,9 @@ impl Machine {
                 let candidates = by_batch.get(sought.token.short()).map(Vec::as_slice).unwrap_or_default();
                 ownership::find(&sought, candidates.iter().copied())
             }
-            Ownership::Name => ownership::find(&sought, unclaimed),
+            Ownership::Name => {
+                ownership::find(&sought, unclaimed.iter().filter(|instance| !taken.contains(&instance.id)))
+            }
         };
         match finding {
             Finding::Complete(matches) => {

@@ -162,7 +162,7 @@ impl Machine {
             .filter_map(|entry| entry.answer.as_ref())
             .flat_map(|answer| answer.ids.iter());
         let waited = self.waits.iter().filter(|(_, wait)| wait.wants_poll()).map(|(id, _)| id);
-        let returned = self.writes.iter().flat_map(|write| write.polled());
+        let returned = self.writes.iter().flat_map(super::write::Write::polled);
         let mut ids: Vec<InstanceId> = answered.chain(waited).chain(returned).cloned().collect();
         ids.sort();
         ids.dedup();

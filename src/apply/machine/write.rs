@@ -297,9 +297,12 @@ impl Machine {
             if !targets.iter().all(|(_, instance)| asked.contains(instance)) {
                 continue;
             }
-            let (gone, left): (Vec<_>, Vec<_>) = targets.clone().into_iter().partition(|(_, instance)| {
-                found.get(instance).is_none_or(|i| matches!(i.attributes.life(), Life::Isolated | Life::Ending))
-            });
+            let (gone, left): (Vec<_>, Vec<_>) =
+                targets.clone().into_iter().partition(|(address, instance)| match found.get(instance) {
+                    Some(i) => matches!(i.attributes.life(), Life::Isolated | Life::Ending),
+                    // Rule 6: what was never listed is not gone.
+                    None => self.was_listed(address, instance),
+                });
             for (address, instance) in gone {
                 self.has_returned(&address, &instance);
             }
@@ -310,6 +313,11 @@ impl Machine {
             self.writes[id].kind = Kind::Isolate { targets: left.clone() };
             self.go_on_returning(now, id, &left, found);
         }
+    }
+
+    fn was_listed(&self, address: &Address, instance: &InstanceId) -> bool {
+        let recorded = self.state.instances.get(address).filter(|recorded| recorded.instance_id == *instance);
+        recorded.is_none_or(|recorded| recorded.seen)
     }
 
     fn keep(&mut self, id: WriteId, left: &[(Address, InstanceId)], detail: &str, request_id: Option<String>) {
@@ -358,7 +366,7 @@ impl Machine {
                 let wait = self.backoff(self.writes[id].tries);
                 self.writes[id].phase = WritePhase::Due(now.plus(wait));
                 self.want_write_turns(now);
-            } else if instances.iter().all(|instance| instance.attributes.life() == Life::Failed) {
+            } else if !instances.is_empty() && instances.iter().all(|i| i.attributes.life() == Life::Failed) {
                 // Whether a failed launch can be returned is undocumented. Where it cannot, nothing is left to do.
                 self.keep(id, left, &detail, request_id);
             } else {
