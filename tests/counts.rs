@@ -21,7 +21,7 @@ use lhprov::state::{Disk, Store};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 const REGION: &str = "ap-guangzhou";
@@ -192,16 +192,26 @@ instances:
     }
 }
 
+/// A fleet of each size, bought, and what it cost. Made once for all tests.
+fn bought(number: usize) -> &'static (World, Cost) {
+    static ALL: [OnceLock<(World, Cost)>; SIZES.len()] = [const { OnceLock::new() }; SIZES.len()];
+    let place = SIZES.iter().position(|size| *size == number).expect("one of the sizes");
+    ALL[place].get_or_init(|| {
+        let world = World::equal(number, &[]);
+        let (_, cost) = world.apply();
+        (world, cost)
+    })
+}
+
 fn in_parts_of(size: usize, number: usize) -> u64 {
     number.div_ceil(size) as u64
 }
 
 #[test]
 fn buying_costs_calls_and_syncs_by_the_batch() {
-    let mut before: Option<Cost> = None;
+    let mut before: Option<&Cost> = None;
     for number in SIZES {
-        let world = World::equal(number, &[]);
-        let (_, cost) = world.apply();
+        let (_, cost) = bought(number);
         println!("{number}: {cost:?}");
         let batches = in_parts_of(30, number);
         assert_eq!(cost.calls("CreateInstances"), batches);
@@ -218,7 +228,7 @@ fn buying_costs_calls_and_syncs_by_the_batch() {
         assert!(cost.disk("append") <= 1 + 2 * batches, "{number}: {cost:?}");
         assert!(cost.disk("sync") <= 1 + 2 * batches + 2, "{number}: {cost:?}");
         assert!(cost.disk("write") <= 2 && cost.disk("sync folder") <= 4, "{number}: {cost:?}");
-        if let Some(before) = &before {
+        if let Some(before) = before {
             // Ten times the fleet, ten times the bytes; numbers with a digit more cost their digit.
             let growth = cost.bytes as f64 / before.bytes as f64;
             assert!((8.0..10.5).contains(&growth), "{number}: {growth}");
@@ -242,8 +252,7 @@ fn names_of_their_own_cost_one_call_each() {
 #[test]
 fn an_apply_of_what_is_there_asks_for_each_hundred_once() {
     for number in SIZES {
-        let world = World::equal(number, &[]);
-        world.apply();
+        let (world, _) = bought(number);
         let expected = BTreeMap::from([
             ("DescribeInstances".to_owned(), in_parts_of(100, number)),
             ("GetCallerIdentity".to_owned(), 1),
@@ -265,11 +274,15 @@ fn an_apply_of_what_is_there_asks_for_each_hundred_once() {
 fn going_on_after_a_crash_costs_no_more_calls_than_buying() {
     for number in SIZES {
         let batches = in_parts_of(30, number);
-        let (_, buying) = World::equal(number, &[]).apply();
+        let (_, buying) = bought(number);
         // Carried out, with the answers still on their way; or never carried out.
         let late = format!("delay=4m:CreateInstances:n={batches}");
         let lost = format!("lost-before:CreateInstances:n={batches}");
         for (faults, creates) in [(&[late.as_str()][..], 0), (&[late.as_str(), lost.as_str()], batches)] {
+            // What both show at 3000 the first shows for less.
+            if number == 3000 && creates > 0 {
+                continue;
+            }
             let world = World::equal(number, faults);
             world.die_in_flight(batches);
             let (_, cost) = world.apply();
@@ -288,7 +301,7 @@ fn going_on_after_a_crash_costs_no_more_calls_than_buying() {
 
 #[test]
 fn three_hundred_run_a_tick_after_the_service_permits() {
-    let (_, cost) = World::equal(300, &[]).apply();
+    let (_, cost) = bought(300);
     // Nine intervals between ten purchases, and the last one's boot.
     let floor = BETWEEN_PURCHASES * 9 + BOOT;
     // The plan and the look are before the first purchase; the boot of the last begins when it arrives, so its way back

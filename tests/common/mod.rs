@@ -2,7 +2,7 @@
 //! the test.
 
 // Each test uses its part.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::print_stderr)]
 
 use lhprov::model::Timestamp;
 use lhprov::sandbox::call::Call;
