@@ -1,276 +1,118 @@
-//! The real command against a served sandbox in bad weather, killed at any moment, until it comes to its end by itself.
+//! Manifests as files: every rule has a fixture with its whole message beside it.
 //!
-//! `LHPROV_KILLS=1000` asks for more kills, `LHPROV_SEED=7` for other moments. Where a round fails, its folder with the
-//! logs stays, and the seed is told.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "tests tell what they did and what they skipped")]
+//! `UPDATE_SNAPSHOTS=1 cargo test --test manifest` rewrites the messages; read the difference before committing it.
 
-mod common;
+use lhprov::desired::{self, DesiredState};
+use lhprov::diag::Diagnostics;
+use lhprov::manifest::Sources;
+use lhprov::report::human::diagnostic;
+use std::path::{Path, PathBuf};
 
-use common::{Folder, Owned, Sandbox, recorded, recorded_names};
-use lhprov::sim::chance::Chance;
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
-
-/// Kills in all, unless `LHPROV_KILLS` says otherwise.
-const KILLS: u64 = 100;
-
-/// Rounds at the same time. Most of a round is waiting.
-const AT_ONCE: u64 = 4;
-
-/// Applies after which a round counts as one that never comes to its end.
-const APPLIES_MAX: u64 = 60;
-
-/// No apply of a round takes longer.
-const APPLY_MAX: Duration = Duration::from_secs(60);
-
-fn number(variable: &str, default: u64) -> u64 {
-    std::env::var(variable).ok().map_or(default, |text| text.parse().expect("a number"))
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/manifests")
 }
 
-/// Three blocks, one of which waits for another, eight to twelve instances with names of their own.
-fn manifest(chance: &mut Chance) -> (String, usize) {
-    let (db, web) = (1 + chance.below(2), 2 + chance.below(3));
-    let job = 5 + chance.below(2);
-    let own = chance.percent(75);
-    let name = |block: &str| if own { format!("instance_name: \"{block}-${{count.index}}\", ") } else { String::new() };
-    let text = format!(
-        "version: 1
-stack: killed
-region: ap-guangzhou
-defaults: {{ bundle_id: bundle_rs_nmc_lin_med2_01, blueprint_id: lhbp-f1lkcd41, charge: {{ period: 1 }} }}
-instances:
-  db: {{ {db_name}count: {db} }}
-  web: {{ {web_name}count: {web}, depends_on: [db] }}
-  job: {{ {job_name}count: {job}, bundle_id: bundle_rs_nmc_lin_med4_01 }}
-",
-        db_name = name("db"),
-        web_name = name("web"),
-        job_name = name("job"),
-    );
-    (text, (db + web + job) as usize)
-}
-
-/// The weather and the service of a round.
-fn weather(chance: &mut Chance) -> Vec<String> {
-    let mut flags = vec![
-        format!("--boot={}ms", chance.pick(&[200, 500, 900])),
-        format!("--latency={}ms", chance.pick(&[0, 5, 40])),
-        format!("--batch-names={}", chance.pick(&["same", "suffix", "dash"])),
-        format!("--rename-while-pending={}", chance.percent(50)),
-        format!("--visibility-delay={}ms", chance.pick(&[0, 0, 300])),
-        format!("--check-order={}", chance.pick(&["token-first", "quota-first"])),
-        format!("--mismatch={}", chance.pick(&["replay", "error"])),
-        format!("--seed={}", chance.below(1_000_000)),
-    ];
-    for fault in [
-        "lost-after:CreateInstances:0.3",
-        "lost-before:CreateInstances:0.1",
-        "internal-after:CreateInstances:0.15",
-        "cut=40:CreateInstances:0.1",
-        "status-after:CreateInstances:0.1",
-        "delay=300ms:CreateInstances:0.3",
-        "throttle:*:0.05",
-        "lost-after:DescribeInstances:0.05",
-        "lost-after:ModifyInstancesAttribute:0.2",
-        "internal-before:ModifyInstancesAttribute:0.1",
-    ] {
-        if chance.percent(70) {
-            flags.push(format!("--fault={fault}"));
-        }
+fn environment(name: &str) -> Option<String> {
+    match name {
+        "DB_PASSWORD" => Some("Long-enough-1".to_owned()),
+        "WEAK_PASSWORD" => Some("weak".to_owned()),
+        _ => None,
     }
-    flags
 }
 
-/// When the next kill comes: any moment, the first ones more often.
-fn moment(chance: &mut Chance) -> Duration {
-    let limit = chance.pick(&[150, 400, 800, 1500]);
-    Duration::from_millis(chance.below(limit))
+/// Loads one path; the messages are as a user without colours sees them.
+fn load(folder: &Path, path: &str) -> (Option<DesiredState>, String) {
+    let (desired, sources, diagnostics) = desired::load(folder, &[PathBuf::from(path)], &environment);
+    let messages = diagnostic::render(&diagnostics, &sources, false);
+    assert_eq!(desired.is_none(), diagnostics.has_errors(), "{path}: {messages}");
+    (desired, messages)
 }
 
-/// One fleet, applied and killed until an apply comes to its end. Gives the kills.
-fn round(seed: u64) -> u64 {
-    let mut chance = Chance::new(seed);
-    let folder = Folder::new();
-    let (text, wanted) = manifest(&mut chance);
-    folder.write("lighthouse.yaml", &text);
-    let flags = weather(&mut chance);
-    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-    folder.write("round.txt", &format!("seed {seed}\n{flags:#?}\n"));
-    let mut sandbox = Sandbox::serve(&folder, &flags);
-    let state = folder.path().join("state/killed.json");
-    let mut kills = 0;
-    let mut done = false;
-    for number in 0..APPLIES_MAX {
-        let mut apply = Owned::start(sandbox.tell(&mut folder.command(&["apply", "--yes"], "apply.log")));
-        // Towards the end of a long round nobody kills any more, so that it ends.
-        let limit = if number < APPLIES_MAX - 8 { moment(&mut chance) } else { APPLY_MAX };
-        match apply.code_within(limit) {
-            None => {
-                assert!(limit < APPLY_MAX, "seed {seed}: the apply does not come to its end");
-                apply.kill().expect("killed");
-                apply.wait().expect("it ends");
-                kills += 1;
-            }
-            Some(0) => {
-                done = true;
-                break;
-            }
-            // Something is open still, or a read failed five times.
-            Some(1 | 6) => {}
-            Some(code) => panic!("seed {seed}: exit {code}\n{}", folder.read("apply.log")),
-        }
-        if chance.percent(5) {
-            // The service dies as well, now and then.
-            sandbox = sandbox.serve_again(&folder, &flags);
-        }
+fn names_in(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = entries.collect();
+    names.sort();
+    names
+}
+
+/// Compares with the file, or writes it; a difference is collected, so that one run shows all.
+fn compare(file: &Path, text: &str, differences: &mut Vec<String>) {
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        std::fs::write(file, text).unwrap();
+        return;
     }
-    let log = folder.read("apply.log");
-    assert!(done, "seed {seed}: never done\n{log}");
-    assert!(!log.contains("panicked"), "seed {seed}\n{log}");
-    let sandbox = sandbox.serve_again(&folder, &[]);
-    let bought = sandbox.instances("ap-guangzhou");
-    assert_eq!(bought.len(), wanted, "seed {seed}: {bought:#?}\n{log}");
-    let recorded = recorded(&state);
-    let ids: BTreeSet<&String> = recorded.values().collect();
-    assert_eq!(recorded.len(), wanted, "seed {seed}");
-    assert_eq!(ids, bought.keys().collect(), "seed {seed}");
-    for (id, name) in recorded_names(&state) {
-        assert_eq!(bought[&id], (name, "RUNNING".to_owned()), "seed {seed}: {id}");
+    let expected = std::fs::read_to_string(file).unwrap_or_default();
+    if expected != text {
+        differences.push(format!("{}\n--- expected\n{expected}\n--- found\n{text}", file.display()));
     }
-    assert!(!state.with_extension("journal").exists(), "seed {seed}: the journal is left");
-    let mut plan = Owned::start(sandbox.tell(&mut folder.command(&["plan", "--detailed-exitcode"], "plan.log")));
-    assert_eq!(plan.code_within(APPLY_MAX), Some(0), "seed {seed}\n{}", folder.read("plan.log"));
-    kills
 }
 
 #[test]
-fn killed_at_any_moment_it_buys_what_is_wanted_once() {
-    let (wanted, first) = (number("LHPROV_KILLS", KILLS), number("LHPROV_SEED", 1));
-    let (kills, rounds) = (AtomicU64::new(0), AtomicU64::new(0));
-    let began = Instant::now();
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            scope.spawn(|| {
-                while kills.load(Ordering::Relaxed) < wanted {
-                    let seed = first + rounds.fetch_add(1, Ordering::Relaxed);
-                    kills.fetch_add(round(seed), Ordering::Relaxed);
-                }
-            });
-        }
-    });
-    let (kills, rounds) = (kills.into_inner(), rounds.into_inner());
-    println!("{kills} kills in {rounds} rounds from seed {first}, {:.1?}", began.elapsed());
-    assert!(kills >= wanted);
+fn every_rule_says_what_is_wrong_and_where() {
+    let folder = fixtures().join("invalid");
+    let mut differences = Vec::new();
+    for name in names_in(&folder).into_iter().filter(|name| !name.ends_with(".stderr")) {
+        let (desired, messages) = load(&folder, &name);
+        assert!(desired.is_none(), "{name} is accepted");
+        assert!(!messages.contains('\u{1b}'), "{name}: escape sequences without colour");
+        assert!(!messages.contains("unter2"), "{name}: a password is shown:\n{messages}");
+        let stem = name.strip_suffix(".yaml").unwrap_or(&name);
+        compare(&folder.join(format!("{stem}.stderr")), &messages, &mut differences);
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n\n"));
 }
 
-#[cfg(unix)]
-mod signals {
-    use super::*;
-
-    /// From the first signal to the end.
-    const LIMIT: Duration = Duration::from_secs(6);
-
-    const THREE: &str = "version: 1
-stack: killed
-region: ap-guangzhou
-defaults: { bundle_id: bundle_rs_nmc_lin_med2_01, blueprint_id: lhbp-f1lkcd41, charge: { period: 1 } }
-instances:
-  db: {}
-  web: { count: 2, depends_on: [db] }
-";
-
-    fn place() -> Folder {
-        let folder = Folder::new();
-        folder.write("lighthouse.yaml", THREE);
-        folder
+#[test]
+fn valid_manifests_expand_to_what_stands_beside_them() {
+    let folder = fixtures().join("valid");
+    let mut differences = Vec::new();
+    for name in
+        names_in(&folder).into_iter().filter(|name| name.ends_with(".yaml") && !name.ends_with(".expanded.yaml"))
+    {
+        let (desired, messages) = load(&folder, &name);
+        let desired = desired.unwrap_or_else(|| panic!("{name}: {messages}"));
+        let text = desired::render(&desired);
+        let again: serde_yaml::Value = serde_yaml::from_str(&text).expect("valid YAML");
+        assert_eq!(again["instances"].as_mapping().map(serde_yaml::Mapping::len), Some(desired.instances.len()));
+        compare(&folder.join(name.replace(".yaml", ".expanded.yaml")), &text, &mut differences);
     }
+    assert!(differences.is_empty(), "{}", differences.join("\n\n"));
+}
 
-    /// Signals an apply and gives its code and the time from the first signal to its end.
-    fn signalled(apply: &mut Owned, names: &[&str]) -> (Option<i32>, Duration) {
-        let began = Instant::now();
-        for (number, name) in names.iter().enumerate() {
-            if number > 0 {
-                std::thread::sleep(Duration::from_millis(300));
-            }
-            apply.signal(name);
-        }
-        let code = apply.code_within(LIMIT);
-        (code, began.elapsed())
+#[test]
+fn examples_are_valid() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for name in names_in(&folder.join("examples")) {
+        let (desired, messages) = load(folder, &format!("examples/{name}"));
+        assert!(desired.is_some_and(|desired| !desired.instances.is_empty()), "{name}: {messages}");
     }
+}
 
-    /// The account has three instances and the state the same ones, after at most one more apply.
-    fn settles(folder: &Folder, sandbox: &Sandbox) {
-        let mut apply = Owned::start(sandbox.tell(&mut folder.command(&["apply", "--yes"], "apply.log")));
-        assert_eq!(apply.code_within(APPLY_MAX), Some(0), "{}", folder.read("apply.log"));
-        let bought = sandbox.instances("ap-guangzhou");
-        let recorded = recorded(&folder.path().join("state/killed.json"));
-        assert_eq!(bought.len(), 3, "{bought:#?}");
-        assert_eq!(recorded.values().collect::<BTreeSet<_>>(), bought.keys().collect());
-        assert!(!folder.path().join("state/killed.journal").exists());
+/// 10,000 blocks, 4 MB: a bound on work, far above what it takes, so that only a change of order fails it. The time is
+/// printed; in release it is to stay well under a quarter of a second.
+#[test]
+#[expect(clippy::print_stdout, reason = "a measurement, shown with --nocapture")]
+fn ten_thousand_blocks_take_no_time() {
+    let mut text = String::from("version: 1\nstack: big\nregion: ap-guangzhou\ninstances:\n");
+    for block in 0..10_000 {
+        text.push_str(&format!(
+            "  server-{block:05}:\n    bundle_id: bundle_rs_nmc_lin_med2_01\n    blueprint_id: lhbp-f1lkcd41\n    charge:\n      \
+             period: 12\n      renew_flag: NOTIFY_AND_MANUAL_RENEW\n    instance_name: server-{block:05}-of-the-fleet\n    zones:\n      \
+             - ap-guangzhou-3\n      - ap-guangzhou-6\n    depends_on: [server-{:05}]\n    tags:\n      tier: front\n      \
+             owner: platform\n    login:\n      key_ids: [lhkp-abc123]\n    protect: true\n",
+            block + 1
+        ));
     }
-
-    #[test]
-    fn a_call_in_flight_gets_five_seconds_and_no_more() {
-        std::thread::scope(|scope| {
-            for (names, code, at_most) in [
-                (&["TERM"][..], 143, LIMIT),
-                (&["INT"], 130, LIMIT),
-                (&["HUP"], 129, LIMIT),
-                (&["INT", "INT"], 130, Duration::from_secs(2)),
-                (&["TERM", "INT"], 143, Duration::from_secs(2)),
-            ] {
-                scope.spawn(move || {
-                    let folder = place();
-                    // The purchase is made, and its answer takes longer than anybody waits.
-                    let sandbox = Sandbox::serve(&folder, &["--boot=100ms", "--fault=delay=40s:CreateInstances:at=1"]);
-                    let mut apply = Owned::start(sandbox.tell(&mut folder.command(&["apply", "--yes"], "apply.log")));
-                    let until = Instant::now() + Duration::from_secs(30);
-                    while sandbox.counts("CreateInstances").0 == 0 && Instant::now() < until {
-                        std::thread::sleep(Duration::from_millis(20));
-                    }
-                    let (ended, after) = signalled(&mut apply, names);
-                    let log = folder.read("apply.log");
-                    assert_eq!(ended, Some(code), "{names:?}\n{log}");
-                    assert!(after <= at_most, "{names:?}: {after:?}");
-                    assert!(log.contains("run `lhprov apply --yes` again"), "{names:?}\n{log}");
-                    // Saved, though nothing is certain yet; what is open is in the journal.
-                    assert!(recorded(&folder.path().join("state/killed.json")).is_empty());
-                    assert!(folder.read("state/killed.journal").contains("\"attempt\""), "{names:?}");
-                    settles(&folder, &sandbox);
-                });
-            }
-        });
-    }
-
-    #[test]
-    fn at_any_moment_a_signal_ends_it_and_the_next_apply_settles() {
-        let first = number("LHPROV_SEED", 1);
-        std::thread::scope(|scope| {
-            for seed in first..first + 4 {
-                scope.spawn(move || {
-                    let mut chance = Chance::new(seed);
-                    for _ in 0..3 {
-                        let folder = place();
-                        let sandbox = Sandbox::serve(
-                            &folder,
-                            &["--boot=500ms", "--latency=30ms", "--fault=lost-after:CreateInstances:0.3"],
-                        );
-                        let (name, code) = chance.pick(&[("TERM", 143), ("INT", 130), ("HUP", 129)]);
-                        let mut apply =
-                            Owned::start(sandbox.tell(&mut folder.command(&["apply", "--yes"], "apply.log")));
-                        let ended = apply.code_within(Duration::from_millis(chance.below(1000)));
-                        let log = || folder.read("apply.log");
-                        if ended.is_none() {
-                            let (ended, after) = signalled(&mut apply, &[name]);
-                            // It may have come to its end a moment before.
-                            assert!(ended == Some(code) || ended == Some(0), "seed {seed}: {ended:?}\n{}", log());
-                            assert!(after <= LIMIT, "seed {seed}: {after:?}");
-                        }
-                        settles(&folder, &sandbox);
-                    }
-                });
-            }
-        });
-    }
+    text.push_str("  server-10000: { bundle_id: b, blueprint_id: c, charge: { period: 1 } }\n");
+    let begun = std::time::Instant::now();
+    let mut sources = Sources::from_texts([("big.yaml", text.clone())]);
+    let mut diagnostics = Diagnostics::default();
+    let manifest = lhprov::manifest::load(&mut sources, true, &mut diagnostics).unwrap();
+    let parsed = begun.elapsed();
+    let (desired, _, diagnostics) =
+        desired::load_sources(Sources::from_texts([("big.yaml", text.clone())]), &environment);
+    println!("{} bytes: parsed and decoded in {parsed:?}, all in {:?}", text.len(), begun.elapsed() - parsed);
+    assert!(diagnostics.is_empty() && manifest.instances.len() == 10_001);
+    assert_eq!(desired.unwrap().instances.len(), 10_001);
+    assert!(begun.elapsed().as_secs() < 30);
 }
