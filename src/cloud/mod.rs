@@ -14,7 +14,6 @@ pub mod endpoint;
 pub mod redact;
 pub mod sign;
 
-pub mod jitter;
 pub mod limiter;
 pub mod queue;
 pub mod retry;

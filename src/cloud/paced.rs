@@ -4,14 +4,13 @@
 //! Dropping a future at any point is safe: a waiter gives its place to the next, and nothing is held across a wait.
 
 use super::error::{CloudError, ErrorClass};
-use super::jitter::SplitMix64;
 use super::limiter::Pacer;
 use super::limits::rate_per_second;
 use super::port::{CloudRead, CloudWrite, Prepared, ReadAction, Reply, Service, Transport, WriteAction};
 use super::queue::Queue;
 use super::retry::{Decision, RetryPolicy, decide};
 use crate::clock::{BoxFuture, Clock};
-use crate::model::Timestamp;
+use crate::model::{SplitMix64, Timestamp};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -6,6 +6,7 @@ pub mod digest;
 pub mod id;
 pub mod instance;
 pub mod money;
+pub mod random;
 pub mod secret;
 pub mod time;
 
@@ -13,5 +14,6 @@ pub use address::{Address, Key};
 pub use attributes::{Attributes, Life, ObservedInstance};
 pub use id::{ClientToken, InstanceId, Lineage, RequestId, StackName};
 pub use instance::{Charge, Container, InitCommand, InstanceSpec, Login, Ownership, RenewFlag, Site};
+pub use random::SplitMix64;
 pub use secret::Secret;
 pub use time::Timestamp;

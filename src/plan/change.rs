@@ -138,6 +138,23 @@ pub struct Change {
     pub after: Option<Value>,
 }
 
+impl Change {
+    /// A change of which no more is to be said.
+    pub fn new(address: &Address, action: Action, reason: Reason) -> Self {
+        Self {
+            address: address.clone(),
+            action,
+            reason,
+            instance_id: None,
+            source: None,
+            batch: None,
+            predecessor: None,
+            diffs: Vec::new(),
+            after: None,
+        }
+    }
+}
+
 /// A purchase of an earlier run that is not settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenPurchase {

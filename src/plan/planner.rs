@@ -200,15 +200,9 @@ impl<'a> Planner<'a> {
         desired: &DesiredInstance,
     ) {
         self.changes.push(Change {
-            address: address.clone(),
-            action,
-            reason,
             instance_id: id.cloned(),
             source: Some(desired.span),
-            batch: None,
-            predecessor: None,
-            diffs: Vec::new(),
-            after: None,
+            ..Change::new(address, action, reason)
         });
     }
 
@@ -232,15 +226,11 @@ impl<'a> Planner<'a> {
             return;
         }
         self.changes.push(Change {
-            address: address.clone(),
-            action: Action::Update,
-            reason: Reason::Differs,
             instance_id: Some(recorded.instance_id.clone()),
             source: Some(desired.span),
-            batch: None,
-            predecessor: None,
             diffs: names,
             after: Some(shown_spec(desired)),
+            ..Change::new(address, Action::Update, Reason::Differs)
         });
     }
 
@@ -325,15 +315,11 @@ impl<'a> Planner<'a> {
                     self.adopted.push(address.clone());
                 }
                 self.changes.push(Change {
-                    address: address.clone(),
-                    action: Action::Import,
-                    reason: Reason::FoundAgain(id.clone()),
-                    instance_id: Some(id),
+                    instance_id: Some(id.clone()),
                     source: Some(instance.span),
-                    batch: None,
                     predecessor: Some(missing.predecessor),
-                    diffs: Vec::new(),
                     after: Some(shown_spec(instance)),
+                    ..Change::new(address, Action::Import, Reason::FoundAgain(id))
                 });
             }
         }
@@ -369,15 +355,10 @@ impl<'a> Planner<'a> {
             for member in &batch.members {
                 let instance = &desired.instances[&member.address];
                 self.changes.push(Change {
-                    address: member.address.clone(),
-                    action: Action::Create,
-                    reason: self.missing[&member.address].reason.clone(),
-                    instance_id: None,
                     source: Some(instance.span),
                     batch: Some(index),
-                    predecessor: None,
-                    diffs: Vec::new(),
                     after: Some(shown_spec(instance)),
+                    ..Change::new(&member.address, Action::Create, self.missing[&member.address].reason.clone())
                 });
             }
             self.batches.push(batch);
@@ -408,15 +389,8 @@ impl<'a> Planner<'a> {
                 });
             }
             self.changes.push(Change {
-                address: address.clone(),
-                action,
-                reason,
                 instance_id: Some(recorded.instance_id.clone()),
-                source: None,
-                batch: None,
-                predecessor: None,
-                diffs: Vec::new(),
-                after: None,
+                ..Change::new(address, action, reason)
             });
         }
     }
@@ -448,17 +422,7 @@ impl<'a> Planner<'a> {
                 }
                 _ => (Action::Isolate, Reason::Deposed(why)),
             };
-            self.changes.push(Change {
-                address,
-                action,
-                reason,
-                instance_id: Some(id),
-                source: None,
-                batch: None,
-                predecessor: None,
-                diffs: Vec::new(),
-                after: None,
-            });
+            self.changes.push(Change { instance_id: Some(id), ..Change::new(&address, action, reason) });
         }
     }
 

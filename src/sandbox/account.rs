@@ -6,8 +6,8 @@ use super::catalogue;
 use super::params::{Params, wrong};
 use super::record::{Next, OrderKey, Record, State};
 use super::settings::Settings;
-use crate::model::Timestamp;
 use crate::model::money::Amount;
+use crate::model::{SplitMix64, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -50,7 +50,7 @@ pub struct Ledger {
     /// Money, in ten-thousandths.
     pub balance: i64,
     /// State of the generator.
-    pub random: u64,
+    pub random: SplitMix64,
     /// Instances bought so far.
     pub serial: u64,
     /// By region, how often a zone has been chosen.
@@ -109,7 +109,7 @@ impl Account {
     pub fn new(settings: Settings) -> Self {
         let ledger = Ledger {
             balance: settings.balance_amount().unwrap_or_default().0,
-            random: settings.seed,
+            random: SplitMix64::new(settings.seed),
             serial: 0,
             zone_turn: BTreeMap::new(),
         };
@@ -321,11 +321,7 @@ impl Account {
     /// The next number of the generator (splitmix64).
     pub(super) fn random(&mut self) -> u64 {
         self.dirty.ledger = true;
-        self.ledger.random = self.ledger.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.ledger.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.ledger.random.next_u64()
     }
 
     /// `prefix` and eight of `[0-9a-z]`.

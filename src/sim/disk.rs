@@ -31,6 +31,18 @@ struct Files {
     bytes: u64,
 }
 
+impl Files {
+    /// The file of this name, made if there is none.
+    fn open(&mut self, path: &Path) -> &mut Inode {
+        let next = self.inodes.len();
+        let inode = *self.names.entry(path.to_owned()).or_insert(next);
+        if inode == next {
+            self.inodes.push(Inode::default());
+        }
+        &mut self.inodes[inode]
+    }
+}
+
 /// The simulated disk. Clones share it.
 #[derive(Clone)]
 pub struct SimDisk {
@@ -130,16 +142,7 @@ impl Disk for SimDisk {
         self.gate.pass("write")?;
         let mut files = self.files();
         files.bytes += bytes.len() as u64;
-        let inode = match files.names.get(path) {
-            Some(inode) => *inode,
-            None => {
-                files.inodes.push(Inode::default());
-                let inode = files.inodes.len() - 1;
-                files.names.insert(path.to_owned(), inode);
-                inode
-            }
-        };
-        files.inodes[inode].data = bytes.to_vec();
+        files.open(path).data = bytes.to_vec();
         Ok(())
     }
 
@@ -147,16 +150,7 @@ impl Disk for SimDisk {
         self.gate.pass("append")?;
         let mut files = self.files();
         files.bytes += bytes.len() as u64;
-        let inode = match files.names.get(path) {
-            Some(inode) => *inode,
-            None => {
-                files.inodes.push(Inode::default());
-                let inode = files.inodes.len() - 1;
-                files.names.insert(path.to_owned(), inode);
-                inode
-            }
-        };
-        files.inodes[inode].data.extend_from_slice(bytes);
+        files.open(path).data.extend_from_slice(bytes);
         Ok(())
     }
 

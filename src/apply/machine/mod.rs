@@ -15,7 +15,7 @@ use crate::desired::{DependencyRef, DesiredState};
 use crate::event::{Event, Item, ItemStatus, Progress};
 use crate::model::address::compact;
 use crate::model::{
-    Address, Attributes, ClientToken, InstanceId, ObservedInstance, Ownership, Secret, StackName, Timestamp,
+    Address, Attributes, ClientToken, InstanceId, ObservedInstance, Ownership, Secret, SplitMix64, StackName, Timestamp,
 };
 use crate::plan::{Action, Plan};
 use crate::state::fold::OpenIntents;
@@ -111,7 +111,7 @@ pub struct Machine {
     stopped_by: Option<String>,
     fatal: Option<String>,
     replan: bool,
-    jitter: u64,
+    jitter: SplitMix64,
     started: bool,
 }
 
@@ -125,7 +125,7 @@ struct Group {
 impl Machine {
     /// Prepares a job. `state` and `open` are what disk says, journal folded in.
     pub fn new(setup: Setup, state: PriorState, open: OpenIntents, job: Job<'_>) -> Self {
-        let jitter = setup.seed;
+        let jitter = SplitMix64::new(setup.seed);
         let mut machine = Self {
             setup,
             state,
@@ -442,21 +442,12 @@ impl Machine {
         format!("purchases {purchases:?}, waits {waits:?}, writes {writes}, turns {:?}", self.turns_wanted)
     }
 
-    /// A pseudo-random number in [0, 1): splitmix64 from the run's seed.
-    fn random(&mut self) -> f64 {
-        self.jitter = self.jitter.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.jitter;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
-    }
-
     /// Waiting time before try number `tries` + 1: doubling, capped, with jitter.
     fn backoff(&mut self, tries: u32) -> Duration {
         const FIRST: Duration = Duration::from_millis(500);
         const LONGEST: Duration = Duration::from_secs(20);
         let full = FIRST.saturating_mul(1 << tries.min(10)).min(LONGEST);
-        full.mul_f64(0.5 + 0.5 * self.random())
+        full.mul_f64(0.5 + 0.5 * self.jitter.next_unit())
     }
 
     fn show_progress(&mut self) {

@@ -337,17 +337,7 @@ mod tests {
     use serde_json::json;
 
     pub(crate) fn change(address: Address, action: Action, reason: Reason) -> Change {
-        Change {
-            address,
-            action,
-            reason,
-            instance_id: None,
-            source: None,
-            batch: None,
-            predecessor: None,
-            diffs: Vec::new(),
-            after: None,
-        }
+        Change::new(&address, action, reason)
     }
 
     fn create(address: Address, batch: usize) -> Change {

@@ -198,17 +198,7 @@ mod tests {
     #[test]
     fn one_change_a_line_and_all_counters() {
         let sources = Sources::from_texts([("lighthouse.yaml", "instances:\n  db: {}\n")]);
-        let change = |name: &str, action, reason| Change {
-            address: Address::single(name),
-            action,
-            reason,
-            instance_id: None,
-            source: None,
-            batch: None,
-            predecessor: None,
-            diffs: Vec::new(),
-            after: None,
-        };
+        let change = |name: &str, action, reason| Change::new(&Address::single(name), action, reason);
         let changes = vec![
             Change {
                 source: Some(Span { source: SourceId(0), start: 13, end: 15 }),

@@ -1,8 +1,11 @@
 //! Where does chance come from? A seed given at construction, so that a run can be repeated exactly.
 
+use serde::{Deserialize, Serialize};
+
 /// splitmix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014). Good enough to spread waits;
 /// nothing secret may be made with it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct SplitMix64(u64);
 
 impl SplitMix64 {
