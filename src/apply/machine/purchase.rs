@@ -1,23 +1,21 @@
-//! The purchase protocol: intent, look, send, answer; what no answer means; what a refusal proves.
+//! The purchase protocol: intent, send, answer; what no answer means; what a refusal proves. The look before every send is
+//! in `look`.
 
-use super::super::effect::{Effect, PurchaseId, TimerId};
+mod look;
+
+use super::super::effect::{Effect, PurchaseId};
 use super::{Machine, error_detail, node_of};
 use crate::cloud::limits::SIGNATURE_VALID_SECS;
 use crate::cloud::port::WriteAction;
 use crate::cloud::{CloudError, ErrorClass};
 use crate::desired::DependencyRef;
-use crate::event::{Event, ItemStatus};
-use crate::model::address::{compact, expand_compact};
-use crate::model::{Address, InstanceId, Life, ObservedInstance, Ownership, RequestId, Secret, Timestamp};
-use crate::observe::ownership::{self, Finding, Sought};
-use crate::plan::request::wire_text;
+use crate::event::ItemStatus;
+use crate::model::{Address, InstanceId, ObservedInstance, RequestId, Secret, Timestamp};
+use crate::observe::ownership::{self, Sought};
 use crate::state::{Intent, OpenIntent, Record, Via};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Purchases that one look serves. They go out within two minutes at 5 a second, well within a signature's life.
-const LOOK_SERVES_MAX: usize = 600;
 
 /// Age at which a signed request is not sent any more but signed and looked for again. A minute is left for the way.
 const SIGNED_FOR_MAX: Duration = Duration::from_secs(SIGNATURE_VALID_SECS - 60);
@@ -28,9 +26,6 @@ const ARRIVES_WITHIN: Duration = Duration::from_secs(SIGNATURE_VALID_SECS);
 
 /// Refusals after which a purchase with an unanswered attempt is left to the next run instead of being asked for again.
 const REFUSALS_MAX: u32 = 3;
-
-/// Time between two looks at a batch that is listed in part.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// One purchase.
 pub(super) struct Purchase {
@@ -177,258 +172,6 @@ impl Machine {
         } else {
             self.purchases[id].phase = Phase::Ready(now);
         }
-    }
-
-    /// Rule 2, first half: signs what is ready, then looks.
-    pub(super) fn look(&mut self, now: Timestamp) {
-        if self.look_in_flight || self.stopping || !self.started {
-            return;
-        }
-        let mut ready = Vec::new();
-        let mut next: Option<Timestamp> = None;
-        for (id, purchase) in self.purchases.iter().enumerate() {
-            match purchase.phase {
-                Phase::Ready(from) if from <= now && ready.len() < LOOK_SERVES_MAX => ready.push(id),
-                Phase::Ready(from) if from > now => next = Some(next.map_or(from, |next| next.min(from))),
-                _ => {}
-            }
-        }
-        if ready.is_empty() {
-            if let Some(at) = next {
-                self.effects.push(Effect::Timer { id: TimerId::Look, at });
-            }
-            return;
-        }
-        for id in ready {
-            self.purchases[id].phase = Phase::Looking(now);
-            if self.purchases[id].can_repeat() {
-                let purchase = &self.purchases[id];
-                let body = wire_text(
-                    &purchase.intent.body,
-                    &purchase.intent.token,
-                    &self.setup.stack,
-                    self.setup.ownership,
-                    purchase.addresses(),
-                    purchase.secret.as_ref(),
-                );
-                self.effects.push(Effect::Sign { purchase: id, body });
-            }
-        }
-        self.look_in_flight = true;
-        self.effects.push(Effect::Look);
-    }
-
-    pub(super) fn signed(&mut self, now: Timestamp, id: PurchaseId, result: Result<Timestamp, CloudError>) {
-        if !matches!(self.purchases[id].phase, Phase::Looking(_)) {
-            return;
-        }
-        match result {
-            Ok(at) => self.purchases[id].phase = Phase::Looking(at),
-            Err(error) => {
-                self.end_purchase(id, ItemStatus::Failed, &error_detail(&error), None);
-                self.stop(now, &error_detail(&error));
-            }
-        }
-    }
-
-    /// Rule 2, second half: takes what is found, sends what is not.
-    pub(super) fn looked(&mut self, now: Timestamp, result: Result<Vec<ObservedInstance>, CloudError>) {
-        self.look_in_flight = false;
-        let looking: Vec<PurchaseId> = self
-            .purchases
-            .iter()
-            .enumerate()
-            .filter(|(_, purchase)| matches!(purchase.phase, Phase::Looking(_)))
-            .map(|(id, _)| id)
-            .collect();
-        if self.stopping {
-            return;
-        }
-        match result {
-            Err(error) => {
-                for id in looking {
-                    self.retry_or_give_up(now, id, &error);
-                }
-            }
-            Ok(listed) => {
-                let unclaimed = self.unclaimed(listed);
-                let by_batch = index_by_batch(&unclaimed);
-                // What one purchase took is no candidate of the next.
-                let mut taken: BTreeSet<InstanceId> = BTreeSet::new();
-                for id in looking {
-                    self.decide(now, id, &unclaimed, &by_batch, &taken);
-                    if self.purchases[id].phase == Phase::Settled {
-                        let members = self.purchases[id].intent.members.iter();
-                        let stand = members.filter_map(|member| self.state.instances.get(&member.address));
-                        taken.extend(stand.map(|recorded| recorded.instance_id.clone()));
-                    }
-                }
-            }
-        }
-        self.want_turn_to_buy();
-        self.look(now);
-    }
-
-    fn unclaimed(&self, listed: Vec<ObservedInstance>) -> Vec<ObservedInstance> {
-        let recorded = self.state.instances.values().map(|recorded| &recorded.instance_id);
-        let deposed = self.state.deposed.iter().map(|deposed| &deposed.instance_id);
-        let answered =
-            self.open.values().filter_map(|entry| entry.answer.as_ref()).flat_map(|answer| answer.ids.iter());
-        let claimed: BTreeSet<&InstanceId> = recorded.chain(deposed).chain(answered).collect();
-        let before: BTreeSet<&str> = self
-            .state
-            .predecessors
-            .values()
-            .map(String::as_str)
-            .chain(self.state.instances.values().map(|recorded| recorded.predecessor.as_str()))
-            .collect();
-        listed
-            .into_iter()
-            .filter(|instance| !claimed.contains(&instance.id) && !before.contains(instance.id.as_str()))
-            .collect()
-    }
-
-    fn decide(
-        &mut self,
-        now: Timestamp,
-        id: PurchaseId,
-        unclaimed: &[ObservedInstance],
-        by_batch: &BTreeMap<&str, Vec<&ObservedInstance>>,
-        taken: &BTreeSet<InstanceId>,
-    ) {
-        let since = match self.setup.ownership {
-            // What was there before the first attempt, or before this run, is not this purchase's. What was found again
-            // before is in the plan already.
-            Ownership::Name => self.entry(id).and_then(OpenIntent::first_unsure).or(self.purchases[id].began),
-            Ownership::Tags => None,
-        };
-        let sought = self.purchases[id].sought(self, since);
-        let finding = match self.setup.ownership {
-            Ownership::Tags => {
-                let candidates = by_batch.get(sought.token.short()).map(Vec::as_slice).unwrap_or_default();
-                ownership::find(&sought, candidates.iter().copied())
-            }
-            Ownership::Name => {
-                ownership::find(&sought, unclaimed.iter().filter(|instance| !taken.contains(&instance.id)))
-            }
-        };
-        match finding {
-            Finding::Complete(matches) => {
-                let dead: Vec<(Address, InstanceId, Life)> = matches
-                    .iter()
-                    .filter_map(|(address, instance)| {
-                        let live = unclaimed.iter().find(|other| other.id == *instance)?.attributes.life();
-                        matches!(live, Life::Failed | Life::Isolated | Life::Ending)
-                            .then(|| (address.clone(), instance.clone(), live))
-                    })
-                    .collect();
-                self.assign(now, id, matches, Via::Look);
-                for (address, instance, life) in dead {
-                    self.found_dead(now, &address, &instance, life);
-                }
-            }
-            Finding::Nothing => match self.stranger(id, unclaimed) {
-                Some(what) if !self.setup.buy_anyway => self.end_purchase(id, ItemStatus::Unclear, &what, None),
-                _ => self.not_found(now, id),
-            },
-            Finding::Incomplete(ids) => {
-                let since = *self.purchases[id].incomplete_since.get_or_insert(now);
-                if now.since(since) < self.setup.visibility_grace {
-                    let again = now.plus(LOOK_AGAIN.min(self.setup.visibility_grace / 4));
-                    self.purchases[id].phase = Phase::Ready(again);
-                } else {
-                    let what = format!(
-                        "{} of {} instances of this purchase are listed ({}), and the state does not say for whom",
-                        ids.len(),
-                        self.purchases[id].intent.members.len(),
-                        join(&ids)
-                    );
-                    self.end_purchase(id, ItemStatus::Unclear, &what, None);
-                }
-            }
-            Finding::TooMany(ids) => {
-                let what = format!(
-                    "{} instances may be the {} of this purchase: {}",
-                    ids.len(),
-                    self.purchases[id].intent.members.len(),
-                    join(&ids)
-                );
-                self.end_purchase(id, ItemStatus::Unclear, &what, None);
-            }
-        }
-    }
-
-    /// Rule 7: an instance of the stack that no purchase of this run accounts for and whose tag names a member of this one.
-    fn stranger(&self, id: PurchaseId, unclaimed: &[ObservedInstance]) -> Option<String> {
-        if self.setup.ownership != Ownership::Tags {
-            return None;
-        }
-        let ours: BTreeSet<&str> = self.purchases.iter().map(|purchase| purchase.intent.token.short()).collect();
-        let members: BTreeSet<&Address> = self.purchases[id].addresses().collect();
-        let strangers: Vec<&ObservedInstance> = unclaimed
-            .iter()
-            .filter(|instance| !matches!(instance.attributes.life(), Life::Isolated | Life::Ending))
-            .filter(|instance| {
-                let Some(batch) = ownership::batch_of(instance) else { return true };
-                if ours.contains(batch) {
-                    return false;
-                }
-                let tag = instance.attributes.tags.get(crate::cloud::types::TAG_BATCH);
-                let named = tag.and_then(|tag| tag.split_once(' ')).and_then(|(_, list)| expand_compact(list));
-                named.is_none_or(|named| named.iter().any(|address| members.contains(address)))
-            })
-            .collect();
-        if strangers.is_empty() {
-            return None;
-        }
-        let ids: Vec<InstanceId> = strangers.iter().map(|instance| instance.id.clone()).collect();
-        Some(format!(
-            "{} of stack `{}` that the state does not know may stand for {}",
-            join(&ids),
-            self.setup.stack,
-            compact(members)
-        ))
-    }
-
-    /// Rule 4 and the first half of rule 2: whether what is not listed may be asked for.
-    fn not_found(&mut self, now: Timestamp, id: PurchaseId) {
-        let entry = self.entry(id);
-        let first = entry.and_then(OpenIntent::first_unsure);
-        let last = entry.and_then(OpenIntent::last_unsure);
-        let Phase::Looking(signed_at) = self.purchases[id].phase else { return };
-        let grace = self.setup.visibility_grace + ARRIVES_WITHIN;
-        let old_enough = last.is_none_or(|last| now.since(last) >= grace);
-        let fresh = first.is_none_or(|first| now.since(first) <= self.setup.token_ttl);
-        if old_enough && last.is_some() && !self.purchases[id].wanted {
-            self.close(id, "not found");
-            self.end_quietly(id);
-        } else if !self.purchases[id].can_repeat() {
-            if old_enough {
-                self.close(id, "not found, and its secret has changed");
-                self.replan = true;
-                self.end_quietly(id);
-            } else {
-                self.wait_for_grace(now, id, last, grace);
-            }
-        } else if fresh || old_enough {
-            self.purchases[id].phase = Phase::Queued { signed_at, written: false };
-        } else {
-            self.wait_for_grace(now, id, last, grace);
-        }
-    }
-
-    fn wait_for_grace(&mut self, now: Timestamp, id: PurchaseId, last: Option<Timestamp>, grace: Duration) {
-        let until = last.unwrap_or(now).plus(grace);
-        let text = format!(
-            "{}: an earlier attempt has no answer; looking again until {until}, when it would certainly be listed.",
-            self.label(id)
-        );
-        if self.purchases[id].tries == 0 {
-            self.effects.push(Effect::Emit(Event::Note { text }));
-        }
-        self.purchases[id].tries += 1;
-        let soon = now.plus(LOOK_AGAIN * self.purchases[id].tries.min(6));
-        self.purchases[id].phase = Phase::Ready(until.min(soon).max(now.plus(Duration::from_millis(100))));
     }
 
     fn want_turn_to_buy(&mut self) {
@@ -738,16 +481,6 @@ impl Machine {
         }
         self.give_up_writes();
     }
-}
-
-fn index_by_batch(instances: &[ObservedInstance]) -> BTreeMap<&str, Vec<&ObservedInstance>> {
-    let mut index: BTreeMap<&str, Vec<&ObservedInstance>> = BTreeMap::new();
-    for instance in instances {
-        if let Some(batch) = ownership::batch_of(instance) {
-            index.entry(batch).or_default().push(instance);
-        }
-    }
-    index
 }
 
 fn join(ids: &[InstanceId]) -> String {
