@@ -1,6 +1,6 @@
 //! What both fronts have in common: faults, rate and account, in the order in which the service would ask.
 
-use super::account::{Caller, CreateFault, Forced};
+use super::account::{Account, Caller, CreateFault, Forced};
 use super::actions::knows;
 use super::call::{Answer, ApiError, Call};
 use super::fault::{Failure, Faults};
@@ -127,8 +127,12 @@ impl Service {
         if fault.denied {
             return outcome(None, Err(note(denied(&asked))));
         }
-        let create =
-            CreateFault { partial: fault.partial, launch_failed: fault.launch_failed, sold_out: fault.sold_out };
+        let create = CreateFault {
+            partial: fault.partial,
+            launch_failed: fault.launch_failed,
+            sold_out: fault.sold_out,
+            refuse_token: fault.refuse_token,
+        };
         let forced = Forced { create, operation_fails: fault.operation_failed, caller: asked.caller };
         let call = Call {
             service: asked.service,
@@ -143,6 +147,14 @@ impl Service {
             Ok(answer) => outcome(fault.after, answer),
             Err(error) => outcome(fault.after, Err(internal(&trouble(&error)))),
         }
+    }
+
+    /// Does something to the account at `now` that the API does not offer: no fault, no rate, no signature.
+    ///
+    /// # Errors
+    /// What `act` answers, and `InternalError` if the account cannot be kept.
+    pub fn outside(&self, now: Timestamp, act: impl FnOnce(&mut Account, Timestamp) -> Answer) -> Answer {
+        self.store.outside(|account| act(account, now)).unwrap_or_else(|error| Err(internal(&trouble(&error))))
     }
 
     /// Which call of its action this is, and whether the rate admits it.
