@@ -59,7 +59,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 
 /// Where an effect may be used: text, and the files or folders that may contain it.
 const HOMES: &[(&str, &[&str])] = &[
-    ("reqwest", &["cloud/client.rs", "cloud/credential.rs"]),
+    ("reqwest", &["cloud/client.rs", "cloud/credential/machine.rs"]),
     ("tokio::", &["sandbox/server.rs", "sandbox/tls.rs", "sandbox/port.rs", "sandbox/wire.rs", "cli/"]),
     (
         "std::fs",
@@ -68,7 +68,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "state/lock.rs",
             "manifest/source.rs",
             "manifest/read.rs",
-            "cloud/credential.rs",
+            "cloud/credential/profile.rs",
             "cloud/client.rs",
             "sandbox/",
             "cli/",

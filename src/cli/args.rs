@@ -57,7 +57,7 @@ pub struct Global {
     /// Talk to a simulated cloud that is kept in this folder; no money, no account [default folder: state/sandbox]
     #[arg(long, global = true, env = "LHPROV_SANDBOX", value_name = "FOLDER", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     sandbox: Option<SandboxWord>,
-    /// Profile of the official CLI to take the credentials from
+    /// Profile of the official CLI to take the credentials from; goes before the environment
     #[arg(long, global = true, env = "LHPROV_PROFILE", value_name = "NAME")]
     pub profile: Option<String>,
     /// PEM file with certificates to trust beside the system's
@@ -72,6 +72,9 @@ pub struct Global {
     /// Log to stderr
     #[arg(long, global = true, env = "LHPROV_LOG_LEVEL", value_name = "LEVEL", value_enum)]
     pub log_level: Option<LogLevel>,
+    /// Show each request and each answer on stderr, secrets blotted out
+    #[arg(long, global = true, env = "LHPROV_HTTP_TRACE", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub http_trace: bool,
 }
 
 /// Separates several files in one variable.
@@ -89,6 +92,11 @@ impl Global {
 }
 
 impl Global {
+    /// Whether anything is logged.
+    pub fn is_logging(&self) -> bool {
+        self.log_level.is_some() || self.http_trace
+    }
+
     /// The sandbox's folder, where it is the sandbox that is talked to.
     pub fn sandbox(&self) -> Option<PathBuf> {
         match self.sandbox.as_ref()? {
@@ -167,6 +175,8 @@ pub enum Command {
     State(StateArgs),
     /// List what the cloud sells
     Catalog(CatalogArgs),
+    /// Say in whose name requests go out
+    Auth(AuthArgs),
     /// Run the simulated cloud as a server, or look after it
     Sandbox(SandboxArgs),
     /// Prove on this machine that crashes and lost answers neither buy twice nor forget
@@ -357,6 +367,36 @@ pub enum CatalogWhat {
     Zones,
     /// Regions
     Regions,
+}
+
+/// Options of `auth`.
+#[derive(Debug, Args)]
+pub struct AuthArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: AuthCommand,
+}
+
+/// Commands of `auth`.
+#[derive(Debug, Subcommand)]
+pub enum AuthCommand {
+    /// Say which credentials are used, where they were found, and whose they are; never a secret
+    #[command(after_help = "Looked at in this order: the profile of --profile; TENCENTCLOUD_SECRET_ID, \
+                            TENCENTCLOUD_SECRET_KEY and TENCENTCLOUD_TOKEN, with TENCENTCLOUD_ROLE_ARN and \
+                            TENCENTCLOUD_ROLE_SESSION_NAME for a role to assume; the official CLI's profile \
+                            (~/.tccli/default.credential, or that of TCCLI_PROFILE); the role of this machine, if it is a CVM.")]
+    Whoami(WhoamiArgs),
+}
+
+/// Options of `auth whoami`.
+#[derive(Debug, Args)]
+pub struct WhoamiArgs {
+    /// Form of the result.
+    #[command(flatten)]
+    pub format: FormatArgs,
+    /// With --sandbox.
+    #[command(flatten)]
+    pub sandbox: SandboxFlags,
 }
 
 /// Options of `sandbox`.

@@ -7,7 +7,7 @@ use super::host::{self, SystemClock};
 use crate::clock::Clock;
 use crate::cloud::Transport;
 use crate::cloud::client::{HttpClient, HttpOptions};
-use crate::cloud::credential::{self, Surroundings};
+use crate::cloud::credential::{self, Provider, Surroundings};
 use crate::cloud::endpoint::Endpoint;
 use crate::cloud::paced::{CallRecord, Outcome, Paced};
 use crate::cloud::port;
@@ -30,6 +30,8 @@ pub struct Connection {
     pub endpoint: String,
     /// Whether it is the sandbox.
     pub sandbox: bool,
+    /// In whose name; the sandbox in process asks for no credentials.
+    pub credentials: Option<Arc<Provider>>,
 }
 
 /// What of the manifest a connection needs.
@@ -47,15 +49,19 @@ pub struct Wanted<'a> {
 /// Sets a connection up; nothing is sent yet.
 pub fn connect(global: &Global, wanted: Wanted<'_>, events: Arc<dyn EventSink>) -> Result<Connection, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let transport: Arc<dyn Transport> = match global.sandbox() {
-        Some(folder) => Arc::new(in_process(&folder, &wanted, Arc::clone(&clock))?),
-        None => Arc::new(over_http(global, &wanted, Arc::clone(&clock))?),
+    let (transport, credentials): (Arc<dyn Transport>, _) = match global.sandbox() {
+        Some(folder) => (Arc::new(in_process(&folder, &wanted, Arc::clone(&clock))?), None),
+        None => {
+            let client = over_http(global, &wanted, Arc::clone(&clock))?;
+            let credentials = Arc::clone(client.credentials());
+            (Arc::new(client), Some(credentials))
+        }
     };
     let endpoint = transport.endpoint();
     let cloud = Paced::new(transport, clock, host::seed()?)
         .with_rate_limits(wanted.rate_limits)
         .with_observer(Arc::new(move |call| events.emit(call_event(call))));
-    Ok(Connection { cloud: Arc::new(cloud), sandbox: endpoint == ENDPOINT, endpoint })
+    Ok(Connection { cloud: Arc::new(cloud), sandbox: endpoint == ENDPOINT, endpoint, credentials })
 }
 
 /// The sandbox, kept in `folder`.
@@ -85,8 +91,8 @@ fn over_http(global: &Global, wanted: &Wanted<'_>, clock: Arc<dyn Clock>) -> Res
         home: home.as_deref(),
         profile: global.profile.as_deref(),
     })?;
-    tracing::info!(source = %found.source, endpoint = %endpoint.url(port::Service::Lighthouse), "credentials");
-    let mut options = HttpOptions::new(endpoint, wanted.region, found.credential);
+    tracing::info!(source = %found, endpoint = %endpoint.url(port::Service::Lighthouse), "credentials");
+    let mut options = HttpOptions::new(endpoint, wanted.region, found);
     options.ca_file.clone_from(&global.ca_file);
     options.proxy = env::proxy(&options.endpoint.host(port::Service::Lighthouse));
     Ok(HttpClient::new(options, clock)?)

@@ -10,7 +10,7 @@
 //! | `LHPROV_CA_FILE` | `--ca-file` |
 //! | `LHPROV_CHDIR` | `--chdir` |
 //! | `LHPROV_COLOR` | `--color` |
-//! | `LHPROV_LOG_LEVEL` | `--log-level` |
+//! | `LHPROV_LOG_LEVEL`, `LHPROV_HTTP_TRACE` | `--log-level`, `--http-trace` |
 //! | `LHPROV_FORMAT`, `LHPROV_JSON` | `--format`, `--json` |
 //! | `LHPROV_VIEW` | `--view` |
 //! | `LHPROV_DETAILED_EXITCODE` | `--detailed-exitcode` |
@@ -28,6 +28,9 @@
 //! | `LHPROV_LAUNCH_FAILED`, `LHPROV_SEED` | the sandbox's settings |
 //! | `LHPROV_SEEDS`, `LHPROV_FIRST` | how many schedules `selftest` runs, and from which seed |
 //! | `TENCENTCLOUD_SECRET_ID`, `…_SECRET_KEY`, `…_TOKEN`, `…_SECURITY_TOKEN` | credentials; never a flag |
+//! | `TENCENTCLOUD_ROLE_ARN`, `TENCENTCLOUD_ROLE_SESSION_NAME` | a role to assume with them, or with the default profile |
+//! | `TCCLI_PROFILE` | which profile of the official CLI is the default one |
+//! | `LHPROV_METADATA_URL` | where the role of this machine is asked for: a loopback address, for rehearsals and tests |
 //! | `HTTPS_PROXY`, `https_proxy`, `ALL_PROXY`, `all_proxy`, `NO_PROXY`, `no_proxy` | the way to the endpoint |
 //! | `HOME` | where the official CLI keeps its profiles |
 //! | `NO_COLOR`, `CLICOLOR_FORCE`, `TERM` | colour |

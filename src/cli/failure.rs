@@ -20,6 +20,9 @@ use std::error::Error as StdError;
 use std::io::ErrorKind;
 use std::sync::Arc;
 
+/// What to do without credentials.
+const CREDENTIALS_HELP: &str = "set TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY, or run `tccli configure`";
+
 /// A command that failed.
 #[derive(Debug)]
 pub struct Failure {
@@ -136,6 +139,13 @@ impl From<CloudError> for Failure {
         let failure = Self::of(Exit::Error, &error);
         match error.code.as_deref().and_then(explain::explanation) {
             Some(explanation) => failure.help(format!("{} {}", explanation.meaning, explanation.way_out)),
+            None if error.class == ErrorClass::Auth => {
+                let failure = match way_out(&error.message) {
+                    Some(help) => failure.help(help),
+                    None => failure.help(CREDENTIALS_HELP),
+                };
+                failure.help("`lhprov auth whoami` says which credentials are used")
+            }
             None if error.class == ErrorClass::Throttled => failure.help("run again later"),
             None if error.class == ErrorClass::NotSent => {
                 failure.help("the request was not sent: check the network, any proxy and --endpoint, then run again")
@@ -150,11 +160,20 @@ impl From<CloudError> for Failure {
 
 impl From<CredentialError> for Failure {
     fn from(error: CredentialError) -> Self {
-        let failure = Self::of(Exit::Error, &error);
+        Self::of_credentials(&error)
+    }
+}
+
+impl Failure {
+    /// Why there are no credentials, and what would help.
+    pub fn of_credentials(error: &CredentialError) -> Self {
+        let failure = Self::of(Exit::Error, error);
         match error {
-            CredentialError::Nothing { .. } => {
-                failure.help("set TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY, or run `tccli configure`")
-            }
+            CredentialError::Nothing { .. } => failure.help(CREDENTIALS_HELP),
+            CredentialError::Role { error, .. } => match error.code.as_deref().and_then(explain::explanation) {
+                Some(explanation) => failure.help(format!("{} {}", explanation.meaning, explanation.way_out)),
+                None => failure.help("check the role's name and that these credentials may assume it"),
+            },
             _ => failure,
         }
     }

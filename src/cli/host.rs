@@ -86,16 +86,18 @@ pub fn change_folder(folder: Option<&Path>) -> Result<(), Failure> {
         .map_err(|error| Failure::usage(format!("cannot go to the folder {} of --chdir: {error}", folder.display())))
 }
 
-/// Logs to stderr from now on.
-pub fn log_to_stderr(level: LogLevel, colour: bool) {
+/// Logs to stderr from now on, and what goes over the wire if that is wanted.
+pub fn log_to_stderr(level: Option<LogLevel>, http: bool, colour: bool) {
     let level = match level {
-        LogLevel::Error => tracing::Level::ERROR,
-        LogLevel::Warn => tracing::Level::WARN,
-        LogLevel::Info => tracing::Level::INFO,
-        LogLevel::Debug => tracing::Level::DEBUG,
-        LogLevel::Trace => tracing::Level::TRACE,
+        None => "off",
+        Some(LogLevel::Error) => "error",
+        Some(LogLevel::Warn) => "warn",
+        Some(LogLevel::Info) => "info",
+        Some(LogLevel::Debug) => "debug",
+        Some(LogLevel::Trace) => "trace",
     };
-    let filter = tracing_subscriber::EnvFilter::new(format!("lhprov={level}"));
+    let http = if http { format!(",{}=trace", crate::cloud::trace::TARGET) } else { String::new() };
+    let filter = tracing_subscriber::EnvFilter::new(format!("lhprov={level}{http}"));
     // Whoever came first has set it; a process has one log.
     let _already_set =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).try_init();

@@ -72,8 +72,8 @@ fn check_sandbox(cli: &Cli, words: &ArgMatches) -> Result<(), Failure> {
 
 /// The whole surface on one page.
 fn dispatch(cli: &Cli, console: Console) -> Result<Exit, Failure> {
-    if let Some(level) = cli.global.log_level {
-        host::log_to_stderr(level, console.stderr.is_coloured());
+    if cli.global.is_logging() {
+        host::log_to_stderr(cli.global.log_level, cli.global.http_trace, console.stderr.is_coloured());
     }
     match &cli.command {
         Command::Validate(own) => command::validate::run(&cli.global, own, console),
@@ -84,6 +84,7 @@ fn dispatch(cli: &Cli, console: Console) -> Result<Exit, Failure> {
         Command::Show(own) => command::state::show(&cli.global, own, console),
         Command::State(own) => command::state::run(&cli.global, own, console),
         Command::Catalog(own) => command::catalog::run(&cli.global, own, console),
+        Command::Auth(own) => command::auth::run(&cli.global, own, console),
         Command::Sandbox(own) => command::sandbox::run(&cli.global, own, console),
         Command::Selftest(own) => command::selftest::run(own, console),
         Command::Version => command::version::run(console),

@@ -95,7 +95,7 @@ pub fn open(
         rate_limits: desired.rate_limits.clone(),
         sandbox: &run.sandbox,
     };
-    let Connection { cloud, endpoint, sandbox } = connect(global, wanted, Arc::clone(&events))?;
+    let Connection { cloud, endpoint, sandbox, .. } = connect(global, wanted, Arc::clone(&events))?;
     let signals = Signals::listen()
         .map_err(|error| Failure::new(Exit::Error, format!("failed to listen for signals: {error}")))?;
     events.emit(Event::Started {

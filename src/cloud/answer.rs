@@ -7,7 +7,7 @@
 use super::classify::classify;
 use super::error::{CloudError, ErrorClass};
 use super::port::Reply;
-use super::redact::Scrubber;
+use super::redact::{self, Scrubber};
 use crate::model::Timestamp;
 use crate::model::time::show_duration;
 use serde_json::Value;
@@ -105,8 +105,17 @@ fn describe(answer: &Answer<'_>, scrubber: &Scrubber) -> String {
         answer.content_type.map_or_else(|| "no content type".to_owned(), |text| snippet(text.as_bytes()));
     let status = answer.status;
     let head = &answer.body[..answer.body.len().min(SNIPPET_BYTES_MAX)];
+    let text = match head.trim_ascii_start().first() {
+        // Whatever looks like the API's may hold what the API gives out, such as credentials: it is shown with its secret
+        // fields blotted out, or not at all.
+        Some(b'{' | b'[') if serde_json::from_slice::<Value>(answer.body).is_ok() => redact::body(answer.body),
+        Some(b'{' | b'[') => {
+            return format!("status {status}, {content_type}, {} bytes of broken JSON", answer.body.len());
+        }
+        _ => String::from_utf8_lossy(head).into_owned(),
+    };
     // Secrets are taken out before the text is cut: the first half of one is one too.
-    let shown = snippet(scrubber.scrub(&String::from_utf8_lossy(head)).as_bytes());
+    let shown = snippet(scrubber.scrub(&text).as_bytes());
     if shown.is_empty() {
         let length = answer.body.len();
         return format!("status {status}, {content_type}, {length} bytes that cannot be shown");
@@ -244,6 +253,17 @@ mod tests {
         assert!(said(Some("Tue, 14 Nov 2023 22:13:25 GMT")).1.contains("waited too long"));
         assert!(said(Some("soon")).1.contains("check this machine's clock"));
         assert!(said(None).1.contains("check this machine's clock"));
+    }
+
+    #[test]
+    fn what_was_given_out_is_not_shown_of_a_broken_answer() {
+        let whole = r#"{"Response":{"Credentials":{"Token":"session","TmpSecretKey":"hush"},"RequestId":"r"}}"#;
+        for (status, body) in [(200, &whole[..60]), (200, &whole[..40]), (500, whole), (200, "{\"Token\":\"session\"}")]
+        {
+            let (class, text) = told(answered(status, Some("application/json"), None, body.as_bytes()));
+            assert_eq!(class, ErrorClass::Ambiguous);
+            assert!(!text.contains("session") && !text.contains("hush"), "{text}");
+        }
     }
 
     #[test]

@@ -6,13 +6,14 @@
 //! connection that has died to a fresh one; that is still one request. No proxy is used unless one is given: the environment is not asked.
 
 use super::answer::{self, Answer};
-use super::credential::Credential;
+use super::credential::{Credential, Found, Provider, Sts};
 use super::endpoint::Endpoint;
 use super::error::{CloudError, ErrorClass};
 use super::limits::SIGNATURE_VALID_SECS;
 use super::port::{Prepared, Reply, Service, Transport};
-use super::redact::{self, Scrubber};
+use super::redact::Scrubber;
 use super::sign::{self, CONTENT_TYPE, ToSign};
+use super::trace;
 use crate::clock::{BoxFuture, Clock};
 use crate::model::time::show_duration;
 use std::error::Error as StdError;
@@ -29,6 +30,9 @@ const REQUEST_CLIENT: &str = concat!("lhprov_", env!("CARGO_PKG_VERSION"));
 /// proves nothing, so it is short; polls come every few seconds, so it is not shorter.
 const POOL_IDLE: Duration = Duration::from_secs(20);
 
+/// Longest time for a request by which credentials are renewed: the calls that need them wait for it.
+const RENEWAL_WITHIN: Duration = Duration::from_secs(10);
+
 /// How the client is set up. [`HttpOptions::new`] fills in the usual values.
 #[derive(Clone, Debug)]
 pub struct HttpOptions {
@@ -37,7 +41,7 @@ pub struct HttpOptions {
     /// The value of `X-TC-Region`. Always sent; actions that need none ignore it (intl:45859).
     pub region: String,
     /// In whose name.
-    pub credential: Credential,
+    pub credentials: Found,
     /// A PEM file with certificates to trust beside the system's.
     pub ca_file: Option<PathBuf>,
     /// URL of a proxy for the way to another machine. Never used for a loopback endpoint.
@@ -52,11 +56,11 @@ pub struct HttpOptions {
 
 impl HttpOptions {
     /// 10 s to connect, 60 s for a request (as the official Python SDK), 32 MiB for an answer.
-    pub fn new(endpoint: Endpoint, region: impl Into<String>, credential: Credential) -> Self {
+    pub fn new(endpoint: Endpoint, region: impl Into<String>, credentials: impl Into<Found>) -> Self {
         Self {
             endpoint,
             region: region.into(),
-            credential,
+            credentials: credentials.into(),
             ca_file: None,
             proxy: None,
             connect_timeout: Duration::from_secs(10),
@@ -94,9 +98,8 @@ pub enum ClientError {
 
 /// The API over HTTP.
 pub struct HttpClient {
-    http: reqwest::Client,
-    options: HttpOptions,
-    clock: Arc<dyn Clock>,
+    sender: Arc<Sender>,
+    credentials: Arc<Provider>,
 }
 
 impl HttpClient {
@@ -126,12 +129,29 @@ impl HttpClient {
             None => builder,
         };
         let http = builder.build().map_err(|error| ClientError::Tls(innermost(&error)))?;
-        Ok(Self { http, options, clock })
+        let found = options.credentials.clone();
+        let sender = Arc::new(Sender { http, options, clock: Arc::clone(&clock) });
+        let credentials = Arc::new(Provider::new(found, Arc::clone(&sender) as Arc<dyn Sts>, clock));
+        Ok(Self { sender, credentials })
     }
 
+    /// In whose name requests are signed.
+    pub fn credentials(&self) -> &Arc<Provider> {
+        &self.credentials
+    }
+}
+
+/// Signs and sends. In whose name, it is told each time.
+struct Sender {
+    http: reqwest::Client,
+    options: HttpOptions,
+    clock: Arc<dyn Clock>,
+}
+
+impl Sender {
     /// Signs a request: `Host` and `Content-Type` are signed as they are sent.
-    fn sign(&self, service: Service, action: &'static str, body: String) -> Prepared {
-        let HttpOptions { endpoint, region, credential, .. } = &self.options;
+    fn sign(&self, credential: &Credential, service: Service, action: &'static str, body: String) -> Prepared {
+        let HttpOptions { endpoint, region, .. } = &self.options;
         let signed_at = self.clock.now();
         let host = endpoint.host(service);
         let authorization = sign::authorization(&ToSign {
@@ -160,23 +180,24 @@ impl HttpClient {
         Prepared { service, action, body, signed_at, headers }
     }
 
-    async fn send_once(&self, prepared: Prepared) -> Result<Reply, CloudError> {
+    async fn send_once(&self, prepared: Prepared, limit: Duration) -> Result<Reply, CloudError> {
         let action = prepared.action;
         self.check_age(&prepared)?;
-        trace_request(&prepared);
-        let token = prepared.headers.iter().find(|(name, _)| *name == "X-TC-Token").map(|(_, value)| value.as_str());
-        let scrubber = Scrubber::of(&prepared.body, token);
+        let scrubber = Scrubber::of_request(&prepared);
         let url = self.options.endpoint.url(prepared.service);
-        let mut request = self.http.post(format!("{url}/"));
+        trace::request(&prepared, &url);
+        let mut request = self.http.post(format!("{url}/")).timeout(limit);
         for (name, value) in &prepared.headers {
             request = request.header(*name, value);
         }
         let result = self.exchange(request.body(prepared.body)).await;
         let exchanged = result.map_err(|trouble| {
-            let (class, message) = self.explain(&trouble, &url);
-            CloudError::transport(class, action, scrubber.scrub(&message))
+            let (class, message) = self.explain(&trouble, &url, limit);
+            let message = scrubber.scrub(&message);
+            trace::failure(action, &message);
+            CloudError::transport(class, action, message)
         })?;
-        tracing::trace!(action, status = exchanged.status, body = %redact::body(&exchanged.body), "answer");
+        trace::answer(action, exchanged.status, &exchanged.body, &scrubber);
         let answer = Answer {
             status: exchanged.status,
             content_type: exchanged.content_type.as_deref(),
@@ -218,7 +239,7 @@ impl HttpClient {
     }
 
     /// What a failure without an answer proves, and what to tell.
-    fn explain(&self, trouble: &Trouble, url: &str) -> (ErrorClass, String) {
+    fn explain(&self, trouble: &Trouble, url: &str, limit: Duration) -> (ErrorClass, String) {
         let unknown = "whether the request was carried out is not known";
         match trouble {
             Trouble::Sending(error) if error.is_builder() => {
@@ -226,7 +247,7 @@ impl HttpClient {
             }
             Trouble::Sending(error) if error.is_connect() => (ErrorClass::NotSent, self.explain_connect(error, url)),
             Trouble::Sending(error) | Trouble::Receiving(error) if error.is_timeout() => {
-                let limit = show_duration(self.options.request_timeout);
+                let limit = show_duration(limit);
                 (ErrorClass::Ambiguous, format!("no answer from {url} within {limit}; {unknown}"))
             }
             Trouble::Sending(error) => {
@@ -291,15 +312,30 @@ impl Transport for HttpClient {
         action: &'static str,
         body: String,
     ) -> BoxFuture<'_, Result<Prepared, CloudError>> {
-        Box::pin(async move { Ok(self.sign(service, action, body)) })
+        Box::pin(async move {
+            let issued = self.credentials.current().await.map_err(|error| error.of_call(action))?;
+            Ok(self.sender.sign(&issued.credential, service, action, body))
+        })
     }
 
     fn send(&self, prepared: Prepared) -> BoxFuture<'_, Result<Reply, CloudError>> {
-        Box::pin(self.send_once(prepared))
+        Box::pin(self.sender.send_once(prepared, self.sender.options.request_timeout))
     }
 
     fn endpoint(&self) -> String {
-        self.options.endpoint.url(Service::Lighthouse)
+        self.sender.options.endpoint.url(Service::Lighthouse)
+    }
+}
+
+impl Sts for Sender {
+    fn call<'a>(
+        &'a self,
+        keys: &'a Credential,
+        action: &'static str,
+        body: String,
+    ) -> BoxFuture<'a, Result<Reply, CloudError>> {
+        let prepared = self.sign(keys, Service::Sts, action, body);
+        Box::pin(self.send_once(prepared, RENEWAL_WITHIN.min(self.options.request_timeout)))
     }
 }
 
@@ -323,16 +359,6 @@ fn read_certificates(path: &PathBuf) -> Result<Vec<reqwest::Certificate>, Client
     let empty = || ClientError::CaFileEmpty { path: path.clone() };
     let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|_| empty())?;
     if certificates.is_empty() { Err(empty()) } else { Ok(certificates) }
-}
-
-fn trace_request(prepared: &Prepared) {
-    if !tracing::enabled!(tracing::Level::TRACE) {
-        return;
-    }
-    let headers: Vec<String> =
-        prepared.headers.iter().map(|(name, value)| format!("{name}: {}", redact::header(name, value))).collect();
-    let (headers, body) = (headers.join("; "), redact::body(prepared.body.as_bytes()));
-    tracing::trace!(action = prepared.action, %headers, %body, "request");
 }
 
 /// The cause at the bottom: the outer ones say "error sending request" and the like.

@@ -54,7 +54,7 @@ impl Endpoint {
     /// # Errors
     /// Says what the text would have to look like.
     pub fn parse(text: &str) -> Result<Self, EndpointError> {
-        let own = || text.to_owned();
+        let own = || without_user(text);
         let lower = text.to_ascii_lowercase();
         let (tls, rest) = match (lower.strip_prefix("https://"), lower.strip_prefix("http://")) {
             (Some(rest), _) => (true, rest),
@@ -108,6 +108,14 @@ impl Endpoint {
             Kind::Site(_) => false,
             Kind::Given { authority, .. } => split_port(authority).is_some_and(|(host, _)| is_loopback(host)),
         }
+    }
+}
+
+/// The text for a message: what stands before an `@` may be a password.
+fn without_user(text: &str) -> String {
+    match (text.find("//").map_or(0, |at| at + 2), text.rfind('@')) {
+        (start, Some(at)) if at >= start => format!("{}…{}", &text[..start], &text[at..]),
+        _ => text.to_owned(),
     }
 }
 
@@ -213,7 +221,8 @@ mod tests {
         ];
         for (text, make) in cases {
             let error = Endpoint::parse(text).expect_err(text);
-            assert_eq!(error, make((*text).to_owned()));
+            assert_eq!(error, make(without_user(text)));
+            assert!(!error.to_string().contains("user:pw"), "{error}");
         }
     }
 

@@ -13,6 +13,7 @@ pub mod answer;
 pub mod endpoint;
 pub mod redact;
 pub mod sign;
+pub mod trace;
 
 pub mod limiter;
 pub mod queue;

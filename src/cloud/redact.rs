@@ -1,6 +1,7 @@
 //! What may be shown of a request and its answer? Everything but secrets: signatures, session tokens, passwords, private
 //! keys, and the commands and variables in which people keep such things.
 
+use super::port::Prepared;
 use serde_json::Value;
 
 /// Stands where something was taken out.
@@ -47,6 +48,17 @@ pub fn body(bytes: &[u8]) -> String {
 pub struct Scrubber(Vec<String>);
 
 impl Scrubber {
+    /// Knows the secrets of a signed request. The signature is one too: it is good for five minutes.
+    pub fn of_request(prepared: &Prepared) -> Self {
+        let header = |wanted: &str| {
+            prepared.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.as_str())
+        };
+        let mut scrubber = Self::of(&prepared.body, header("X-TC-Token"));
+        let signature = header("Authorization").and_then(|value| value.split_once("Signature="));
+        scrubber.0.extend(signature.map(|(_, signature)| signature.to_owned()));
+        scrubber
+    }
+
     /// Knows the secrets of a request with this body and session token.
     pub fn of(request_body: &str, session_token: Option<&str>) -> Self {
         let mut secrets: Vec<String> = session_token.into_iter().map(str::to_owned).collect();

@@ -96,6 +96,7 @@ pub fn expand(manifest: &Manifest, inputs: &Inputs<'_>, diagnostics: &mut Diagno
         site,
         region: region.value.clone(),
         ownership,
+        allowed_accounts: manifest.allowed_accounts.iter().map(|account| account.value.clone()).collect(),
         instances,
         rate_limits,
         token_ttl: manifest.token_ttl.as_ref().map_or(TOKEN_TTL_DEFAULT, |ttl| ttl.value),

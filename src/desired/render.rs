@@ -19,6 +19,9 @@ pub fn render(desired: &DesiredState) -> String {
     put(&mut top, "site", desired.site.as_str());
     put(&mut top, "region", desired.region.as_str());
     put(&mut top, "ownership", desired.ownership.as_str());
+    if !desired.allowed_accounts.is_empty() {
+        put(&mut top, "allowed_accounts", strings(&desired.allowed_accounts));
+    }
     if !desired.rate_limits.is_empty() {
         let limits = desired.rate_limits.iter().map(|(action, limit)| (action.as_str().into(), (*limit).into()));
         put(&mut top, "rate_limits", Mapping::from_iter(limits));

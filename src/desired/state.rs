@@ -17,6 +17,8 @@ pub struct DesiredState {
     pub region: String,
     /// How its instances are recognised.
     pub ownership: Ownership,
+    /// The accounts that may be used, by UIN; empty for any.
+    pub allowed_accounts: Vec<String>,
     /// Every instance, by address.
     pub instances: BTreeMap<Address, DesiredInstance>,
     /// Requests a second for an action, where the manifest says other than the documentation.

@@ -2,7 +2,7 @@
 
 use super::instance::unknown;
 use super::keys::MANIFEST;
-use super::node::Node;
+use super::node::{Node, Scalar, ScalarKind, Value};
 use super::read::Reader;
 use super::schema::{Block, RateLimits, Text};
 use crate::diag::{Diagnostic, Diagnostics, Span, Spanned};
@@ -24,6 +24,8 @@ pub struct FileManifest {
     pub site: Option<Spanned<Site>>,
     /// `ownership`.
     pub ownership: Option<Spanned<Ownership>>,
+    /// `allowed_accounts`, and where the key stands.
+    pub allowed_accounts: Option<Spanned<Vec<Text>>>,
     /// `token_ttl`.
     pub token_ttl: Option<Spanned<Duration>>,
     /// `visibility_grace`.
@@ -48,6 +50,7 @@ pub fn decode(root: &Node, diagnostics: &mut Diagnostics) -> FileManifest {
         region: None,
         site: None,
         ownership: None,
+        allowed_accounts: None,
         token_ttl: None,
         visibility_grace: None,
         rate_limits: None,
@@ -75,6 +78,9 @@ pub fn decode(root: &Node, diagnostics: &mut Diagnostics) -> FileManifest {
                 let words = [Ownership::Tags, Ownership::Name].map(|ownership| (ownership.as_str(), ownership));
                 file.ownership = reader.word(value, "a rule of ownership", &words);
             }
+            "allowed_accounts" => {
+                file.allowed_accounts = reader.accounts(value).map(|value| Spanned { value, span });
+            }
             "token_ttl" => {
                 file.token_ttl = reader.duration(value).map(|duration| Spanned { value: duration, span: value.span });
             }
@@ -100,6 +106,30 @@ impl Reader<'_> {
             return None;
         }
         Some(version.span)
+    }
+
+    /// Accounts. They are numbers to everybody but the API, so quotes may be left out.
+    fn accounts(&mut self, node: &Node) -> Option<Vec<Text>> {
+        let accounts = self.list(node, |reader, node| {
+            let text = match node.scalar() {
+                Some(Scalar { text, kind: ScalarKind::Integer(_), quoted }) => {
+                    Text { value: text.clone(), span: node.span, quoted: *quoted }
+                }
+                _ => reader.text(node)?,
+            };
+            if !text.value.is_empty() && text.value.bytes().all(|b| b.is_ascii_digit()) {
+                return Some(text);
+            }
+            let summary = format!("`{}` is not an account", text.value);
+            let help = "an account is a number, its UIN, such as \"100000000001\"; `lhprov auth whoami` shows it";
+            reader.diagnostics.push(Diagnostic::error("account", summary).at(text.span).help(help));
+            None
+        })?;
+        if accounts.is_empty() && matches!(&node.value, Value::List(items) if items.is_empty()) {
+            let diagnostic = Diagnostic::error("account", "`allowed_accounts` allows no account").at(node.span);
+            self.diagnostics.push(diagnostic.help("name the accounts, or leave the key out to allow any"));
+        }
+        Some(accounts)
     }
 
     fn rate_limits(&mut self, node: &Node) -> Option<RateLimits> {

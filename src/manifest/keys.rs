@@ -20,24 +20,14 @@ pub(super) const MANIFEST: Keys = Keys {
         "site",
         "region",
         "ownership",
+        "allowed_accounts",
         "defaults",
         "instances",
         "rate_limits",
         "token_ttl",
         "visibility_grace",
     ],
-    later: &[
-        "variables",
-        "outputs",
-        "include",
-        "moved",
-        "forget",
-        "limits",
-        "policy",
-        "allowed_accounts",
-        "key_pairs",
-        "disks",
-    ],
+    later: &["variables", "outputs", "include", "moved", "forget", "limits", "policy", "key_pairs", "disks"],
 };
 
 pub(super) const INSTANCE: Keys = Keys {

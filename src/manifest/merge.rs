@@ -38,6 +38,8 @@ pub(super) fn merge(files: Vec<FileManifest>, diagnostics: &mut Diagnostics) -> 
     // Maps are not compared: which of two files wins would be as good a guess as any.
     let rate_limits =
         once.scalar("rate_limits", files.iter().filter_map(|file| file.rate_limits.clone()), |_, _| false);
+    let allowed_accounts =
+        once.scalar("allowed_accounts", files.iter().filter_map(|file| file.allowed_accounts.clone()), |_, _| false);
     let defaults = once.scalar("defaults", files.iter().filter_map(|file| file.defaults.clone()), |_, _| false);
     let blocks = files.into_iter().flat_map(|file| file.instances.unwrap_or_default());
     let instances = instances(blocks, &defaults.map(|defaults| defaults.value).unwrap_or_default(), diagnostics);
@@ -46,6 +48,7 @@ pub(super) fn merge(files: Vec<FileManifest>, diagnostics: &mut Diagnostics) -> 
         region,
         site,
         ownership,
+        allowed_accounts: allowed_accounts.map(|accounts| accounts.value).unwrap_or_default(),
         rate_limits: rate_limits.map(|limits| limits.value).unwrap_or_default(),
         token_ttl,
         visibility_grace,

@@ -16,6 +16,8 @@ pub struct Manifest {
     pub site: Option<Spanned<Site>>,
     /// How instances are recognised.
     pub ownership: Option<Spanned<Ownership>>,
+    /// The accounts that may be used; empty for any.
+    pub allowed_accounts: Vec<Text>,
     /// Requests a second, by action.
     pub rate_limits: RateLimits,
     /// How long a token is trusted.

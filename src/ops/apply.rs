@@ -117,7 +117,7 @@ impl Run<'_> {
         if prior.open.is_empty() {
             return Ok(None);
         }
-        bind_account(self.context, &mut prior.state, account_of(self.context).await)?;
+        bind_account(self.context, self.desired, &mut prior.state, account_of(self.context).await)?;
         let open: Vec<OpenPurchase> = prior
             .open
             .values()
@@ -149,7 +149,11 @@ impl Run<'_> {
             let mut prior = load_prior(self.context, self.desired)?;
             let (account, observed) =
                 futures_util::future::join(account_of(self.context), observe(self.context, self.desired, &prior)).await;
-            bind_account(self.context, &mut prior.state, account)?;
+            match bind_account(self.context, self.desired, &mut prior.state, account) {
+                // Something was done already, and the account of it must not be lost.
+                Err(stop) if agreed.is_some() => return Ok(self.report_after(prior, stop)),
+                bound => bound?,
+            }
             let observed = observed?;
             let planned = planned(self.desired, &prior, &observed, self.plan_options());
             if let Some(stop) = self.obstacle(&planned) {

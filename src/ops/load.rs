@@ -2,7 +2,8 @@
 
 use super::context::Context;
 use super::error::OpsError;
-use crate::cloud::port::ReadAction;
+use super::identity::{check_allowed, identity};
+use crate::cloud::CloudError;
 use crate::desired::DesiredState;
 use crate::model::InstanceId;
 use crate::observe::refresh;
@@ -10,7 +11,6 @@ use crate::observe::state::ObservedState;
 use crate::state::fold::OpenIntents;
 use crate::state::store::check_binding;
 use crate::state::{Journal, PriorState, Record, StateError, fold, journal};
-use serde_json::json;
 use std::collections::BTreeSet;
 
 /// What disk says.
@@ -109,14 +109,20 @@ pub(super) async fn observe(
     Ok(ObservedState { at, instances, owned, asked: true })
 }
 
-/// Whose credentials these are; `None` where the service does not say.
-pub(super) async fn account_of(context: &Context) -> Option<String> {
-    let reply = context.read.read(ReadAction::GetCallerIdentity, json!({})).await.ok()?;
-    reply.response.get("AccountId")?.as_str().map(str::to_owned)
+/// Whose credentials these are, as far as the service says.
+pub(super) async fn account_of(context: &Context) -> Result<String, CloudError> {
+    identity(context.read.as_ref()).await.map(|identity| identity.account)
 }
 
-/// Binds a state to the account, or refuses it against another.
-pub(super) fn bind_account(context: &Context, state: &mut PriorState, account: Option<String>) -> Result<(), OpsError> {
+/// Binds a state to the account, or refuses it: against another, and where the manifest does not allow it.
+pub(super) fn bind_account(
+    context: &Context,
+    desired: &DesiredState,
+    state: &mut PriorState,
+    account: Result<String, CloudError>,
+) -> Result<(), OpsError> {
+    check_allowed(desired, account.as_deref())?;
+    let account = account.ok();
     let asked = crate::state::Binding { account: account.clone(), ..state.binding.clone() };
     check_binding(context.store.path(), &state.binding, &asked)?;
     if state.binding.account.is_none() {

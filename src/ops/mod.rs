@@ -4,6 +4,7 @@ mod apply;
 mod catalog;
 mod context;
 mod error;
+mod identity;
 mod load;
 mod plan;
 
@@ -11,5 +12,6 @@ pub use apply::{ApplyExit, ApplyOptions, ApplyReport, Consent, Question, apply};
 pub use catalog::{BlueprintRow, BundleRow, RegionRow, ZoneRow, blueprints, bundles, regions, zones};
 pub use context::Context;
 pub use error::OpsError;
+pub use identity::{Identity, identity};
 pub use load::{Prior, load_prior};
 pub use plan::{PlanOptions, PlanReport, plan};

@@ -40,7 +40,7 @@ pub async fn plan(context: &Context, desired: &DesiredState, options: PlanOption
     let observed = if options.refresh {
         let (account, observed) =
             futures_util::future::join(account_of(context), observe(context, desired, &prior)).await;
-        bind_account(context, &mut prior.state, account)?;
+        bind_account(context, desired, &mut prior.state, account)?;
         observed?
     } else {
         ObservedState { at: context.clock.now(), ..ObservedState::default() }

@@ -12,6 +12,7 @@ use crate::cloud::answer::{self, Answer};
 use crate::cloud::error::{CloudError, ErrorClass};
 use crate::cloud::port::{Prepared, Reply, Service as ServiceName, Transport};
 use crate::cloud::redact::Scrubber;
+use crate::cloud::trace;
 use std::sync::Arc;
 
 /// What an outcome is bound to when it comes from here.
@@ -42,6 +43,7 @@ impl InProcess {
         let (action, now) = (prepared.action, self.clock.now());
         let request_id = self.service.request_id();
         let scrubber = Scrubber::of(&prepared.body, None);
+        trace::request(&prepared, "sandbox:");
         if let Err(error) = check_time(prepared.signed_at.as_secs(), now) {
             return self.read(action, &Err(error), &request_id, &scrubber);
         }
@@ -63,6 +65,7 @@ impl InProcess {
         }
         let lost = |place: &str| {
             let message = format!("connection to the sandbox lost {place} (a fault on demand); {UNKNOWN}");
+            trace::failure(action, &message);
             Err(CloudError::transport(ErrorClass::Ambiguous, action, message))
         };
         match outcome.failure {
@@ -85,6 +88,7 @@ impl InProcess {
         scrubber: &Scrubber,
     ) -> Result<Reply, CloudError> {
         let body = document(given, request_id).to_string();
+        trace::answer(action, 200, body.as_bytes(), scrubber);
         let whole = Answer { status: 200, content_type: Some("application/json"), date: None, body: body.as_bytes() };
         answer::read(action, &whole, self.clock.now(), scrubber)
     }

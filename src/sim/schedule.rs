@@ -158,6 +158,7 @@ fn fleet(chance: &mut Chance, about: &Circumstances) -> DesiredState {
         site: Site::China,
         region: REGION.into(),
         ownership: about.ownership,
+        allowed_accounts: Vec::new(),
         instances,
         rate_limits: BTreeMap::new(),
         token_ttl: about.token_ttl,

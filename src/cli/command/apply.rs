@@ -70,7 +70,7 @@ fn carry_out(
         loaded.desired.instances.clear();
     }
     // A log and live lines would write over one another.
-    let live = (console.stderr_is_terminal && global.log_level.is_none()).then(|| Arc::new(Live::new(console.stderr)));
+    let live = (console.stderr_is_terminal && !global.is_logging()).then(|| Arc::new(Live::new(console.stderr)));
     sinks.push(match &live {
         Some(live) => Arc::clone(live) as Arc<dyn EventSink>,
         None => Arc::new(Lines::new(console, || SystemClock.now())),

@@ -1,6 +1,7 @@
 //! One file for each command.
 
 pub mod apply;
+pub mod auth;
 pub mod catalog;
 pub mod plan;
 pub mod render;
