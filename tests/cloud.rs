@@ -172,10 +172,13 @@ fn success() -> Act {
     json(r#"{"Response":{"TotalCount":0,"InstanceSet":[],"RequestId":"r-1"}}"#)
 }
 
+fn credential(token: Option<&str>) -> Credential {
+    let secret_key = Secret::new("SECRETEXAMPLE");
+    Credential { secret_id: "AKIDEXAMPLE".to_owned(), secret_key, token: token.map(Secret::new) }
+}
+
 fn options(url: &str) -> HttpOptions {
-    let credential =
-        Credential { secret_id: "AKIDEXAMPLE".to_owned(), secret_key: Secret::new("SECRETEXAMPLE"), token: None };
-    HttpOptions::new(Endpoint::parse(url).expect("an endpoint"), "ap-guangzhou", credential)
+    HttpOptions::new(Endpoint::parse(url).expect("an endpoint"), "ap-guangzhou", credential(None))
 }
 
 fn client(options: HttpOptions) -> HttpClient {
@@ -238,7 +241,7 @@ async fn success_and_what_was_sent() {
 async fn temporary_credentials_send_their_token_and_sts_its_own_name() {
     let server = Server::start(vec![success()]);
     let mut options = options(&server.url());
-    options.credential.token = Some(Secret::new("session-token"));
+    options.credentials = credential(Some("session-token")).into();
     let client = client(options);
     let prepared = client.prepare(Service::Sts, "GetCallerIdentity", "{}".to_owned()).await.expect("signed");
     client.send(prepared).await.expect("success");
@@ -580,7 +583,7 @@ async fn traces_show_the_traffic_but_no_secret() {
     let answer = r#"{"Response":{"KeyPair":{"KeyId":"lhkp-1","PrivateKey":"-----BEGIN RSA-----"},"RequestId":"r-1"}}"#;
     let server = Server::start(vec![json(answer), Act::Answer(http("500 No", "text/plain", "got hunter2-Hunter2"))]);
     let mut options = options(&server.url());
-    options.credential.token = Some(Secret::new("session-token"));
+    options.credentials = credential(Some("session-token")).into();
     let client = client(options);
     let body = r#"{"InstanceName":"web","LoginConfiguration":{"Password":"hunter2-Hunter2"}}"#;
     let error = {

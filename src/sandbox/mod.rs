@@ -42,7 +42,7 @@ mod power;
 pub mod record;
 mod reinstall;
 mod renew;
-mod sts;
+pub mod sts;
 mod tags;
 mod term;
 mod upgrade;

@@ -4,9 +4,12 @@
 mod apply;
 mod bad_input;
 mod credentials;
+mod far;
 mod files;
+mod leaks;
 mod output;
 mod protocol;
 mod sandbox;
+mod sockets;
 mod support;
 mod usage;
