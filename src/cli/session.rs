@@ -8,6 +8,7 @@ use super::host::{self, SystemClock};
 use super::load::{self, Loaded};
 use super::signals::Signals;
 use crate::clock::Clock as _;
+use crate::cloud::credential::Provider;
 use crate::event::{Event, EventSink, Item};
 use crate::ops::Context;
 use crate::report::console::Console;
@@ -67,8 +68,20 @@ pub struct Session {
     pub context: Context,
     /// Whether the cloud is the sandbox.
     pub sandbox: bool,
+    /// In whose name; the sandbox in process asks for no credentials.
+    pub credentials: Option<Arc<Provider>>,
     /// What listens to signals.
     pub signals: Signals,
+}
+
+impl Session {
+    /// Gets the credentials, so that a run without any ends before it begins.
+    pub async fn authenticate(&self) -> Result<(), Failure> {
+        match &self.credentials {
+            Some(credentials) => credentials.current().await.map(drop).map_err(|error| Failure::of_credentials(&error)),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Loads the manifest, with what the command line says in its place.
@@ -95,7 +108,7 @@ pub fn open(
         rate_limits: desired.rate_limits.clone(),
         sandbox: &run.sandbox,
     };
-    let Connection { cloud, endpoint, sandbox, .. } = connect(global, wanted, Arc::clone(&events))?;
+    let Connection { cloud, endpoint, sandbox, credentials } = connect(global, wanted, Arc::clone(&events))?;
     let signals = Signals::listen()
         .map_err(|error| Failure::new(Exit::Error, format!("failed to listen for signals: {error}")))?;
     events.emit(Event::Started {
@@ -118,5 +131,5 @@ pub fn open(
         lineage: host::lineage()?,
         signals: signals.port(),
     };
-    Ok(Session { loaded, context, sandbox, signals })
+    Ok(Session { loaded, context, sandbox, credentials, signals })
 }

@@ -78,6 +78,11 @@ fn carry_out(
     let runtime = host::runtime()?;
     let ended = runtime.block_on(async {
         let session = session::open(kind.command(), global, &own.run, loaded, sinks)?;
+        tokio::select! {
+            biased;
+            signal = session.signals.early() => return Ok(interrupted_early(signal, console)),
+            ready = session.authenticate() => ready?,
+        }
         let options = ApplyOptions {
             buy_anyway: own.run.buy_anyway,
             adopt: own.adopt,

@@ -25,6 +25,13 @@ fn plan(global: &Global, own: &PlanArgs, console: Console, sinks: Vec<Arc<dyn Ev
     let ended = runtime.block_on(async {
         let session = session::open("plan", global, &own.run, loaded, sinks)?;
         let options = PlanOptions { refresh: !own.no_refresh, buy_anyway: own.run.buy_anyway, destroy: false };
+        if options.refresh {
+            tokio::select! {
+                biased;
+                signal = session.signals.early() => return Ok(Exit::Interrupted(signal).into()),
+                ready = session.authenticate() => ready?,
+            }
+        }
         let planning = ops::plan(&session.context, &session.loaded.desired, options);
         let report = tokio::select! {
             biased;
