@@ -22,6 +22,8 @@ pub struct Answered {
     pub ids: Vec<InstanceId>,
     /// When it came.
     pub at: Timestamp,
+    /// The service's request id.
+    pub request_id: String,
 }
 
 /// A purchase that is not settled.
@@ -71,7 +73,7 @@ impl OpenIntent {
                 token: token(),
                 ids: answer.ids.clone(),
                 at: answer.at,
-                request_id: String::new(),
+                request_id: answer.request_id.clone(),
             });
         }
         records
@@ -136,9 +138,9 @@ pub fn apply_record(state: &mut PriorState, open: &mut OpenIntents, record: Reco
                 attempt.no_effect = true;
             }
         }
-        Record::Answer { token, ids, at, .. } => {
+        Record::Answer { token, ids, at, request_id } => {
             if let Some(entry) = open.get_mut(&token) {
-                entry.answer = Some(Answered { ids, at });
+                entry.answer = Some(Answered { ids, at, request_id });
             }
         }
         Record::Assigned { token, matches, at, .. } => {

@@ -454,9 +454,9 @@ impl Machine {
                 Phase::Blocked | Phase::Ready(_) | Phase::Looking(_) | Phase::Queued { .. } => {
                     self.take_back(id, "not sent");
                     let status = if self.is_unsure(id) { ItemStatus::Unknown } else { ItemStatus::NotStarted };
-                    let detail = match &self.purchases[id].last_error {
-                        Some((error, _)) => format!("{why} ({error})"),
-                        None => why.to_owned(),
+                    let (detail, request_id) = match &self.purchases[id].last_error {
+                        Some((error, request_id)) => (format!("{why} ({error})"), request_id.clone()),
+                        None => (why.to_owned(), None),
                     };
                     self.purchases[id].phase = Phase::Ended;
                     if status == ItemStatus::NotStarted {
@@ -464,7 +464,7 @@ impl Machine {
                     }
                     let addresses: Vec<Address> = self.purchases[id].addresses().cloned().collect();
                     for address in addresses {
-                        self.set_item(&address, None, status, Some(detail.clone()), None);
+                        self.set_item(&address, None, status, Some(detail.clone()), request_id.clone());
                     }
                 }
                 Phase::InFlight | Phase::Answered | Phase::Settled | Phase::Ended => {}
