@@ -6,7 +6,7 @@ use super::diff::differences;
 use crate::desired::{DesiredInstance, DesiredState};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::address::compact;
-use crate::model::{Address, Attributes, InstanceId, Life, ObservedInstance, Ownership};
+use crate::model::{Address, Attributes, ClientToken, InstanceId, Life, ObservedInstance, Ownership};
 use crate::observe::ownership::{self, Finding, Sought};
 use crate::observe::state::ObservedState;
 use crate::state::fold::OpenIntents;
@@ -60,6 +60,7 @@ pub fn plan(inputs: Inputs<'_>, options: Options) -> Planned {
     if !options.buy_anyway {
         planner.stop_before_buying_what_may_be_owned();
     }
+    planner.tell_of_what_no_state_knows();
     planner.finish()
 }
 
@@ -85,6 +86,8 @@ struct Planner<'a> {
     diagnostics: Diagnostics,
     blocked: Vec<Blocked>,
     adopted: Vec<Address>,
+    /// Instances for which the plan stops.
+    unclear: BTreeSet<InstanceId>,
 }
 
 struct Missing {
@@ -111,6 +114,7 @@ impl<'a> Planner<'a> {
             diagnostics: Diagnostics::default(),
             blocked: Vec::new(),
             adopted: Vec::new(),
+            unclear: BTreeSet::new(),
         }
     }
 
@@ -277,7 +281,7 @@ impl<'a> Planner<'a> {
     /// makes another batch, so this goes on until nothing more is found.
     fn find_again(&mut self) {
         let Inputs { desired, observed, .. } = self.inputs;
-        if observed.owned.is_empty() {
+        if observed.owned.is_empty() || self.missing.is_empty() {
             return;
         }
         let cuts = cut(desired);
@@ -434,6 +438,7 @@ impl<'a> Planner<'a> {
             return;
         }
         let wanted: BTreeSet<&str> = self.batches.iter().map(|batch| batch.token.short()).collect();
+        let arriving = self.arriving();
         let mut unclear = Vec::new();
         for instance in self.unclaimed() {
             if matches!(instance.attributes.life(), Life::Isolated | Life::Ending) {
@@ -445,11 +450,11 @@ impl<'a> Planner<'a> {
                     !ownership::batch_of(instance).is_some_and(|batch| wanted.contains(batch))
                         && self.tag_names_what_is_missing(instance)
                 }
-                // More candidates than members, or fewer.
-                Ownership::Name => self.batches.iter().any(|batch| {
-                    let one = [instance];
-                    ownership::find(&sought(desired, batch), one) != Finding::Nothing
-                }),
+                // More candidates than members, or fewer; or one that was bought with another package or image.
+                Ownership::Name => {
+                    self.batches.iter().any(|batch| sought(desired, batch).bears_its_name(instance))
+                        && !arriving.contains(&instance.id)
+                }
             };
             if may_be_ours {
                 unclear.push(instance);
@@ -458,6 +463,7 @@ impl<'a> Planner<'a> {
         if unclear.is_empty() {
             return;
         }
+        self.unclear.extend(unclear.iter().map(|instance| instance.id.clone()));
         let list: Vec<String> = unclear
             .iter()
             .map(|i| format!("{} (`{}`, {})", i.id, i.attributes.instance_name, i.attributes.state))
@@ -479,6 +485,70 @@ impl<'a> Planner<'a> {
                 "or, if they are not of this stack's addresses, buy all the same with --buy-anyway".into(),
             ],
         });
+    }
+
+    /// What the stack owns and no state knows, though nothing is to be bought for it: bought twice, on a service that forgets
+    /// its tokens and lists late; or left behind when a state was lost. It costs money, so it is said in every plan.
+    fn tell_of_what_no_state_knows(&mut self) {
+        let desired = self.inputs.desired;
+        let open = self.inputs.open.keys().chain(self.batches.iter().map(|batch| &batch.token));
+        let arriving: BTreeSet<&str> = open.map(ClientToken::short).collect();
+        let names: BTreeSet<&str> = match desired.ownership {
+            Ownership::Tags => BTreeSet::new(),
+            Ownership::Name => desired.instances.values().map(|wanted| wanted.spec.instance_name.as_str()).collect(),
+        };
+        let is_ours = |instance: &ObservedInstance| match desired.ownership {
+            Ownership::Tags => !ownership::batch_of(instance).is_some_and(|batch| arriving.contains(batch)),
+            // A batch's instances may bear its first name with a number behind it.
+            Ownership::Name => {
+                let name = instance.attributes.instance_name.as_str();
+                let stem = name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches(['-', '_']);
+                arriving.is_empty() && (names.contains(name) || names.contains(stem))
+            }
+        };
+        let strangers: Vec<String> = self
+            .unclaimed()
+            .filter(|instance| !matches!(instance.attributes.life(), Life::Isolated | Life::Ending))
+            .filter(|instance| is_ours(instance) && !self.unclear.contains(&instance.id))
+            .map(|i| format!("{} (`{}`, {})", i.id, i.attributes.instance_name, i.attributes.state))
+            .collect();
+        if strangers.is_empty() {
+            return;
+        }
+        let whose = match desired.ownership {
+            Ownership::Tags => format!("carries the tags of stack `{}`", desired.stack),
+            Ownership::Name => format!("bears a name of stack `{}`", desired.stack),
+        };
+        let what = match strangers.as_slice() {
+            [one] => format!("{one} {whose}, and the state does not know it"),
+            many => format!(
+                "each of {} instances {whose}, and the state does not know them: {}",
+                many.len(),
+                many.join(", ")
+            ),
+        };
+        self.diagnostics.push(
+            Diagnostic::warning("not-in-state", what)
+                .detail("It costs money: it was bought twice, or is left from a state that was lost.")
+                .help("return it in the console if nobody needs it, or restore the state that knows it"),
+        );
+    }
+
+    /// Without tags: instances of batches that are being listed right now, bought by another writer a moment ago and seen in
+    /// part. Apply looks again, and waits for the rest.
+    fn arriving(&self) -> BTreeSet<InstanceId> {
+        let Inputs { desired, observed, .. } = self.inputs;
+        if desired.ownership == Ownership::Tags {
+            return BTreeSet::new();
+        }
+        let since = observed.at.minus(desired.visibility_grace);
+        let is_recent = |instance: &ObservedInstance| instance.attributes.created_time.is_some_and(|at| at >= since);
+        let recent: Vec<&ObservedInstance> = self.unclaimed().filter(|instance| is_recent(instance)).collect();
+        let found = self.batches.iter().map(|batch| ownership::find(&sought(desired, batch), recent.iter().copied()));
+        found
+            .filter_map(|finding| if let Finding::Incomplete(ids) = finding { Some(ids) } else { None })
+            .flatten()
+            .collect()
     }
 
     fn tag_names_what_is_missing(&self, instance: &ObservedInstance) -> bool {

@@ -69,6 +69,7 @@ impl Circumstances {
             not_sent: p(10),
             throttled: p(10),
             sold_out: p(10),
+            refuse_token: p(3),
             partial: p(10),
             launch_failed: p(5),
         };

@@ -35,8 +35,10 @@ pub struct NetworkFaults {
     pub not_sent: u64,
     /// The call is turned away for its rate.
     pub throttled: u64,
-    /// A purchase is refused: sold out.
+    /// Stock is out, for this purchase or for a minute.
     pub sold_out: u64,
+    /// A purchase's token is refused from now on, whatever a dry run says.
+    pub refuse_token: u64,
     /// A purchase brings fewer than asked.
     pub partial: u64,
     /// What a purchase brings fails to launch.
@@ -80,12 +82,13 @@ impl Network {
     }
 
     /// Before a purchase goes out: the invariants that hold at that moment.
-    fn check_purchase(&self, inner: &mut Inner, body: &str) {
+    fn check_purchase(&self, inner: &mut Inner, body: &str, signed_at: Timestamp) {
         let value: Value = serde_json::from_str(body).unwrap_or_default();
         let token = value["ClientToken"].as_str().unwrap_or_default().to_owned();
         if value["DryRun"] == true {
             return;
         }
+        inner.last_purchase = Some(signed_at);
         let durable = self.disk.durable_text(&self.journal);
         if self.world.sabotage != Sabotage::RandomToken && !durable.contains(&token) {
             inner.violated(format!("purchase {token} has no durable intent"));
@@ -139,8 +142,7 @@ impl Network {
                 value["ClientToken"] = format!("{:016x}", inner.chance.next_u64()).into();
                 body = value.to_string();
             }
-            self.check_purchase(inner, &body);
-            inner.last_purchase = Some(request.signed_at);
+            self.check_purchase(inner, &body, request.signed_at);
         }
         let value: Value = serde_json::from_str(&body).unwrap_or_default();
         if self.world.sabotage == Sabotage::BlindLook
@@ -159,10 +161,16 @@ impl Network {
             inner.late.push(Late { at, signed_at: request.signed_at, call });
             return Self::error(ErrorClass::Ambiguous, action, "timed out");
         }
+        let sold_out = buys && inner.chance.percent(faults.sold_out);
+        if sold_out && inner.chance.percent(50) {
+            inner.sold_out_until = now.plus(Duration::from_secs(60));
+        }
+        let partial = inner.chance.percent(faults.partial);
         let create = CreateFault {
-            partial: inner.chance.percent(faults.partial).then(|| 1 + inner.chance.below(2) as u32),
+            partial: partial.then(|| 1 + inner.chance.below(2) as u32),
             launch_failed: inner.chance.percent(faults.launch_failed),
-            sold_out: inner.chance.percent(faults.sold_out),
+            sold_out: faults.sold_out > 0 && now < inner.sold_out_until || sold_out,
+            refuse_token: inner.chance.percent(faults.refuse_token),
         };
         let answer = if buys { inner.purchase(&call, create) } else { inner.account.call(&call) };
         if inner.chance.percent(faults.internal_after) {

@@ -139,7 +139,8 @@ impl Story {
     /// gone, failed or missing, they buy one set.
     fn crowd(&mut self) -> Result<(), String> {
         let desired = self.fleet.desired(&self.about);
-        self.about.faults = NetworkFaults { launch_failed: 0, partial: 0, sold_out: 0, ..self.about.faults };
+        self.about.faults =
+            NetworkFaults { launch_failed: 0, partial: 0, sold_out: 0, refuse_token: 0, ..self.about.faults };
         self.world.set_faults(self.about.faults);
         self.world.set_promised(self.is_promised());
         self.world.set_wanted(desired.instances.keys().cloned().collect());

@@ -31,6 +31,8 @@ pub(super) struct Inner {
     pub(super) chance: Chance,
     pub(super) faults: NetworkFaults,
     pub(super) late: Vec<Late>,
+    /// Until when stock is out.
+    pub(super) sold_out_until: Timestamp,
     pub(super) ledger: Ledger,
     /// For whom something may be bought at this moment; `None` while nobody has said.
     pub(super) wanted: Option<BTreeSet<Address>>,
@@ -63,6 +65,7 @@ impl World {
             chance: Chance::new(seed ^ 0x6e65_7477_6f72_6b00),
             faults: NetworkFaults::default(),
             late: Vec::new(),
+            sold_out_until: Timestamp::default(),
             ledger: Ledger::default(),
             wanted: None,
             promised: true,
@@ -198,10 +201,6 @@ impl Inner {
             self.slips += 1;
             self.log.push(format!("beyond the promise: {what}"));
         }
-    }
-
-    pub(super) fn note(&mut self, text: String) {
-        self.log.push(text);
     }
 
     pub(super) fn call(&mut self, service: &str, action: &str, body: Value, now: Timestamp) -> Call {

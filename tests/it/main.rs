@@ -6,6 +6,7 @@ mod bad_input;
 mod credentials;
 mod files;
 mod output;
+mod protocol;
 mod sandbox;
 mod support;
 mod usage;
