@@ -17,6 +17,7 @@ use crate::model::{Ownership, Timestamp};
 use crate::ops::{ApplyOptions, Consent, Context, apply};
 use crate::sandbox::settings::TokenMemory;
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,7 +67,12 @@ pub fn run_schedule(seed: u64, sabotage: Sabotage) -> Result<Passed, Failure> {
     let mut story =
         Story { chance, about, world, fleet, history: History::default(), passed: Passed::default(), sabotage };
     let crowd = story.about.settings.token_memory == TokenMemory::Forever && story.chance.percent(12);
-    let result = if crowd { story.crowd() } else { story.tell() };
+    // An engine that panics has broken its promise too, and its seed is to be known.
+    let told = catch_unwind(AssertUnwindSafe(|| if crowd { story.crowd() } else { story.tell() }));
+    let result = told.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+        Err(format!("panicked: {}", text.unwrap_or_default()))
+    });
     let mut passed = story.passed;
     passed.beyond = !story.is_promised();
     passed.slipped = story.world.slips() > 0;

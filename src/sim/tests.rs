@@ -70,3 +70,8 @@ fn an_ignored_predecessor_is_found_out() {
 fn a_refusal_taken_as_proof_is_found_out() {
     assert!(found_out(Sabotage::RefusalIsProof).is_some());
 }
+
+#[test]
+fn a_part_taken_for_nothing_is_found_out() {
+    assert!(found_out(Sabotage::PartIsNothing).is_some());
+}
