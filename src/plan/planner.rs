@@ -499,12 +499,7 @@ impl<'a> Planner<'a> {
         };
         let is_ours = |instance: &ObservedInstance| match desired.ownership {
             Ownership::Tags => !ownership::batch_of(instance).is_some_and(|batch| arriving.contains(batch)),
-            // A batch's instances may bear its first name with a number behind it.
-            Ownership::Name => {
-                let name = instance.attributes.instance_name.as_str();
-                let stem = name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches(['-', '_']);
-                arriving.is_empty() && (names.contains(name) || names.contains(stem))
-            }
+            Ownership::Name => arriving.is_empty() && bears_one_of(&names, &instance.attributes.instance_name),
         };
         let strangers: Vec<String> = self
             .unclaimed()
@@ -587,6 +582,20 @@ impl<'a> Planner<'a> {
             diagnostics: self.diagnostics,
             blocked: self.blocked,
             adopted: self.adopted,
+        }
+    }
+}
+
+/// Whether a name is one of these, or one with a number behind it, as a batch's instances may bear its first name.
+fn bears_one_of(names: &BTreeSet<&str>, name: &str) -> bool {
+    let mut stem = name;
+    loop {
+        if names.contains(stem) || names.contains(stem.trim_end_matches(['-', '_'])) {
+            return true;
+        }
+        match stem.strip_suffix(|c: char| c.is_ascii_digit()) {
+            Some(shorter) => stem = shorter,
+            None => return false,
         }
     }
 }

@@ -101,7 +101,7 @@ pub(super) struct History {
     /// The manifest was edited.
     pub(super) edited: bool,
     /// Without tags, what an edit left behind may not be recognised without the state.
-    unrecognisable: bool,
+    pub(super) unrecognisable: bool,
     /// Somebody returned or destroyed an instance in the console.
     pub(super) hand: bool,
     /// Files were lost at some time.

@@ -77,6 +77,10 @@ impl Story {
     }
 
     fn all_are_told(&self, forgotten: &[&String]) -> Result<(), String> {
+        if self.history.unrecognisable {
+            // Without tags the names are all there is to go by, and the manifest has others now. README says so.
+            return Ok(());
+        }
         let silent: Vec<&&String> = forgotten.iter().filter(|id| !self.world.was_told(id)).collect();
         match silent.is_empty() {
             true => Ok(()),
