@@ -4,6 +4,7 @@
 use super::life::Life;
 use super::schedule::Story;
 use super::writer::{Ended, Writer, run_apply};
+use crate::cloud::limits::CREATE_BATCH_MAX;
 use crate::diag::{Diagnostics, Severity};
 use crate::event::ItemStatus;
 use crate::model::{Address, Ownership};
@@ -180,14 +181,17 @@ impl Story {
     }
 
     /// Whether a stop is within the words of the promise: somebody else's hand, a part of a batch, lost files; and without
-    /// tags whatever leaves instances behind that only their names tell apart.
+    /// tags whatever leaves instances behind that only their names tell apart, also those of several batches of one name.
     fn may_stop(&self) -> bool {
         let faults = &self.about.faults;
         !self.is_promised()
             || self.history.hand
             || self.history.was_lost
             || faults.partial > 0
-            || (self.about.ownership == Ownership::Name && (faults.launch_failed > 0 || self.history.edited))
+            || (self.about.ownership == Ownership::Name
+                && (faults.launch_failed > 0
+                    || self.history.edited
+                    || self.fleet.desired(&self.about).instances.len() > CREATE_BATCH_MAX))
     }
 
     fn stopped(&mut self, writer: &Writer, last: &str) -> Result<(), String> {
