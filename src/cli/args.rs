@@ -9,6 +9,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -184,6 +185,9 @@ pub struct SelftestArgs {
     /// The first seed; one that failed is replayed with --first SEED --seeds 1
     #[arg(long, env = "LHPROV_FIRST", value_name = "SEED", default_value_t = 1)]
     pub first: u64,
+    /// How many run at once; by default as many as the machine has cores
+    #[arg(long, env = "LHPROV_THREADS", value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
 }
 
 /// Text for people or JSON for programs.

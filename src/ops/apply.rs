@@ -181,6 +181,10 @@ impl Run<'_> {
                 return Err(stop);
             }
             if planned.plan.is_empty() {
+                // Nobody is asked, so nobody has seen what is to be said about this plan.
+                for diagnostic in planned.diagnostics.clone().sorted() {
+                    self.context.events.emit(Event::Note { text: format!("warning: {}.", diagnostic.summary) });
+                }
                 // Protection is no call to the cloud, so no change of the plan; it is recorded all the same.
                 let changed = follow_protection(&mut prior.state, self.desired);
                 let mut account = Account::of_nothing(prior.state, prior.open);

@@ -337,6 +337,11 @@ impl Machine {
                 }
             }
         }
+        if matches.len() < self.purchases[id].intent.members.len() {
+            // What depends on all of them waits for the next round, which buys the rest.
+            let label = self.label(id).to_owned();
+            self.node_failed(node_of(id), &label);
+        }
         self.poll_soon(now);
     }
 
