@@ -255,7 +255,7 @@ async fn beside_the_api() {
     assert_eq!(code(&response(&ask("DELETE", &path, "").await)), "none");
     assert_eq!(total(sandbox.address).await, 0);
     let status = sandbox.service.store().status(Timestamp::from_secs(NOW)).unwrap();
-    assert_eq!(status.counts.calls["(outside the API)"], 5);
+    assert_eq!(status.counts.calls["(outside the API)"], 4);
 
     let metadata = "/latest/meta-data/cam/security-credentials/";
     let named = ask("GET", metadata, "").await;
