@@ -15,7 +15,10 @@
 //! | `refuse-token` | the ClientToken is refused for ever as sold out, although a dry run passes |
 //! | `launch-failed` | the new instances end in `LAUNCH_FAILED` |
 //! | `partial=COUNT` | no more than so many of the instances come (1) |
+//! | `denied` | there is no permission for the action |
+//! | `operation-failed` | the operation that the call begins ends as FAILED |
 
+use super::actions;
 use crate::model::time::parse_duration;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -24,25 +27,8 @@ use std::str::FromStr;
 use std::time::Duration;
 use thiserror::Error;
 
-/// Actions that a fault may name.
-pub const ACTIONS: [&str; 13] = [
-    "CreateInstances",
-    "DescribeBlueprints",
-    "DescribeBundles",
-    "DescribeGeneralResourceQuotas",
-    "DescribeInstances",
-    "DescribeInstancesReturnable",
-    "DescribeRegions",
-    "DescribeZones",
-    "GetCallerIdentity",
-    "InquirePriceCreateInstances",
-    "IsolateInstances",
-    "ModifyInstancesAttribute",
-    "TerminateInstances",
-];
-
 const KINDS: &str = "lost-before, lost-after, status-before, status-after, internal-before, internal-after, cut, delay, \
-                     throttle, sold-out, refuse-token, launch-failed, partial";
+                     throttle, sold-out, refuse-token, launch-failed, partial, denied, operation-failed";
 
 /// An answer to a purchase with its head is about as long; `cut=any` draws from as many bytes.
 const CUT_ANYWHERE: u64 = 400;
@@ -81,6 +67,10 @@ pub enum Kind {
     LaunchFailed,
     /// At most so many instances are created.
     Partial(u32),
+    /// No permission.
+    Denied,
+    /// The operation that the call begins fails.
+    OperationFailed,
 }
 
 /// On which calls.
@@ -154,6 +144,8 @@ impl fmt::Display for Kind {
             Kind::RefuseToken => f.write_str("refuse-token"),
             Kind::LaunchFailed => f.write_str("launch-failed"),
             Kind::Partial(count) => write!(f, "partial={count}"),
+            Kind::Denied => f.write_str("denied"),
+            Kind::OperationFailed => f.write_str("operation-failed"),
         }
     }
 }
@@ -173,6 +165,10 @@ fn read(text: &str) -> Result<Fault, String> {
     let of_purchase = matches!(fault.kind, Kind::SoldOut | Kind::RefuseToken | Kind::LaunchFailed | Kind::Partial(_));
     if of_purchase && fault.action != "CreateInstances" {
         return Err(format!("`{}` is for CreateInstances alone", fault.kind));
+    }
+    let of_operation = fault.kind == Kind::OperationFailed && fault.action != "*";
+    if of_operation && !actions::OPERATIONS.contains(&fault.action.as_str()) {
+        return Err(format!("`{}` is for *, {}", fault.kind, actions::OPERATIONS.join(", ")));
     }
     Ok(fault)
 }
@@ -195,6 +191,8 @@ fn read_kind(text: &str) -> Result<Kind, String> {
         "refuse-token" => plain(Kind::RefuseToken),
         "launch-failed" => plain(Kind::LaunchFailed),
         "cut" if value == Some("any") => Ok(Kind::CutAnywhere),
+        "denied" => plain(Kind::Denied),
+        "operation-failed" => plain(Kind::OperationFailed),
         "cut" => {
             let bytes = value.unwrap_or("120");
             bytes
@@ -217,10 +215,11 @@ fn read_kind(text: &str) -> Result<Kind, String> {
 }
 
 fn read_action(text: &str) -> Result<String, String> {
-    if text == "*" || ACTIONS.contains(&text) {
+    if text == "*" || actions::named(text).is_some() {
         return Ok(text.to_owned());
     }
-    Err(format!("there is no action `{text}`; there are *, {}", ACTIONS.join(", ")))
+    let names: Vec<&str> = actions::ACTIONS.iter().map(|action| action.name).collect();
+    Err(format!("there is no action `{text}`; there are *, {}", names.join(", ")))
 }
 
 fn read_when(text: &str) -> Result<When, String> {
@@ -259,6 +258,10 @@ pub struct Decision {
     pub launch_failed: bool,
     /// At most so many are created.
     pub partial: Option<u32>,
+    /// There is no permission.
+    pub denied: bool,
+    /// The operation that the call begins will fail.
+    pub operation_failed: bool,
     /// The kinds that fired, for the record.
     pub fired: Vec<String>,
 }
@@ -347,6 +350,8 @@ impl Decision {
             Kind::SoldOut => self.sold_out = true,
             Kind::RefuseToken => self.refuse_token = true,
             Kind::LaunchFailed => self.launch_failed = true,
+            Kind::Denied => self.denied = true,
+            Kind::OperationFailed => self.operation_failed = true,
             Kind::Partial(count) => {
                 self.partial.get_or_insert(count);
             }
@@ -397,7 +402,6 @@ impl Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::account::knows;
 
     fn faults(texts: &[&str]) -> Faults {
         Faults::new(7, texts.iter().map(|text| text.parse().expect("a fault")).collect())
@@ -416,6 +420,8 @@ mod tests {
             "delay=3000ms:DescribeInstances:0.1",
             "partial=2:CreateInstances",
             "sold-out:CreateInstances",
+            "denied:ModifyResourceTags",
+            "operation-failed:RenewInstances:at=1",
         ] {
             assert_eq!(text.parse::<Fault>().map(|fault| fault.to_string()), Ok(text.to_owned()));
         }
@@ -428,18 +434,13 @@ mod tests {
             ("throttle=3:*", "takes no value"),
             ("delay=soon:*", "not a time"),
             ("sold-out:*", "CreateInstances alone"),
+            ("operation-failed:CreateInstances", "is for *, AssociateInstancesKeyPairs"),
             ("throttle:*:1:2", "more than three"),
             ("", "KIND:ACTION"),
         ] {
             let error = text.parse::<Fault>().expect_err(text).to_string();
             assert!(error.contains(why), "{error}");
         }
-    }
-
-    #[test]
-    fn actions_are_the_accounts() {
-        let known = |action: &str| ["lighthouse", "sts"].iter().any(|service| knows(service, action));
-        assert!(ACTIONS.iter().all(|action| known(action)));
     }
 
     #[test]
