@@ -16,6 +16,7 @@ const REGION: &str = "ap-guangzhou";
 const BUNDLE: &str = "bundle_rs_nmc_lin_med2_01";
 
 /// The model, if it is there.
+#[expect(clippy::print_stderr, reason = "whoever runs the tests should know that these say nothing")]
 fn model() -> Option<Value> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/api/lighthouse-2020-03-24.api.json");
     match std::fs::read(&path) {
@@ -169,6 +170,25 @@ fn every_reply_has_every_field_of_the_model() {
         compare(&model, class, &reply, action.name, &mut wrong);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_comparison_sees_what_is_wrong() {
+    let Some(model) = model() else { return };
+    let one = json!({
+        "ResourceName": "GENERAL_BUNDLE_INSTANCE", "ResourceQuotaAvailable": "1", "ResourceQuotaTotal": null, "More": 1
+    });
+    let mut wrong = Vec::new();
+    let reply = json!({"GeneralResourceQuotaSet": [one]});
+    compare(&model, "DescribeGeneralResourceQuotasResponse", &reply, "reply", &mut wrong);
+    let place = "reply.GeneralResourceQuotaSet[0]";
+    let want = [
+        format!("{place}.ResourceQuotaAvailable is \"1\", not int"),
+        format!("{place}.ResourceQuotaTotal is null, not int"),
+        format!("{place}.More is not in the model"),
+        "reply.RequestId is missing".to_owned(),
+    ];
+    assert_eq!(wrong, want);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::diff::differences;
 use crate::desired::{DesiredInstance, DesiredState};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::address::compact;
-use crate::model::{Address, Attributes, InstanceId, Life, ObservedInstance, Ownership};
+use crate::model::{Address, Attributes, ClientToken, InstanceId, Life, ObservedInstance, Ownership};
 use crate::observe::ownership::{self, Finding, Sought};
 use crate::observe::state::ObservedState;
 use crate::state::fold::OpenIntents;
@@ -60,6 +60,7 @@ pub fn plan(inputs: Inputs<'_>, options: Options) -> Planned {
     if !options.buy_anyway {
         planner.stop_before_buying_what_may_be_owned();
     }
+    planner.tell_of_what_no_state_knows();
     planner.finish()
 }
 
@@ -85,6 +86,8 @@ struct Planner<'a> {
     diagnostics: Diagnostics,
     blocked: Vec<Blocked>,
     adopted: Vec<Address>,
+    /// Instances for which the plan stops.
+    unclear: BTreeSet<InstanceId>,
 }
 
 struct Missing {
@@ -111,6 +114,7 @@ impl<'a> Planner<'a> {
             diagnostics: Diagnostics::default(),
             blocked: Vec::new(),
             adopted: Vec::new(),
+            unclear: BTreeSet::new(),
         }
     }
 
@@ -277,7 +281,7 @@ impl<'a> Planner<'a> {
     /// makes another batch, so this goes on until nothing more is found.
     fn find_again(&mut self) {
         let Inputs { desired, observed, .. } = self.inputs;
-        if observed.owned.is_empty() {
+        if observed.owned.is_empty() || self.missing.is_empty() {
             return;
         }
         let cuts = cut(desired);
@@ -458,6 +462,7 @@ impl<'a> Planner<'a> {
         if unclear.is_empty() {
             return;
         }
+        self.unclear.extend(unclear.iter().map(|instance| instance.id.clone()));
         let list: Vec<String> = unclear
             .iter()
             .map(|i| format!("{} (`{}`, {})", i.id, i.attributes.instance_name, i.attributes.state))
@@ -479,6 +484,48 @@ impl<'a> Planner<'a> {
                 "or, if they are not of this stack's addresses, buy all the same with --buy-anyway".into(),
             ],
         });
+    }
+
+    /// What the stack owns and no state knows, though nothing is to be bought for it: bought twice, on a service that forgets
+    /// its tokens and lists late; or left behind when a state was lost. It costs money, so it is said in every plan.
+    fn tell_of_what_no_state_knows(&mut self) {
+        let desired = self.inputs.desired;
+        let open = self.inputs.open.keys().chain(self.batches.iter().map(|batch| &batch.token));
+        let arriving: BTreeSet<&str> = open.map(ClientToken::short).collect();
+        let names: BTreeSet<&str> = match desired.ownership {
+            Ownership::Tags => BTreeSet::new(),
+            Ownership::Name => desired.instances.values().map(|wanted| wanted.spec.instance_name.as_str()).collect(),
+        };
+        let is_ours = |instance: &ObservedInstance| match desired.ownership {
+            Ownership::Tags => !ownership::batch_of(instance).is_some_and(|batch| arriving.contains(batch)),
+            Ownership::Name => arriving.is_empty() && bears_one_of(&names, &instance.attributes.instance_name),
+        };
+        let strangers: Vec<String> = self
+            .unclaimed()
+            .filter(|instance| !matches!(instance.attributes.life(), Life::Isolated | Life::Ending))
+            .filter(|instance| is_ours(instance) && !self.unclear.contains(&instance.id))
+            .map(|i| format!("{} (`{}`, {})", i.id, i.attributes.instance_name, i.attributes.state))
+            .collect();
+        if strangers.is_empty() {
+            return;
+        }
+        let whose = match desired.ownership {
+            Ownership::Tags => format!("carries the tags of stack `{}`", desired.stack),
+            Ownership::Name => format!("bears a name of stack `{}`", desired.stack),
+        };
+        let what = match strangers.as_slice() {
+            [one] => format!("{one} {whose}, and the state does not know it"),
+            many => format!(
+                "each of {} instances {whose}, and the state does not know them: {}",
+                many.len(),
+                many.join(", ")
+            ),
+        };
+        self.diagnostics.push(
+            Diagnostic::warning("not-in-state", what)
+                .detail("It costs money: it was bought twice, or is left from a state that was lost.")
+                .help("return it in the console if nobody needs it, or restore the state that knows it"),
+        );
     }
 
     /// Without tags: instances of batches that are being listed right now, bought by another writer a moment ago and seen in
@@ -544,6 +591,20 @@ fn alike<'a>(desired: &'a DesiredState, batches: &'a [Batch]) -> Vec<Vec<Sought<
     let sought: Vec<Sought<'a>> = batches.iter().map(|batch| sought(desired, batch)).collect();
     let groups = ownership::alike(&sought);
     groups.into_iter().map(|group| group.into_iter().map(|number| sought[number].clone()).collect()).collect()
+}
+
+/// Whether a name is one of these, or one with a number behind it, as a batch's instances may bear its first name.
+fn bears_one_of(names: &BTreeSet<&str>, name: &str) -> bool {
+    let mut stem = name;
+    loop {
+        if names.contains(stem) || names.contains(stem.trim_end_matches(['-', '_'])) {
+            return true;
+        }
+        match stem.strip_suffix(|c: char| c.is_ascii_digit()) {
+            Some(shorter) => stem = shorter,
+            None => return false,
+        }
+    }
 }
 
 /// A batch in the words of the search for its instances.

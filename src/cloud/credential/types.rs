@@ -201,7 +201,7 @@ pub enum CredentialError {
         /// The role.
         arn: String,
         /// What the service says.
-        error: CloudError,
+        error: Box<CloudError>,
     },
     /// The machine does not give its role.
     #[error("the role of this machine cannot be used: {error} ({address})")]
