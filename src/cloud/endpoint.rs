@@ -111,8 +111,8 @@ impl Endpoint {
     }
 }
 
-/// The text for a message: what stands before an `@` may be a password.
-fn without_user(text: &str) -> String {
+/// The text of an address for a message: what stands before an `@` may be a password.
+pub(super) fn without_user(text: &str) -> String {
     match (text.find("//").map_or(0, |at| at + 2), text.rfind('@')) {
         (start, Some(at)) if at >= start => format!("{}…{}", &text[..start], &text[at..]),
         _ => text.to_owned(),

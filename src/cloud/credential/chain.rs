@@ -8,6 +8,7 @@
 use super::machine::MetadataAddress;
 use super::profile;
 use super::types::{AssumedRole, Credential, CredentialError, Found, Origin, Source};
+use crate::cloud::endpoint::without_user;
 use crate::model::Secret;
 use std::path::{Path, PathBuf};
 
@@ -47,7 +48,9 @@ impl Surroundings<'_> {
     fn metadata(&self) -> Result<MetadataAddress, CredentialError> {
         match self.get(ENV_METADATA_URL) {
             None => Ok(MetadataAddress::default()),
-            Some(text) => MetadataAddress::parse(&text).ok_or(CredentialError::MetadataAddress(text)),
+            Some(text) => {
+                MetadataAddress::parse(&text).ok_or_else(|| CredentialError::MetadataAddress(without_user(&text)))
+            }
         }
     }
 

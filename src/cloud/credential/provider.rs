@@ -115,7 +115,8 @@ impl Provider {
             && issued.expires.is_none_or(|expires| now < expires)
         {
             tracing::warn!(%error, "credentials could not be renewed yet");
-            kept.renew_at = Some(now.plus(RENEW_AGAIN));
+            let again = now.plus(RENEW_AGAIN);
+            kept.renew_at = Some(issued.expires.map_or(again, |expires| again.min(expires)));
             return Ok(issued);
         }
         kept.failed = Some((now, Arc::clone(&error)));
