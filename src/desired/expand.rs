@@ -10,7 +10,7 @@ use super::state::{DesiredInstance, DesiredState, TOKEN_TTL_DEFAULT, Timeouts, V
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::manifest::Manifest;
 use crate::manifest::schema::{NamedBlock, Text, TimeoutsBlock};
-use crate::model::{Address, Ownership, Site, StackName};
+use crate::model::{Address, Ownership, Replace, Site, StackName};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -55,6 +55,8 @@ pub fn expand(manifest: &Manifest, inputs: &Inputs<'_>, diagnostics: &mut Diagno
         let spans = block.places.iter().map(|(key, span)| ((*key).to_owned(), *span)).collect();
         let attribute_spans = Arc::new(spans);
         let timeouts = timeouts(block.timeouts);
+        let ignore_changes = check::ignore_changes(&mut problems, block.ignore_changes.as_deref().unwrap_or_default());
+        check::not_honoured(&mut problems, &block.places);
         // A block of none is checked like one of one: it would be wrong the day it gets an instance.
         for index in 0..outline.count.unwrap_or(1).max(1) {
             let index = outline.count.map(|_| index);
@@ -73,6 +75,9 @@ pub fn expand(manifest: &Manifest, inputs: &Inputs<'_>, diagnostics: &mut Diagno
                 span: name.span,
                 attribute_spans: Arc::clone(&attribute_spans),
                 protect: block.protect.unwrap_or(false),
+                ignore_changes: Arc::clone(&ignore_changes),
+                replace: block.replace.as_ref().map_or(Replace::default(), |replace| replace.value),
+                power: block.power.as_ref().map(|power| power.value),
                 timeouts,
             };
             instances.insert(address, instance);

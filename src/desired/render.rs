@@ -4,7 +4,7 @@
 //! comparing: an address is not a block's name and a password is a placeholder, so it is not a manifest again.
 
 use super::state::{DependencyRef, DesiredInstance, DesiredState};
-use crate::model::{Container, InstanceSpec, Login};
+use crate::model::{Container, InstanceSpec, Login, Power};
 use serde_yaml::{Mapping, Value};
 use std::time::Duration;
 
@@ -118,6 +118,11 @@ fn instance(wanted: &DesiredInstance) -> Value {
     put_some(&mut map, "domain_name", domain_name.as_deref());
     put_some(&mut map, "subdomain", subdomain.as_deref());
     put(&mut map, "protect", wanted.protect);
+    if !wanted.ignore_changes.is_empty() {
+        put(&mut map, "ignore_changes", strings(&wanted.ignore_changes));
+    }
+    put(&mut map, "replace", wanted.replace.as_str());
+    put_some(&mut map, "power", wanted.power.map(Power::as_str));
     let timeouts =
         [("create", wanted.timeouts.create), ("update", wanted.timeouts.update), ("delete", wanted.timeouts.delete)];
     put(&mut map, "timeouts", Mapping::from_iter(timeouts.map(|(key, wait)| (key.into(), duration(wait).into()))));

@@ -1,7 +1,7 @@
 //! The desired state.
 
 use crate::diag::Span;
-use crate::model::{Address, InstanceSpec, Ownership, Site, StackName};
+use crate::model::{Address, InstanceSpec, Ownership, Power, Replace, Site, StackName};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +46,13 @@ pub struct DesiredInstance {
     pub attribute_spans: Arc<BTreeMap<String, Span>>,
     /// May not be destroyed or replaced.
     pub protect: bool,
+    /// Attributes whose differences are left alone, by the names that differences have (`renew_flag`, `tags`); sorted, shared
+    /// by the block.
+    pub ignore_changes: Arc<[String]>,
+    /// In which order a replacement comes and goes.
+    pub replace: Replace,
+    /// Whether it is to run; none if the manifest does not care.
+    pub power: Option<Power>,
     /// How long to wait.
     pub timeouts: Timeouts,
 }

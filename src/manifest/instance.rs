@@ -8,6 +8,7 @@ use super::schema::{
     TextSource, TimeoutsBlock, VolumeBlock,
 };
 use crate::diag::{Diagnostic, Span, Spanned};
+use crate::model::{Power, Replace};
 use std::collections::BTreeMap;
 
 impl Reader<'_> {
@@ -35,6 +36,9 @@ impl Reader<'_> {
                 "domain_name" => block.domain_name = self.text(value),
                 "subdomain" => block.subdomain = self.text(value),
                 "protect" => block.protect = self.boolean(value),
+                "ignore_changes" => block.ignore_changes = self.list(value, Reader::text),
+                "replace" => block.replace = self.word(value, "an order of replacement", &Replace::ALL),
+                "power" => block.power = self.word(value, "a state of power", &Power::ALL),
                 "timeouts" => block.timeouts = self.timeouts(value),
                 _ => unknown(key),
             }

@@ -59,9 +59,12 @@ pub(super) const INSTANCE: Keys = Keys {
         "domain_name",
         "subdomain",
         "protect",
+        "ignore_changes",
+        "replace",
+        "power",
         "timeouts",
     ],
-    later: &["for_each", "ignore_changes", "replace", "power", "firewall"],
+    later: &["for_each", "firewall"],
 };
 
 pub(super) const CHARGE: Keys = Keys { place: "in `charge`", known: &["period", "renew_flag"], later: &[] };

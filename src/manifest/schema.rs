@@ -1,7 +1,7 @@
 //! What a user may write, as types. Texts are as written: `${…}` is still in them.
 
 use crate::diag::{Span, Spanned};
-use crate::model::{Ownership, Site};
+use crate::model::{Ownership, Power, Replace, Site};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -102,6 +102,12 @@ pub struct Block {
     pub subdomain: Option<Text>,
     /// Never destroyed.
     pub protect: Option<bool>,
+    /// Attributes whose differences are left alone.
+    pub ignore_changes: Option<Vec<Text>>,
+    /// Order of a replacement.
+    pub replace: Option<Spanned<Replace>>,
+    /// Running or stopped.
+    pub power: Option<Spanned<Power>>,
     /// Waits.
     pub timeouts: TimeoutsBlock,
     /// Where each key was written: the value where that is a scalar, else the key. A key is here also when its value could
@@ -246,6 +252,9 @@ impl Block {
             domain_name: or(self.domain_name, &defaults.domain_name),
             subdomain: or(self.subdomain, &defaults.subdomain),
             protect: self.protect.or(defaults.protect),
+            ignore_changes: or(self.ignore_changes, &defaults.ignore_changes),
+            replace: or(self.replace, &defaults.replace),
+            power: or(self.power, &defaults.power),
             timeouts: TimeoutsBlock {
                 create: self.timeouts.create.or(defaults.timeouts.create),
                 update: self.timeouts.update.or(defaults.timeouts.update),

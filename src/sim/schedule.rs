@@ -11,7 +11,7 @@ use crate::desired::state::{TOKEN_TTL_DEFAULT, VISIBILITY_GRACE_DEFAULT};
 use crate::desired::{DependencyRef, DesiredInstance, DesiredState, Timeouts};
 use crate::diag::{SourceId, Span};
 use crate::event::{Event, EventSink};
-use crate::model::{Address, Charge, InstanceSpec, Lineage, Ownership, RenewFlag, Site, StackName, Timestamp};
+use crate::model::{Address, Charge, InstanceSpec, Lineage, Ownership, RenewFlag, Replace, Site, StackName, Timestamp};
 use crate::ops::{ApplyExit, ApplyOptions, ApplyReport, Consent, Context, OpsError, apply};
 use crate::sandbox::settings::{BatchNames, CheckOrder, Mismatch, Settings, TokenMemory};
 use crate::state::lock::Holder;
@@ -147,6 +147,9 @@ fn fleet(chance: &mut Chance, about: &Circumstances) -> DesiredState {
                 span,
                 attribute_spans: Arc::default(),
                 protect: false,
+                ignore_changes: Arc::from([]),
+                replace: Replace::default(),
+                power: None,
                 timeouts: Timeouts::default(),
             };
             instances.insert(Address::indexed(name, index as u32), instance);
