@@ -5,7 +5,6 @@ use crate::diag::{Diagnostic, Span, did_you_mean};
 use crate::manifest::read::not_one_of;
 use crate::manifest::schema::Text;
 use crate::model::{InitCommand, RenewFlag};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Longest instance name, in characters (API model, ModifyInstancesAttribute).
@@ -22,10 +21,6 @@ const PERIODS_OVER_A_YEAR: [i128; 4] = [24, 36, 48, 60];
 const RATE_LIMIT_MAX: i128 = 1000;
 /// Tags that lhprov itself sets begin so.
 const OWN_TAG_PREFIX: &str = "lhprov-";
-
-/// Keys of an instance that are read, checked and carried, and that planning does not act on yet. They are refused, since
-/// passing over one would not do what the manifest says.
-const NOT_HONOURED: &[&str] = &["ignore_changes", "replace", "power"];
 
 /// Attributes that `ignore_changes` may name: those whose differences are told by name.
 const IGNORABLE: [&str; 13] = [
@@ -70,19 +65,6 @@ const ACTIONS: &[&str] = &[
     "IsolateInstances",
     "TerminateInstances",
 ];
-
-/// Refuses keys that planning does not act on.
-pub(super) fn not_honoured(problems: &mut Problems<'_>, places: &BTreeMap<&'static str, Span>) {
-    for key in NOT_HONOURED {
-        if let Some(span) = places.get(key) {
-            problems.push(
-                Diagnostic::error("not-supported", format!("`{key}` is not supported by this version of lhprov"))
-                    .at(*span)
-                    .detail("It is refused, since leaving it out would not do what this manifest says."),
-            );
-        }
-    }
-}
 
 /// The names of `ignore_changes`, sorted.
 pub(super) fn ignore_changes(problems: &mut Problems<'_>, names: &[Text]) -> Arc<[String]> {

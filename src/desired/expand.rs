@@ -56,7 +56,6 @@ pub fn expand(manifest: &Manifest, inputs: &Inputs<'_>, diagnostics: &mut Diagno
         let attribute_spans = Arc::new(spans);
         let timeouts = timeouts(block.timeouts);
         let ignore_changes = check::ignore_changes(&mut problems, block.ignore_changes.as_deref().unwrap_or_default());
-        check::not_honoured(&mut problems, &block.places);
         // A block of none is checked like one of one: it would be wrong the day it gets an instance.
         for index in 0..outline.count.unwrap_or(1).max(1) {
             let index = outline.count.map(|_| index);
@@ -77,6 +76,7 @@ pub fn expand(manifest: &Manifest, inputs: &Inputs<'_>, diagnostics: &mut Diagno
                 protect: block.protect.unwrap_or(false),
                 ignore_changes: Arc::clone(&ignore_changes),
                 replace: block.replace.as_ref().map_or(Replace::default(), |replace| replace.value),
+                replace_now: false,
                 power: block.power.as_ref().map(|power| power.value),
                 timeouts,
             };

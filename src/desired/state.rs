@@ -51,6 +51,8 @@ pub struct DesiredInstance {
     pub ignore_changes: Arc<[String]>,
     /// In which order a replacement comes and goes.
     pub replace: Replace,
+    /// Whether another instance is asked for although nothing forces one (`--replace`).
+    pub replace_now: bool,
     /// Whether it is to run; none if the manifest does not care.
     pub power: Option<Power>,
     /// How long to wait.

@@ -83,7 +83,7 @@ pub struct Charge {
 }
 
 /// In which order an instance and its replacement come and go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Replace {
     /// The new one runs before the old one is returned.
     #[default]
@@ -107,7 +107,7 @@ impl Replace {
 }
 
 /// Whether an instance is to run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Power {
     /// It is to run.
     Running,

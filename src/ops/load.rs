@@ -49,7 +49,7 @@ pub(super) fn rewrite_journal(state: &PriorState, open: &OpenIntents, journal: &
         return Ok(());
     }
     let mut records = vec![header];
-    records.extend(open.values().flat_map(crate::state::OpenIntent::records));
+    records.extend(open.records());
     journal.rewrite(&records)
 }
 
@@ -106,7 +106,7 @@ pub(super) async fn observe(
             instances.entry(instance.id.clone()).or_insert(instance);
         }
     }
-    Ok(ObservedState { at, instances, owned, asked: true })
+    Ok(ObservedState { at, instances, owned, asked: true, ..ObservedState::default() })
 }
 
 /// Whose credentials these are; `None` where the service does not say.

@@ -149,6 +149,7 @@ fn fleet(chance: &mut Chance, about: &Circumstances) -> DesiredState {
                 protect: false,
                 ignore_changes: Arc::from([]),
                 replace: Replace::default(),
+                replace_now: false,
                 power: None,
                 timeouts: Timeouts::default(),
             };
