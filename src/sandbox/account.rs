@@ -1,15 +1,17 @@
 //! The account: what it holds, how time changes it, and which action goes where. Pure: the time comes with each call
 //! and chance from a seed, so the same calls give the same answers.
 
+use super::actions::{self, knows};
 use super::call::{Answer, ApiError, Call};
 use super::catalogue;
-use super::params::{Params, wrong};
-use super::record::{Next, OrderKey, Record, State};
+use super::params::wrong;
+use super::record::{OrderKey, Record};
 use super::settings::Settings;
+use super::sts::{assume_role, caller_identity};
 use crate::model::money::Amount;
 use crate::model::{SplitMix64, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -31,6 +33,38 @@ pub struct CreateFault {
     pub launch_failed: bool,
     /// The bundle is sold out.
     pub sold_out: bool,
+}
+
+/// Who asks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Caller {
+    /// The account itself.
+    #[default]
+    Owner,
+    /// A role of the account, with temporary credentials.
+    Role {
+        /// Its name.
+        role: String,
+        /// Name of the session.
+        session: String,
+    },
+}
+
+/// The circumstances of a call: what is forced upon it, and who asks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Forced {
+    /// Of a CreateInstances.
+    pub create: CreateFault,
+    /// The operations that the call begins will fail.
+    pub operation_fails: bool,
+    /// Who asks.
+    pub caller: Caller,
+}
+
+impl From<CreateFault> for Forced {
+    fn from(create: CreateFault) -> Self {
+        Self { create, ..Self::default() }
+    }
 }
 
 /// A purchase that a token stands for.
@@ -55,6 +89,9 @@ pub struct Ledger {
     pub serial: u64,
     /// By region, how often a zone has been chosen.
     pub zone_turn: BTreeMap<String, u64>,
+    /// Instances returned so far.
+    #[serde(default)]
+    pub returned: u64,
 }
 
 /// How many calls of an action there were.
@@ -102,6 +139,7 @@ pub struct Account {
     ledger: Ledger,
     calls: BTreeMap<String, Calls>,
     dirty: Dirty,
+    operations_fail: bool,
 }
 
 impl Account {
@@ -112,6 +150,7 @@ impl Account {
             random: SplitMix64::new(settings.seed),
             serial: 0,
             zone_turn: BTreeMap::new(),
+            returned: 0,
         };
         Self {
             settings,
@@ -123,6 +162,7 @@ impl Account {
             ledger,
             calls: BTreeMap::new(),
             dirty: Dirty::default(),
+            operations_fail: false,
         }
     }
 
@@ -136,35 +176,35 @@ impl Account {
     /// # Errors
     /// The API's error.
     pub fn call(&mut self, call: &Call) -> Answer {
-        self.call_with(call, CreateFault::default())
+        self.call_with(call, Forced::default())
     }
 
-    /// Answers a call; a CreateInstances meets `fault`.
+    /// Answers a call that comes under circumstances of its own.
     ///
     /// # Errors
     /// The API's error.
-    pub fn call_with(&mut self, call: &Call, fault: CreateFault) -> Answer {
+    pub fn call_with(&mut self, call: &Call, forced: impl Into<Forced>) -> Answer {
+        let forced = forced.into();
         self.advance(call.now);
-        let answer = self.route(call, fault);
+        self.operations_fail = forced.operation_fails;
+        let answer = self.route(call, &forced);
+        self.operations_fail = false;
         self.count(&call.service, &call.action, answer.is_ok());
         answer
     }
 
-    fn route(&mut self, call: &Call, fault: CreateFault) -> Answer {
-        let version = match call.service.as_str() {
-            "lighthouse" => "2020-03-24",
-            "sts" => "2018-08-13",
-            other => return Err(wrong("InvalidAction", format!("There is no service `{other}`."))),
+    fn route(&mut self, call: &Call, forced: &Forced) -> Answer {
+        let Some(version) = actions::version(&call.service) else {
+            return Err(wrong("InvalidAction", format!("There is no service `{}`.", call.service)));
         };
         if call.version != version {
             let message = format!("The version `{}` of `{}` does not exist.", call.version, call.service);
             return Err(wrong("NoSuchVersion", message));
         }
-        if !knows(&call.service, &call.action) {
+        let Some(action) = actions::find(&call.service, &call.action) else {
             return Err(wrong("InvalidAction", format!("The action `{}` does not exist.", call.action)));
-        }
-        let anywhere = matches!(call.action.as_str(), "DescribeRegions" | "GetCallerIdentity");
-        if call.region.is_empty() && !anywhere {
+        };
+        if call.region.is_empty() && !action.anywhere {
             return Err(wrong("MissingParameter", "The request is missing the header `X-TC-Region`."));
         }
         let here = catalogue::find_region(self.settings.site, &call.region).is_some();
@@ -172,14 +212,35 @@ impl Account {
             return Err(wrong("UnsupportedRegion", format!("The region `{}` is not supported.", call.region)));
         }
         match call.action.as_str() {
-            "CreateInstances" => self.create_instances(call, fault),
+            "AssociateInstancesKeyPairs" => self.associate_keys(call),
+            "CreateInstances" => self.create_instances(call, forced.create),
+            "DescribeGeneralResourceQuotas" => self.describe_quotas(call),
             "DescribeInstances" => self.describe_instances(call),
             "DescribeInstancesReturnable" => self.describe_returnable(call),
-            "ModifyInstancesAttribute" => self.rename(call),
+            "DescribeKeyPairs" => self.describe_keys(call),
+            "DescribeModifyInstanceBundles" => self.describe_modify_bundles(call),
+            "DescribeResetInstanceBlueprints" => self.describe_reset_blueprints(call),
+            "DisassociateInstancesKeyPairs" => self.disassociate_keys(call),
+            "InquirePriceRenewInstances" => self.inquire_renewal(call),
             "IsolateInstances" => self.isolate(call),
+            "ModifyInstancesAttribute" => self.rename(call),
+            "ModifyInstancesBundle" => self.modify_bundle(call),
+            "ModifyInstancesRenewFlag" => self.modify_renew_flag(call),
+            "RebootInstances" => self.reboot(call),
+            "RenewInstances" => self.renew(call),
+            "ResetInstance" => self.reset(call),
+            "ResetInstancesPassword" => self.reset_password(call),
+            "StartInstances" => self.start(call),
+            "StopInstances" => self.stop(call),
             "TerminateInstances" => self.terminate(call),
-            "DescribeGeneralResourceQuotas" => self.describe_quotas(call),
-            "GetCallerIdentity" => caller_identity(call),
+            "AssumeRole" => assume_role(call, &forced.caller),
+            "GetCallerIdentity" => caller_identity(call, &forced.caller),
+            "DescribeResourceTags" => self.describe_resource_tags(call),
+            "DescribeResourceTagsByResourceIds" => self.describe_tags_by_ids(call),
+            "GetResources" => self.get_resources(call),
+            "ModifyResourceTags" => self.modify_resource_tags(call),
+            "TagResources" => self.tag_resources(call),
+            "UnTagResources" => self.untag_resources(call),
             _ => self.catalogue_action(call),
         }
     }
@@ -211,31 +272,9 @@ impl Account {
     pub fn advance(&mut self, now: Timestamp) {
         while let Some((time, id)) = self.due.first().cloned().filter(|(time, _)| *time <= now) {
             self.due.remove(&(time, id.clone()));
-            let Some(mut record) = self.instances.get(&id).cloned() else { continue };
-            let Some((_, next)) = record.due.take() else { continue };
-            match next {
-                Next::Boot => {
-                    record.state = State::Running;
-                    record.operation.state = "SUCCESS".into();
-                }
-                Next::Fail => {
-                    record.state = State::LaunchFailed;
-                    record.operation.state = "FAILED".into();
-                    self.pay(-record.paid);
-                    record.paid = 0;
-                }
-                Next::Isolated => {
-                    record.state = State::Shutdown;
-                    record.isolated = Some(time);
-                    record.operation.state = "SUCCESS".into();
-                    record.due = Some((time.plus(KEPT), Next::Gone));
-                }
-                Next::Gone => {
-                    self.remove(&id);
-                    continue;
-                }
+            if let Some(record) = self.instances.get(&id).cloned() {
+                self.fall_due(record, time);
             }
-            self.put(record);
         }
     }
 
@@ -260,7 +299,7 @@ impl Account {
         self.dirty.instances.insert(record.id.clone());
         let order = self.order.entry(record.region.clone()).or_default();
         order.insert(record.order_key(), record.id.clone());
-        if let Some((time, _)) = record.due {
+        if let Some(time) = record.wakes() {
             self.due.insert((time, record.id.clone()));
         }
         if record.counts() {
@@ -269,7 +308,8 @@ impl Account {
         self.instances.insert(record.id.clone(), record);
     }
 
-    fn remove(&mut self, id: &str) {
+    /// Ends an instance.
+    pub(super) fn remove(&mut self, id: &str) {
         self.forget(id);
         self.dirty.instances.insert(id.to_owned());
     }
@@ -280,7 +320,7 @@ impl Account {
         if let Some(order) = self.order.get_mut(&record.region) {
             order.remove(&record.order_key());
         }
-        if let Some((time, _)) = record.due {
+        if let Some(time) = record.wakes() {
             self.due.remove(&(time, record.id.clone()));
         }
         if record.counts()
@@ -299,6 +339,33 @@ impl Account {
     pub(super) fn pay(&mut self, amount: i64) {
         self.ledger.balance = self.ledger.balance.saturating_sub(amount);
         self.dirty.ledger = true;
+    }
+
+    /// Whether the balance has `amount`.
+    ///
+    /// # Errors
+    /// `FailedOperation.InsufficientBalance`.
+    pub(super) fn can_pay(&self, amount: i64) -> Result<(), ApiError> {
+        if amount <= self.ledger.balance {
+            return Ok(());
+        }
+        Err(wrong("FailedOperation.InsufficientBalance", "The balance of the account is insufficient."))
+    }
+
+    /// How many instances may still be returned, if there is a limit.
+    pub(super) fn returns_left(&self) -> Option<u64> {
+        self.settings.returns.map(|limit| limit.saturating_sub(self.ledger.returned))
+    }
+
+    /// Counts returned instances.
+    pub(super) fn count_returns(&mut self, count: u64) {
+        self.ledger.returned = self.ledger.returned.saturating_add(count);
+        self.dirty.ledger = true;
+    }
+
+    /// Whether the operations that the present call begins will fail.
+    pub(super) fn operations_fail(&self) -> bool {
+        self.operations_fail
     }
 
     /// The number of the next instance.
@@ -400,40 +467,6 @@ impl Account {
 
 fn bundle_kind(settings: &Settings, record: &Record) -> String {
     catalogue::find_bundle(settings.site, &record.bundle).map_or("", |bundle| bundle.kind).to_owned()
-}
-
-/// Whether the sandbox has an action.
-pub fn knows(service: &str, action: &str) -> bool {
-    match service {
-        "sts" => action == "GetCallerIdentity",
-        "lighthouse" => matches!(
-            action,
-            "CreateInstances"
-                | "DescribeInstances"
-                | "DescribeInstancesReturnable"
-                | "ModifyInstancesAttribute"
-                | "IsolateInstances"
-                | "TerminateInstances"
-                | "DescribeGeneralResourceQuotas"
-                | "DescribeBundles"
-                | "DescribeBlueprints"
-                | "DescribeZones"
-                | "DescribeRegions"
-                | "InquirePriceCreateInstances"
-        ),
-        _ => false,
-    }
-}
-
-fn caller_identity(call: &Call) -> Answer {
-    Params::of_body(&call.body, &[])?;
-    Ok(json!({
-        "Arn": format!("qcs::sts:{}:uin/{ACCOUNT_ID}:root", call.region),
-        "AccountId": ACCOUNT_ID,
-        "UserId": ACCOUNT_ID,
-        "PrincipalId": ACCOUNT_ID,
-        "Type": "CAMUser",
-    }))
 }
 
 /// The answer of actions that only give a request id.

@@ -4,8 +4,9 @@ use super::account::Account;
 use super::call::{Answer, ApiError, Call};
 use super::catalogue::{self, BLUEPRINTS, BUNDLES, Blueprint, Bundle, REGIONS};
 use super::describe::descending;
-use super::order::{blueprint, bundle, charge, money, price};
+use super::order::{PURCHASE_MAX, blueprint, bundle, charge};
 use super::params::{Filter, Params, exclusive, wrong};
+use super::price::{discounts, price_json};
 use crate::model::Site;
 use serde_json::{Value, json};
 
@@ -18,6 +19,7 @@ impl Account {
             "DescribeBundles" => bundles(site, call),
             "DescribeBlueprints" => blueprints(site, call),
             "InquirePriceCreateInstances" => inquire(site, call),
+            "DescribeBundleDiscount" => bundle_discount(site, call),
             other => Err(wrong("InvalidAction", format!("The action `{other}` does not exist."))),
         }
     }
@@ -58,30 +60,14 @@ fn zones(site: Site, call: &Call) -> Answer {
     Ok(json!({"TotalCount": set.len(), "ZoneInfoSet": set}))
 }
 
-/// The price of a bundle, in the form of type Price.
-fn price_json(bundle: &Bundle, period: u32, count: u32) -> Value {
-    let (original, percent, pay) = price(bundle, period, count);
-    json!({"InstancePrice": {
-        "OriginalBundlePrice": money(bundle.month),
-        "OriginalPrice": money(original),
-        "Discount": percent,
-        "DiscountPrice": money(pay),
-        "Currency": catalogue::currency(bundle.site),
-        "DetailPrices": [{
-            "PriceName": "Instance",
-            "OriginUnitPrice": money(bundle.month),
-            "OriginalPrice": money(original),
-            "Discount": percent,
-            "DiscountPrice": money(pay),
-        }],
-    }})
-}
-
 fn platforms(bundle: &Bundle) -> impl Iterator<Item = &'static str> {
     bundle.linux.then_some("LINUX_UNIX").into_iter().chain(bundle.windows.then_some("WINDOWS"))
 }
 
-fn bundle_matches(bundle: &Bundle, filter: &Filter<'_>) -> bool {
+/// What bundles can be filtered by.
+pub(super) const BUNDLE_FILTERS: [&str; 4] = ["bundle-id", "support-platform-type", "bundle-type", "bundle-state"];
+
+pub(super) fn bundle_matches(bundle: &Bundle, filter: &Filter<'_>) -> bool {
     match filter.name {
         "bundle-id" => filter.has(bundle.id),
         "support-platform-type" => platforms(bundle).any(|platform| filter.has(platform)),
@@ -90,7 +76,7 @@ fn bundle_matches(bundle: &Bundle, filter: &Filter<'_>) -> bool {
     }
 }
 
-fn bundle_json(bundle: &Bundle) -> Value {
+pub(super) fn bundle_json(bundle: &Bundle) -> Value {
     json!({
         "BundleId": bundle.id,
         "Memory": bundle.memory,
@@ -118,8 +104,7 @@ fn bundles(site: Site, call: &Call) -> Answer {
     }
     let params = Params::of_body(&call.body, &known)?;
     let ids = params.ids("BundleIds", "", "", 100)?;
-    let names = ["bundle-id", "support-platform-type", "bundle-type", "bundle-state"];
-    let filters = params.filters(5, |name| names.contains(&name))?;
+    let filters = params.filters(5, |name| BUNDLE_FILTERS.contains(&name))?;
     exclusive(&ids, &filters)?;
     let page = params.page()?;
     let zones = params.texts("Zones")?;
@@ -144,7 +129,7 @@ fn bundles(site: Site, call: &Call) -> Answer {
     Ok(json!({"TotalCount": total, "BundleSet": set}))
 }
 
-fn blueprint_matches(image: &Blueprint, filter: &Filter<'_>) -> bool {
+pub(super) fn blueprint_matches(image: &Blueprint, filter: &Filter<'_>) -> bool {
     match filter.name {
         "blueprint-id" => filter.has(image.id),
         "blueprint-type" => filter.has(image.kind),
@@ -156,7 +141,7 @@ fn blueprint_matches(image: &Blueprint, filter: &Filter<'_>) -> bool {
     }
 }
 
-fn blueprint_json(site: Site, image: &Blueprint) -> Value {
+pub(super) fn blueprint_json(site: Site, image: &Blueprint) -> Value {
     let mut shown = json!({
         "BlueprintId": image.id,
         "DisplayTitle": image.title,
@@ -207,12 +192,17 @@ fn inquire(site: Site, call: &Call) -> Answer {
     let known = ["BundleId", "InstanceChargePrepaid", "InstanceCount", "BlueprintId"];
     let params = Params::of_body(&call.body, &known)?;
     let bundle = bundle(site, &params)?;
-    let (period, _) = charge(&params)?;
+    let (period, _) = charge(&params, PURCHASE_MAX)?;
     let count = params.bounded("InstanceCount", 1, i64::from(i32::MAX))?.unwrap_or(1);
     if let Some(id) = params.text("BlueprintId")? {
         blueprint(id, bundle).map_err(as_combination)?;
     }
     Ok(json!({"Price": price_json(bundle, period, u32::try_from(count).unwrap_or(1))}))
+}
+
+fn bundle_discount(site: Site, call: &Call) -> Answer {
+    let bundle = bundle(site, &Params::of_body(&call.body, &["BundleId"])?)?;
+    Ok(json!({"Currency": catalogue::currency(site), "DiscountDetail": discounts(bundle)}))
 }
 
 /// This action has one code for all that does not fit.

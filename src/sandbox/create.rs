@@ -2,27 +2,15 @@
 
 use super::account::{Account, CreateFault, TokenRecord, done};
 use super::call::{Answer, ApiError, Call};
-use super::order::{Order, price};
+use super::order::Order;
 use super::params::wrong;
+use super::price::price;
 use super::record::{Next, Operation, Record, State};
 use super::settings::{BatchNames, CheckOrder, Mismatch, TokenMemory};
+use super::term::months_later;
 use crate::model::Timestamp;
 use serde_json::json;
 use std::time::Duration;
-
-/// `months` months later, on the same day or the last of the month.
-fn months_later(time: Timestamp, months: u32) -> Timestamp {
-    let text = time.to_string();
-    let fields = (|| {
-        let (year, month, day) = (text.get(..4)?, text.get(5..7)?, text.get(8..10)?);
-        Some((year.parse::<u32>().ok()?, month.parse::<u32>().ok()?, day.parse::<u32>().ok()?))
-    })();
-    let Some((year, month, day)) = fields else { return time };
-    let index = year * 12 + (month.max(1) - 1) + months;
-    let rest = text.get(10..).unwrap_or_default();
-    let date = |day: u32| format!("{:04}-{:02}-{day:02}{rest}", index / 12, index % 12 + 1);
-    (0..4).find_map(|back| Timestamp::parse(&date(day.saturating_sub(back)))).unwrap_or(time)
-}
 
 impl Account {
     pub(super) fn create_instances(&mut self, call: &Call, fault: CreateFault) -> Answer {
@@ -82,10 +70,7 @@ impl Account {
             let message = format!("The quota of {} admits {left} more instances.", order.bundle.kind);
             return Err(wrong("LimitExceeded.InstanceQuotaLimitExceeded", message));
         }
-        if price(order.bundle, order.period, order.count).2 > self.balance().0 {
-            return Err(wrong("FailedOperation.InsufficientBalance", "The balance of the account is insufficient."));
-        }
-        Ok(())
+        self.can_pay(price(order.bundle, order.period, order.count).2)
     }
 
     fn buy(&mut self, order: &Order, call: &Call, fault: CreateFault) -> Vec<String> {
@@ -128,7 +113,7 @@ impl Account {
                 name,
                 renew_flag: order.renew_flag.clone(),
                 tags: order.tags.clone(),
-                keys: order.keys.clone(),
+                keys: order.login.keys.clone(),
                 uuid: self.uuid(),
                 disk: self.random_id("lhdisk-"),
                 invocation: order.command.then(|| self.random_id("inv-")),
@@ -140,6 +125,13 @@ impl Account {
                 state: State::Pending,
                 due: Some((boot, if fails { Next::Fail } else { Next::Boot })),
                 operation: Operation::begun(&call.action, &call.request_id, call.now),
+                key_user: None,
+                password: order.login.password.clone(),
+                resets: 0,
+                dunned: false,
+                restricted: false,
+                violation: None,
+                return_fail: 0,
             };
             self.pay(paid);
             self.put(record);
@@ -157,19 +149,5 @@ impl Account {
     fn uuid(&mut self) -> String {
         let text = format!("{:016x}{:016x}", self.random(), self.random());
         format!("{}-{}-{}-{}-{}", &text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..])
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn months_end_on_days_that_exist() {
-        let later = |text: &str, months| months_later(Timestamp::parse(text).unwrap(), months).to_string();
-        assert_eq!(later("2024-01-31T10:00:00Z", 1), "2024-02-29T10:00:00Z");
-        assert_eq!(later("2023-12-15T10:00:00.250Z", 1), "2024-01-15T10:00:00.250Z");
-        assert_eq!(later("2023-03-31T00:00:00Z", 60), "2028-03-31T00:00:00Z");
-        assert_eq!(months_later(Timestamp(i64::MAX), 1), Timestamp(i64::MAX));
     }
 }

@@ -1,10 +1,10 @@
 //! What the account tells about its instances and quotas.
 
-use super::account::{Account, not_found};
+use super::account::Account;
 use super::call::{Answer, ApiError, Call};
 use super::catalogue::QUOTA_NAMES;
 use super::params::{Filter, Params, exclusive, wrong};
-use super::record::{Record, State};
+use super::record::Record;
 use crate::cloud::limits::DESCRIBE_BATCH_MAX;
 use crate::model::Site;
 use serde_json::{Value, json};
@@ -75,7 +75,7 @@ pub(super) fn descending(order: Option<&str>) -> Result<bool, ApiError> {
 
 impl Account {
     /// Those of `ids` that are in the region of the call and listed, in the default order.
-    fn listed(&self, call: &Call, ids: &[&str]) -> Vec<&Record> {
+    pub(super) fn listed(&self, call: &Call, ids: &[&str]) -> Vec<&Record> {
         let all = ids.iter().filter_map(|id| self.record(id));
         let mut found: Vec<_> =
             all.filter(|record| record.region == call.region && record.visible <= call.now).collect();
@@ -117,37 +117,6 @@ impl Account {
             None => {}
         }
         shown(found.len(), page.of(found))
-    }
-
-    pub(super) fn describe_returnable(&self, call: &Call) -> Answer {
-        let params = Params::of_body(&call.body, &["InstanceIds", "Offset", "Limit"])?;
-        let ids = params.ids("InstanceIds", "lhins-", MALFORMED, DESCRIBE_BATCH_MAX)?;
-        let page = params.page()?;
-        let found: Vec<&Record> = if ids.is_empty() {
-            self.region_records(&call.region).filter(|record| record.visible <= call.now).collect()
-        } else {
-            let found = self.listed(call, &ids);
-            if let Some(id) = ids.iter().find(|id| !found.iter().any(|record| record.id == **id)) {
-                return Err(not_found(id));
-            }
-            found
-        };
-        let total = found.len();
-        let one = |record: &Record| {
-            let (code, message) = match record.state {
-                State::Running | State::Stopped => (0, ""),
-                State::Shutdown | State::Terminating => (1, "The resource has been returned."),
-                State::Pending | State::LaunchFailed => (12, "The rules of the product do not allow it."),
-            };
-            json!({
-                "InstanceId": record.id,
-                "IsReturnable": code == 0,
-                "ReturnFailCode": code,
-                "ReturnFailMessage": message,
-            })
-        };
-        let set: Vec<Value> = page.of(found).into_iter().map(one).collect();
-        Ok(json!({"TotalCount": total, "InstanceReturnableSet": set}))
     }
 
     pub(super) fn describe_quotas(&self, call: &Call) -> Answer {

@@ -1,28 +1,19 @@
-//! Renaming, returning and destroying instances. A call acts on all of its ids or on none.
+//! Returning and destroying instances, and who may be returned.
 
 use super::account::{Account, done, not_found};
-use super::call::{Answer, ApiError, Call};
+use super::call::{Answer, Call};
+use super::operate::{idle, invalid_state};
 use super::params::{Params, wrong};
-use super::record::{Next, Operation, Record, State};
-use crate::cloud::limits::{INSTANCE_NAME_MAX, ISOLATE_BATCH_MAX, RENAME_BATCH_MAX, TERMINATE_BATCH_MAX};
+use super::record::{Effect, Next, Operation, Record, State};
+use crate::cloud::limits::{DESCRIBE_BATCH_MAX, ISOLATE_BATCH_MAX, TERMINATE_BATCH_MAX};
 use crate::model::Timestamp;
+use serde_json::{Value, json};
 use std::time::Duration;
+
+const MALFORMED: &str = "InvalidParameterValue.InstanceIdMalformed";
 
 /// So long a return brings back everything (the refund rules of the product).
 const FULL_REFUND: Duration = Duration::from_secs(5 * 86_400);
-
-fn invalid_state(record: &Record) -> ApiError {
-    let message = format!("Instance `{}` in `{}` does not support this operation.", record.id, record.state.as_str());
-    wrong("UnsupportedOperation.InvalidInstanceState", message)
-}
-
-fn idle(record: &Record) -> Result<(), ApiError> {
-    if !record.operation.runs() {
-        return Ok(());
-    }
-    let message = format!("The operation `{}` on `{}` is not finished.", record.operation.action, record.id);
-    Err(wrong("UnsupportedOperation.LatestOperationUnfinished", message))
-}
 
 /// What returning an instance brings back.
 fn refund(record: &Record, now: Timestamp) -> i64 {
@@ -35,54 +26,63 @@ fn refund(record: &Record, now: Timestamp) -> i64 {
     i64::try_from(left).unwrap_or(0)
 }
 
+/// ReturnFailCode: there have been too many returns.
+const OVER_THE_NUMBER: u8 = 8;
+
+/// What a ReturnFailCode means.
+fn return_message(code: u8) -> &'static str {
+    match code {
+        0 => "",
+        1 => "The resource has been returned.",
+        2 => "The resource has expired.",
+        3 => "The resource was bought more than five days ago.",
+        4 => "The resource is not prepaid.",
+        OVER_THE_NUMBER => "The number of returns is used up.",
+        9 => "The resource comes from a promotional order.",
+        10 => "The resource cannot be returned by oneself.",
+        11 => "The resource comes from a promotion channel.",
+        _ => "The rules of the product do not allow it.",
+    }
+}
+
 impl Account {
-    /// The instances of a call, if all are there and `check` admits each.
-    fn checked(
-        &self,
-        call: &Call,
-        ids: &[&str],
-        check: impl Fn(&Record) -> Result<(), ApiError>,
-    ) -> Result<Vec<Record>, ApiError> {
-        let mut records = Vec::with_capacity(ids.len());
-        for id in ids {
-            let record = self.record(id).filter(|record| record.region == call.region).ok_or_else(|| not_found(id))?;
-            check(record)?;
-            records.push(record.clone());
+    /// Why an instance cannot be returned: ReturnFailCode, 0 if it can.
+    fn return_fail(&self, record: &Record, now: Timestamp) -> u8 {
+        match record.state {
+            State::Shutdown | State::Terminating | State::Deleting => 1,
+            State::Pending | State::LaunchFailed => 12,
+            _ if record.return_fail > 0 => record.return_fail,
+            _ if now >= record.expires => 2,
+            _ if self.returns_left() == Some(0) => OVER_THE_NUMBER,
+            _ => 0,
         }
-        Ok(records)
     }
 
-    pub(super) fn rename(&mut self, call: &Call) -> Answer {
-        let params = Params::of_body(&call.body, &["InstanceIds", "InstanceName"])?;
-        let ids = params.need_instance_ids(RENAME_BATCH_MAX)?;
-        let Some(name) = params.text("InstanceName")? else {
-            let message = "There must be an attribute to modify.";
-            return Err(wrong("InvalidParameter.MustSpecifyOneAttributeToModify", message));
-        };
-        if name.chars().count() > INSTANCE_NAME_MAX {
-            let message = format!("The instance name is longer than {INSTANCE_NAME_MAX} characters.");
-            return Err(wrong("InvalidParameterValue.InstanceNameTooLong", message));
-        }
-        let early = self.settings.rename_while_pending;
-        let records = self.checked(call, &ids, |record| match record.state {
-            State::Pending if early => Ok(()),
-            State::Pending => Err(wrong(
-                "OperationDenied.InstanceCreating",
-                format!("The instance `{}` is being created.", record.id),
-            )),
-            State::Running | State::Stopped => idle(record),
-            _ => Err(invalid_state(record)),
-        })?;
-        for mut record in records {
-            name.clone_into(&mut record.name);
-            // What creates an instance stays its last operation until it is done.
-            if record.state != State::Pending {
-                record.operation = Operation::begun(&call.action, &call.request_id, call.now);
-                record.operation.state = "SUCCESS".into();
+    pub(super) fn describe_returnable(&self, call: &Call) -> Answer {
+        let params = Params::of_body(&call.body, &["InstanceIds", "Offset", "Limit"])?;
+        let ids = params.ids("InstanceIds", "lhins-", MALFORMED, DESCRIBE_BATCH_MAX)?;
+        let page = params.page()?;
+        let found: Vec<&Record> = if ids.is_empty() {
+            self.region_records(&call.region).filter(|record| record.visible <= call.now).collect()
+        } else {
+            let found = self.listed(call, &ids);
+            if let Some(id) = ids.iter().find(|id| !found.iter().any(|record| record.id == **id)) {
+                return Err(not_found(id));
             }
-            self.put(record);
-        }
-        done()
+            found
+        };
+        let total = found.len();
+        let one = |record: &Record| {
+            let code = self.return_fail(record, call.now);
+            json!({
+                "InstanceId": record.id,
+                "IsReturnable": code == 0,
+                "ReturnFailCode": code,
+                "ReturnFailMessage": return_message(code),
+            })
+        };
+        let set: Vec<Value> = page.of(found).into_iter().map(one).collect();
+        Ok(json!({"TotalCount": total, "InstanceReturnableSet": set}))
     }
 
     pub(super) fn isolate(&mut self, call: &Call) -> Answer {
@@ -93,12 +93,29 @@ impl Account {
             return Err(wrong("LimitExceeded.IsolateResourcesLimitExceeded", message));
         }
         let ids = params.need_instance_ids(ISOLATE_BATCH_MAX)?;
+        let asked = u64::try_from(ids.len()).unwrap_or(u64::MAX);
+        let over = self.returns_left().is_some_and(|left| asked > left);
         let records = self.checked(call, &ids, |record| match record.state {
-            State::Running | State::Stopped => idle(record),
+            State::Running | State::Stopped => {
+                idle(record)?;
+                match self.return_fail(record, call.now) {
+                    0 if !over => Ok(()),
+                    code => {
+                        let why = return_message(if over { OVER_THE_NUMBER } else { code });
+                        let message = format!("The instance `{}` cannot be returned: {why}", record.id);
+                        Err(wrong("UnsupportedOperation.ResourceNotReturnable", message))
+                    }
+                }
+            }
             _ => Err(invalid_state(record)),
         })?;
+        self.count_returns(asked);
         let due = call.now.plus(Duration::from_millis(self.settings.isolate_ms));
         for mut record in records {
+            if self.operations_fail() {
+                self.begin_in_place(call, record, Effect::Power);
+                continue;
+            }
             self.pay(-refund(&record, call.now));
             record.paid = 0;
             record.operation = Operation::begun(&call.action, &call.request_id, call.now);
@@ -118,6 +135,10 @@ impl Account {
         })?;
         let due = call.now.plus(Duration::from_millis(self.settings.terminate_ms));
         for mut record in records {
+            if self.operations_fail() {
+                self.begin(call, record, State::Terminating, State::Shutdown, (Effect::Power, 0));
+                continue;
+            }
             record.state = State::Terminating;
             record.operation = Operation::begun(&call.action, &call.request_id, call.now);
             record.due = Some((due, Next::Gone));

@@ -4,10 +4,11 @@
 use super::call::{ApiError, Call};
 use super::catalogue::{self, Blueprint, Bundle};
 use super::params::{Params, well_formed, wrong};
+use super::record::Login;
 use crate::cloud::limits::{CLIENT_TOKEN_MAX, CREATE_BATCH_MAX, INSTANCE_NAME_MAX, TAGS_MAX};
 use crate::model::digest::{canonical, sha256_hex};
 use crate::model::{RenewFlag, Site};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::BTreeMap;
 
 const FIELDS: [&str; 11] = [
@@ -54,38 +55,54 @@ pub struct Order {
     pub token: Option<String>,
     /// Digest of the region and of all parameters but the token.
     pub digest: String,
-    /// Key pairs.
-    pub keys: Vec<String>,
+    /// How one logs in.
+    pub login: Login,
     /// Tags.
     pub tags: BTreeMap<String, String>,
     /// Whether a command runs after creation.
     pub command: bool,
 }
 
-fn clash(message: impl Into<String>) -> ApiError {
+pub(super) fn clash(message: impl Into<String>) -> ApiError {
     wrong("InvalidParameterValue.InvalidParameterCombination", message)
 }
 
-fn bad_value(message: impl Into<String>) -> ApiError {
+pub(super) fn bad_value(message: impl Into<String>) -> ApiError {
     wrong("InvalidParameterValue", message)
 }
 
-/// The prepaid time of a request: months and renew flag.
+/// Longest time that can be bought at once, in months.
+pub const PURCHASE_MAX: u32 = 60;
+
+/// Longest time that an instance can be renewed for at once, in months.
+pub const RENEWAL_MAX: u32 = 36;
+
+/// The prepaid time of a request, no longer than `most` months: months and renew flag.
 ///
 /// # Errors
 /// The API's error.
-pub fn charge(params: &Params<'_>) -> Result<(u32, String), ApiError> {
+pub fn charge(params: &Params<'_>, most: u32) -> Result<(u32, String), ApiError> {
     let inner = params.need_inner("InstanceChargePrepaid", &["Period", "RenewFlag"])?;
     let period = inner.need_integer("Period")?;
-    let months = u32::try_from(period).ok().filter(|period| matches!(period, 1..=12 | 24 | 36 | 48 | 60));
-    let months = months.ok_or_else(|| {
-        wrong("InvalidParameterValue.OutOfRange", format!("The period {period} is none of 1 to 12, 24, 36, 48, 60."))
+    let sold = |months: &u32| *months <= most && matches!(months, 1..=12 | 24 | 36 | 48 | 60);
+    let months = u32::try_from(period).ok().filter(sold).ok_or_else(|| {
+        let longer = [24, 36, 48, 60].iter().filter(|months| **months <= most);
+        let longer: Vec<String> = longer.map(u32::to_string).collect();
+        let message = format!("The period {period} is none of 1 to 12, {}.", longer.join(", "));
+        wrong("InvalidParameterValue.OutOfRange", message)
     })?;
-    let flag = inner.text("RenewFlag")?.unwrap_or(RenewFlag::default().as_str());
-    if !RenewFlag::ALL.iter().any(|(text, _)| *text == flag) {
-        return Err(bad_value(format!("`{flag}` is no renew flag.")));
+    Ok((months, renew_flag(inner.text("RenewFlag")?.unwrap_or(RenewFlag::default().as_str()))?))
+}
+
+/// A renew flag.
+///
+/// # Errors
+/// `InvalidParameterValue`.
+pub fn renew_flag(flag: &str) -> Result<String, ApiError> {
+    match RenewFlag::ALL.iter().any(|(text, _)| *text == flag) {
+        true => Ok(flag.to_owned()),
+        false => Err(bad_value(format!("`{flag}` is no renew flag."))),
     }
-    Ok((months, flag.to_owned()))
 }
 
 /// The bundle of a request.
@@ -135,7 +152,7 @@ impl Order {
         let params = Params::of_body(&call.body, &known)?;
         let bundle = bundle(site, &params)?;
         let blueprint = blueprint(params.need_text("BlueprintId")?, bundle)?;
-        let (period, renew_flag) = charge(&params)?;
+        let (period, renew_flag) = charge(&params, PURCHASE_MAX)?;
         let most = i64::try_from(CREATE_BATCH_MAX).unwrap_or(30);
         let count = params.bounded("InstanceCount", 1, most)?.unwrap_or(1);
         let name = params.text("InstanceName")?.filter(|name| !name.is_empty());
@@ -145,7 +162,7 @@ impl Order {
         }
         params.boolean("AutoVoucher")?;
         let (zones, zones_given) = zones(site, &params, &call.region)?;
-        let keys = login(site, &params, blueprint)?;
+        let login = login(site, &params, blueprint)?;
         containers(china, &params, blueprint)?;
         let command = china && command(&params)?;
         let tags = if china { tags(&params)? } else { BTreeMap::new() };
@@ -165,7 +182,7 @@ impl Order {
             dry_run: params.boolean("DryRun")?.unwrap_or(false),
             token: token(&params)?,
             digest: digest(call),
-            keys,
+            login,
             tags,
             command,
         })
@@ -207,10 +224,13 @@ fn zones(site: Site, params: &Params<'_>, region: &str) -> Result<(Vec<&'static 
     Ok((wanted.iter().map(find).collect::<Result<_, _>>()?, true))
 }
 
-/// Checks how one logs in; gives the key pairs.
-fn login(site: Site, params: &Params<'_>, blueprint: &Blueprint) -> Result<Vec<String>, ApiError> {
+/// Checks how one logs in.
+///
+/// # Errors
+/// The API's error.
+pub fn login(site: Site, params: &Params<'_>, blueprint: &Blueprint) -> Result<Login, ApiError> {
     let known = ["AutoGeneratePassword", "Password", "KeyIds"];
-    let Some(login) = params.inner("LoginConfiguration", &known)? else { return Ok(Vec::new()) };
+    let Some(login) = params.inner("LoginConfiguration", &known)? else { return Ok(Login::default()) };
     let auto = login.text("AutoGeneratePassword")?;
     let password = login.text("Password")?;
     let keys = login.texts("KeyIds")?;
@@ -245,14 +265,27 @@ fn login(site: Site, params: &Params<'_>, blueprint: &Blueprint) -> Result<Vec<S
             let message = "The password cannot be set upon creation of a Linux instance.";
             return Err(wrong("UnsupportedOperation.InstanceLinuxUnixCreatingNotSupportPassword", message));
         }
-        if !good_password(password, blueprint.windows) {
+        if !good_password(password, blueprint.windows, "administrator") {
             return Err(wrong("InvalidParameterValue.InvalidPassword", "The password does not meet the rules."));
         }
     }
-    Ok(keys.into_iter().map(str::to_owned).collect())
+    Ok(Login {
+        keys: keys.into_iter().map(str::to_owned).collect(),
+        user: None,
+        password: password.map(password_digest).or_else(|| (auto == Some("YES")).then(|| GENERATED.to_owned())),
+    })
 }
 
-fn good_password(password: &str, windows: bool) -> bool {
+/// Stands for the digest of a password that the service made itself.
+const GENERATED: &str = "generated";
+
+/// What is kept of a password: enough to see whether it is the same.
+pub fn password_digest(password: &str) -> String {
+    sha256_hex(format!("sandbox password\0{password}").as_bytes())
+}
+
+/// Whether a password follows the rules for the system and its user.
+pub fn good_password(password: &str, windows: bool, user: &str) -> bool {
     let length = if windows { 12..=30 } else { 8..=30 };
     let kinds: [fn(&char) -> bool; 4] =
         [char::is_ascii_lowercase, char::is_ascii_uppercase, char::is_ascii_digit, char::is_ascii_punctuation];
@@ -260,10 +293,14 @@ fn good_password(password: &str, windows: bool) -> bool {
         && password.chars().all(|c| c.is_ascii_graphic())
         && !password.starts_with('/')
         && kinds.iter().filter(|kind| password.chars().any(|c| kind(&c))).count() >= 3
-        && !(windows && password.to_lowercase().contains("administrator"))
+        && !(windows && password.to_lowercase().contains(&user.to_lowercase()))
 }
 
-fn containers(china: bool, params: &Params<'_>, blueprint: &Blueprint) -> Result<(), ApiError> {
+/// Checks the containers.
+///
+/// # Errors
+/// The API's error.
+pub fn containers(china: bool, params: &Params<'_>, blueprint: &Blueprint) -> Result<(), ApiError> {
     let mut known = vec!["ContainerImage", "ContainerName", "Envs", "PublishPorts", "Volumes", "Command"];
     if china {
         known.push("RestartPolicy");
@@ -362,16 +399,4 @@ fn domain(params: &Params<'_>, count: i64) -> Result<(), ApiError> {
         return Err(clash("With DomainName, InstanceCount must be 1."));
     }
     Ok(())
-}
-
-/// What `count` instances cost for `period` months: before discount, percent, to pay.
-pub fn price(bundle: &Bundle, period: u32, count: u32) -> (i64, i64, i64) {
-    let original = bundle.month.saturating_mul(i64::from(period)).saturating_mul(i64::from(count));
-    let percent = if period >= 12 { 83 } else { 100 };
-    (original, percent, i64::try_from(i128::from(original) * i128::from(percent) / 100).unwrap_or(original))
-}
-
-/// An amount as the API writes it.
-pub fn money(amount: i64) -> Value {
-    json!(amount as f64 / 10_000.0)
 }

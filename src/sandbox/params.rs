@@ -194,6 +194,18 @@ impl<'a> Params<'a> {
         if ids.is_empty() { Err(self.missing("InstanceIds")) } else { Ok(ids) }
     }
 
+    /// The id of one instance, which must be given.
+    ///
+    /// # Errors
+    /// `InvalidParameter`, `MissingParameter`, `InvalidParameterValue.InstanceIdMalformed`.
+    pub fn need_instance_id(&self) -> Result<&'a str, ApiError> {
+        let id = self.need_text("InstanceId")?;
+        if well_formed(id, "lhins-") {
+            return Ok(id);
+        }
+        Err(wrong("InvalidParameterValue.InstanceIdMalformed", format!("The id `{id}` is malformed.")))
+    }
+
     /// `Offset` and `Limit`.
     ///
     /// # Errors

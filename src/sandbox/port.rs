@@ -3,6 +3,7 @@
 //! It classifies with the client's own code, so the rest of the program cannot tell it from the API over HTTP, and whoever
 //! tests against it tests the classification too. Nothing is signed; the time of signing is checked as the API checks it.
 
+use super::account::Caller;
 use super::fault::Failure;
 use super::service::{Asked, Service, document};
 use super::verify::check_time;
@@ -55,6 +56,7 @@ impl InProcess {
             body,
             now,
             request_id: request_id.clone(),
+            caller: Caller::Owner,
         });
         if !outcome.delay.is_zero() {
             self.clock.sleep(outcome.delay).await;

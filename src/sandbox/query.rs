@@ -3,10 +3,22 @@
 use serde_json::{Map, Value};
 
 /// Fields that hold whole numbers. A query does not say so itself.
-const NUMBERS: [&str; 4] = ["Limit", "Offset", "InstanceCount", "Period"];
+const NUMBERS: [&str; 11] = [
+    "Limit",
+    "Offset",
+    "InstanceCount",
+    "Period",
+    "HostPort",
+    "ContainerPort",
+    "Timeout",
+    "DurationSeconds",
+    "MaxResults",
+    "CreateUin",
+    "CosResourceId",
+];
 
 /// Fields that hold `true` or `false`.
-const FLAGS: [&str; 3] = ["DryRun", "AutoVoucher", "IsUpdateBundle"];
+const FLAGS: [&str; 5] = ["DryRun", "AutoVoucher", "IsolateDataDisk", "RenewDataDisk", "AlignInstanceExpiredTime"];
 
 /// How deep names may nest; the API's own go to four.
 const DEPTH_MAX: usize = 16;

@@ -1,8 +1,8 @@
 //! How many requests a second each action admits.
 
+use super::actions;
 use super::call::ApiError;
 use super::settings::Settings;
-use crate::cloud::limits::rate_per_second;
 use crate::model::Timestamp;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -30,7 +30,8 @@ impl RateLimiter {
     /// # Errors
     /// `RequestLimitExceeded` if the last second has admitted as many as the action may have.
     pub fn admit(&mut self, action: &str, now: Timestamp) -> Result<(), ApiError> {
-        let limit = self.overrides.get(action).copied().unwrap_or_else(|| rate_per_second(action));
+        let documented = || actions::named(action).map_or(0, |known| known.rate);
+        let limit = self.overrides.get(action).copied().unwrap_or_else(documented);
         if limit == 0 {
             return Ok(());
         }

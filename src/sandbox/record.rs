@@ -1,11 +1,12 @@
 //! An instance as the account keeps it and as DescribeInstances shows it.
 
 use super::catalogue;
-use crate::model::{Site, Timestamp};
+use crate::model::{RenewFlag, Site, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Lifecycle states that the sandbox knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,12 +18,28 @@ pub enum State {
     LaunchFailed,
     /// In service.
     Running,
-    /// Shut down; only a record from outside has it, no action here leads to it.
+    /// Being started.
+    Starting,
+    /// Being shut down.
+    Stopping,
+    /// Shut down.
     Stopped,
+    /// Being restarted.
+    Rebooting,
     /// Returned, kept for seven days.
     Shutdown,
     /// Being destroyed.
     Terminating,
+    /// Being deleted.
+    Deleting,
+    /// Frozen for a violation.
+    Freezing,
+    /// On the way into rescue mode.
+    EnterRescueMode,
+    /// In rescue mode.
+    RescueMode,
+    /// On the way out of rescue mode.
+    ExitRescueMode,
 }
 
 impl State {
@@ -32,15 +49,82 @@ impl State {
             State::Pending => "PENDING",
             State::LaunchFailed => "LAUNCH_FAILED",
             State::Running => "RUNNING",
+            State::Starting => "STARTING",
+            State::Stopping => "STOPPING",
             State::Stopped => "STOPPED",
+            State::Rebooting => "REBOOTING",
             State::Shutdown => "SHUTDOWN",
             State::Terminating => "TERMINATING",
+            State::Deleting => "DELETING",
+            State::Freezing => "FREEZING",
+            State::EnterRescueMode => "ENTER_RESCUE_MODE",
+            State::RescueMode => "RESCUE_MODE",
+            State::ExitRescueMode => "EXIT_RESCUE_MODE",
         }
     }
 }
 
+/// What an operation changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// The power state alone.
+    Power,
+    /// The package.
+    Bundle(String),
+    /// The system disk: image and login.
+    Reset(String, Login),
+    /// The key pairs, and the user that they are for.
+    Keys(Vec<String>, Option<String>),
+    /// The password, as a digest.
+    Password(String),
+    /// End of the paid time and renew flag.
+    Renew(Timestamp, String),
+}
+
+/// An operation under way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Operating {
+    /// What it is for.
+    pub effect: Effect,
+    /// The state once it has succeeded.
+    pub then: State,
+    /// The state once it has failed.
+    pub otherwise: State,
+    /// What was paid for it, in ten-thousandths; it comes back if it fails.
+    pub paid: i64,
+    /// Whether it will fail.
+    pub fails: bool,
+}
+
+/// How one logs in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Login {
+    /// Key pairs.
+    pub keys: Vec<String>,
+    /// The user of the key pairs, if one was named.
+    pub user: Option<String>,
+    /// Digest of the password, if there is one. The password itself is not kept.
+    pub password: Option<String>,
+}
+
+/// Why an instance is restricted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Violation {
+    /// `RESTRICT` or `FREEZING`.
+    pub source: String,
+    /// `1` if the user may lift it, else `2`.
+    pub state: String,
+    /// Kind of violation.
+    pub reason: String,
+    /// For people.
+    pub content: String,
+}
+
 /// What comes of an instance when its time is due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Next {
     /// Creation ends well.
     Boot,
@@ -50,6 +134,8 @@ pub enum Next {
     Isolated,
     /// The id vanishes.
     Gone,
+    /// An operation ends.
+    Operated(Box<Operating>),
 }
 
 /// The last operation on an instance.
@@ -122,7 +208,31 @@ pub struct Record {
     pub due: Option<(Timestamp, Next)>,
     /// Last operation.
     pub operation: Operation,
+    /// The user of the key pairs, if one was named.
+    #[serde(default)]
+    pub key_user: Option<String>,
+    /// Digest of the password, if there is one.
+    #[serde(default)]
+    pub password: Option<String>,
+    /// How often the system disk was wiped.
+    #[serde(default)]
+    pub resets: u32,
+    /// Whether the renewal at the end of the paid time failed.
+    #[serde(default)]
+    pub dunned: bool,
+    /// Whether the network is blocked.
+    #[serde(default)]
+    pub restricted: bool,
+    /// Why it is restricted, if it is.
+    #[serde(default)]
+    pub violation: Option<Violation>,
+    /// Why it cannot be returned, by the codes of DescribeInstancesReturnable; 0 if it can.
+    #[serde(default)]
+    pub return_fail: u8,
 }
+
+/// So long after the end of the paid time an instance goes on.
+pub const GRACE: Duration = Duration::from_secs(2 * 86_400);
 
 /// The default order: to be recycled first, then the newest.
 pub type OrderKey = (bool, Reverse<Timestamp>, Reverse<u64>);
@@ -141,6 +251,36 @@ impl Record {
     /// Whether it takes a place of the quota.
     pub fn counts(&self) -> bool {
         self.state != State::LaunchFailed
+    }
+
+    /// When something happens to it next, if nobody acts: its operation ends, or its paid time.
+    pub fn wakes(&self) -> Option<Timestamp> {
+        let operation = self.due.as_ref().map(|(time, _)| *time);
+        let lease = match self.state {
+            State::Pending | State::LaunchFailed | State::Shutdown | State::Terminating | State::Deleting => None,
+            _ if self.renews() && !self.dunned => Some(self.expires),
+            _ => Some(self.expires.plus(GRACE)),
+        };
+        operation.into_iter().chain(lease).min()
+    }
+
+    /// Whether it is renewed at the end of the paid time.
+    pub fn renews(&self) -> bool {
+        self.renew_flag == RenewFlag::NotifyAndAutoRenew.as_str()
+    }
+
+    /// The user that logs in if none is named.
+    pub fn default_user(&self) -> &'static str {
+        match catalogue::find_blueprint(&self.blueprint) {
+            Some(image) if image.windows => "Administrator",
+            Some(image) if image.platform == "UBUNTU" => "ubuntu",
+            _ => "root",
+        }
+    }
+
+    /// Whether it runs Windows.
+    pub fn is_windows(&self) -> bool {
+        catalogue::find_blueprint(&self.blueprint).is_some_and(|image| image.windows)
     }
 
     /// Private address, once created.
@@ -201,7 +341,7 @@ impl Record {
             "OsName": blueprint.map(|blueprint| blueprint.os),
             "Zone": self.zone,
             "Tags": tags,
-            "InstanceRestrictState": "NORMAL",
+            "InstanceRestrictState": if self.restricted { "NETWORK_RESTRICT" } else { "NORMAL" },
         });
         if let (Site::China, Some(map)) = (site, shown.as_object_mut()) {
             map.insert("LatestOperationStartedTime".into(), json!(iso(self.operation.started)));
@@ -209,7 +349,7 @@ impl Record {
             map.insert("SupportIpv6Detail".into(), detail);
             map.insert("PublicIpv6Addresses".into(), json!([]));
             map.insert("InitInvocationId".into(), json!(self.invocation.as_deref().unwrap_or_default()));
-            map.insert("InstanceViolationDetail".into(), Value::Null);
+            map.insert("InstanceViolationDetail".into(), json!(self.violation));
         }
         shown
     }

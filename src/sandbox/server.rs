@@ -246,7 +246,7 @@ impl Front {
                 return Err(ApiError::new("MissingParameter", format!("the request lacks the header `{name}`")));
             }
         }
-        let service = verify(&received, now)?;
+        let (service, caller) = verify(&received, now)?;
         let body = if method == "GET" {
             if query.len() > QUERY_MAX {
                 return Err(ApiError::new("RequestSizeLimitExceeded", "the query is longer than 32 KB"));
@@ -257,7 +257,7 @@ impl Front {
                 .map_err(|error| ApiError::new("InvalidRequest", format!("the body is not JSON: {error}")))?
         };
         let (action, version) = (header("X-TC-Action"), header("X-TC-Version"));
-        Ok(Asked { service, action, version, region: header("X-TC-Region"), body, now, request_id })
+        Ok(Asked { service, action, version, region: header("X-TC-Region"), body, now, request_id, caller })
     }
 }
 

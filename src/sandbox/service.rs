@@ -1,6 +1,7 @@
 //! What both fronts have in common: faults, rate and account, in the order in which the service would ask.
 
-use super::account::{CreateFault, knows};
+use super::account::{Caller, CreateFault, Forced};
+use super::actions::knows;
 use super::call::{Answer, ApiError, Call};
 use super::fault::{Failure, Faults};
 use super::rate::RateLimiter;
@@ -45,6 +46,8 @@ pub struct Asked {
     pub now: Timestamp,
     /// As drawn with [`Service::request_id`].
     pub request_id: String,
+    /// Who asks.
+    pub caller: Caller,
 }
 
 /// What is to come back.
@@ -121,8 +124,12 @@ impl Service {
         if let Err(error) = admitted {
             return outcome(None, Err(note(error)));
         }
+        if fault.denied {
+            return outcome(None, Err(note(denied(&asked))));
+        }
         let create =
             CreateFault { partial: fault.partial, launch_failed: fault.launch_failed, sold_out: fault.sold_out };
+        let forced = Forced { create, operation_fails: fault.operation_failed, caller: asked.caller };
         let call = Call {
             service: asked.service,
             action: asked.action,
@@ -132,7 +139,7 @@ impl Service {
             now: asked.now,
             request_id: asked.request_id,
         };
-        match self.store.call(&call, &create, &fault.fired) {
+        match self.store.call(&call, &forced, &fault.fired) {
             Ok(answer) => outcome(fault.after, answer),
             Err(error) => outcome(fault.after, Err(internal(&trouble(&error)))),
         }
@@ -163,6 +170,16 @@ pub fn document(answer: &Answer, request_id: &str) -> Value {
     };
     response.insert("RequestId".to_owned(), request_id.into());
     serde_json::json!({ "Response": response })
+}
+
+/// The error of an action without permission. Lighthouse has a code of its own for it.
+fn denied(asked: &Asked) -> ApiError {
+    let code = match asked.service.as_str() {
+        "lighthouse" => "UnauthorizedOperation.NoPermission",
+        _ => "AuthFailure.UnauthorizedOperation",
+    };
+    let what = format!("{}:{}", asked.service, asked.action);
+    ApiError::new(code, format!("You are not authorized to perform operation ({what}) (a fault on demand)."))
 }
 
 fn internal(why: &str) -> ApiError {

@@ -44,6 +44,20 @@ pub struct Settings {
     pub isolate_ms: u64,
     /// From the destruction until the id is gone.
     pub terminate_ms: u64,
+    /// How long any other operation on an instance takes.
+    pub operation_ms: u64,
+    /// The same by action, where it differs.
+    pub operation_times: BTreeMap<String, u64>,
+    /// Whether a changed name or renew flag shows as the latest operation.
+    pub quick_operations: bool,
+    /// Power state after an operation that shuts a running instance down: upgrade, reinstallation, password, keys.
+    pub after_shutdown: Afterwards,
+    /// Power state of an instance that a renewal brings back.
+    pub after_recovery: Afterwards,
+    /// What binding key pairs does to those that are bound.
+    pub bind_keys: BindKeys,
+    /// Instances that may still be returned, if there is a limit.
+    pub returns: Option<u64>,
     /// Seed of ids and chances.
     pub seed: u64,
 }
@@ -66,6 +80,13 @@ impl Default for Settings {
             launch_failed: 0.0,
             isolate_ms: 500,
             terminate_ms: 500,
+            operation_ms: 1000,
+            operation_times: BTreeMap::new(),
+            quick_operations: true,
+            after_shutdown: Afterwards::Running,
+            after_recovery: Afterwards::Running,
+            bind_keys: BindKeys::Replace,
+            returns: None,
             seed: 0,
         }
     }
@@ -75,6 +96,11 @@ impl Settings {
     /// The balance, or `None` if the text is not an amount of zero or more.
     pub fn balance_amount(&self) -> Option<Amount> {
         Amount::parse(&self.balance).filter(|amount| amount.0 >= 0)
+    }
+
+    /// How long an operation takes.
+    pub fn operation_time(&self, action: &str) -> Duration {
+        Duration::from_millis(self.operation_times.get(action).copied().unwrap_or(self.operation_ms))
     }
 
     /// Says what is wrong with the settings.
@@ -206,6 +232,26 @@ words! {
     }
 }
 
+words! {
+    /// Power state of an instance after something that no document settles.
+    Afterwards {
+        /// It runs.
+        Running = "running",
+        /// It stays shut down.
+        Stopped = "stopped",
+    }
+}
+
+words! {
+    /// What binding key pairs does to those that are bound.
+    BindKeys {
+        /// They are unbound: as the action's text says.
+        Replace = "replace",
+        /// They stay.
+        Add = "add",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,6 +271,12 @@ mod tests {
         }
         for text in ["same", "suffix", "dash"] {
             assert_eq!(text.parse::<BatchNames>().unwrap().to_string(), text);
+        }
+        for text in ["running", "stopped"] {
+            assert_eq!(text.parse::<Afterwards>().unwrap().to_string(), text);
+        }
+        for text in ["replace", "add"] {
+            assert_eq!(text.parse::<BindKeys>().unwrap().to_string(), text);
         }
         assert_eq!("x".parse::<BatchNames>().unwrap_err(), "`x` is none of same, suffix, dash");
     }

@@ -8,7 +8,8 @@
 //! Every log has an id of its own. `account.json` names the log that it contains and the one that continues it, so a crash
 //! between the two files is seen and put right, and a process that kept its account in memory sees that it is outdated.
 
-use super::account::{Account, Change, CreateFault, knows};
+use super::account::{Account, Change, Forced};
+use super::actions::knows;
 use super::call::{Answer, Call};
 use super::settings::Settings;
 use crate::model::Timestamp;
@@ -157,13 +158,13 @@ impl Store {
         self.guard().place.is_some()
     }
 
-    /// Performs a call. `faults` are for the record.
+    /// Performs a call under circumstances. `faults` are for the record.
     ///
     /// # Errors
     /// The folder cannot be used. The call may have had its effect.
-    pub fn call(&self, call: &Call, fault: &CreateFault, faults: &[String]) -> Result<Answer, StoreError> {
+    pub fn call(&self, call: &Call, forced: &Forced, faults: &[String]) -> Result<Answer, StoreError> {
         self.locked(|inner, _| {
-            let answer = inner.account.call_with(call, *fault);
+            let answer = inner.account.call_with(call, forced.clone());
             // Names come from outside; those of no action are counted as one.
             let action = if knows(&call.service, &call.action) { call.action.as_str() } else { "(unknown)" };
             inner.record(action, faults)?;

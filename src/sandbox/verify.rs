@@ -3,7 +3,9 @@
 //! Written from the API's description and apart from the client's own signing on purpose: a mistake made once must not
 //! cancel itself out.
 
+use super::account::Caller;
 use super::call::ApiError;
+use super::sts::Temporary;
 use crate::model::Timestamp;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -41,12 +43,21 @@ impl Received<'_> {
     }
 }
 
-/// Checks time, key and signature; gives the service that the request is signed for.
+/// Checks time, key and signature; gives the service that the request is signed for, and who signed it.
 ///
 /// # Errors
 /// What the API answers: `MissingParameter`, or one of the `AuthFailure` family.
-pub fn verify(received: &Received<'_>, now: Timestamp) -> Result<String, ApiError> {
-    verify_with(received, now, SECRET_ID, SECRET_KEY)
+pub fn verify(received: &Received<'_>, now: Timestamp) -> Result<(String, Caller), ApiError> {
+    let Some(token) = received.header("x-tc-token").filter(|token| !token.is_empty()) else {
+        return Ok((verify_with(received, now, SECRET_ID, SECRET_KEY)?, Caller::Owner));
+    };
+    let given = Temporary::recognise(token)
+        .ok_or_else(|| failure("TokenFailure", "the token is none that the sandbox has given out"))?;
+    let service = verify_with(received, now, &given.id, &given.key)?;
+    if !given.holds(now) {
+        return Err(failure("TokenFailure", "the token has expired"));
+    }
+    Ok((service, given.caller))
 }
 
 fn verify_with(received: &Received<'_>, now: Timestamp, id: &str, key: &str) -> Result<String, ApiError> {
@@ -73,9 +84,6 @@ fn verify_with(received: &Received<'_>, now: Timestamp, id: &str, key: &str) -> 
     signing = mac(&signing, "tc3_request");
     if hex(&mac(&signing, &to_sign)) != claim.signature {
         return Err(failure("SignatureFailure", "the provided credentials could not be validated"));
-    }
-    if received.header("x-tc-token").is_some_and(|token| !token.is_empty()) {
-        return Err(failure("TokenFailure", "the sandbox's key is a permanent one: it goes without X-TC-Token"));
     }
     Ok(claim.service.clone())
 }
