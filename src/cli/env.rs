@@ -20,6 +20,9 @@
 //! | `LHPROV_LOCK_TIMEOUT` | `--lock-timeout` |
 //! | `LHPROV_TOKEN_TTL`, `LHPROV_VISIBILITY_GRACE` | `--token-ttl`, `--visibility-grace` |
 //! | `LHPROV_ADOPT`, `LHPROV_BUY_ANYWAY` | `--adopt`, `--buy-anyway` |
+//! | `LHPROV_REPLACE` | `--replace`, several separated by commas |
+//! | `LHPROV_PURGE`, `LHPROV_ALLOW_DATA_LOSS`, `LHPROV_ACCEPT_NO_REFUND` | `--purge`, `--allow-data-loss`, `--accept-no-refund` |
+//! | `LHPROV_PERIOD`, `LHPROV_EXPIRES_WITHIN` | `--period` of `renew`, `--expires-within` of `drift` |
 //! | `LHPROV_SANDBOX` | `--sandbox`: a folder, or `true`, `1`, `false`, `0` |
 //! | `LHPROV_LISTEN`, `LHPROV_TLS`, `LHPROV_DATA` | `--listen`, `--tls`, `--data` of `sandbox` |
 //! | `LHPROV_FAULT`, `LHPROV_RATE` | `--fault`, `--rate`, several separated by `;` |

@@ -166,7 +166,16 @@ pub async fn ask(cloud: &dyn CloudRead, questions: &Questions) -> Result<Catalog
     catalogue.upgrades.extend(offers);
     let ids: Vec<&InstanceId> = questions.returns.iter().collect();
     for chunk in ids.chunks(DESCRIBE_BATCH_MAX) {
-        catalogue.returnable.extend(returnable(cloud, chunk).await);
+        match returnable(cloud, chunk).await {
+            Ok(found) => catalogue.returnable.extend(found),
+            // One that is not listed makes an error of the call for all.
+            Err(error) if error.is("ResourceNotFound") => {
+                for id in chunk {
+                    catalogue.returnable.extend(returnable(cloud, &[id]).await.unwrap_or_default());
+                }
+            }
+            Err(_) => {}
+        }
     }
     Ok(catalogue)
 }
@@ -232,11 +241,12 @@ fn read_offer(response: &Value, to: &str) -> UpgradeOffer {
     }
 }
 
-async fn returnable(cloud: &dyn CloudRead, ids: &[&InstanceId]) -> Vec<(InstanceId, Returnable)> {
+async fn returnable(cloud: &dyn CloudRead, ids: &[&InstanceId]) -> Result<Vec<(InstanceId, Returnable)>, CloudError> {
     let body = json!({"InstanceIds": ids, "Limit": DESCRIBE_BATCH_MAX});
-    let Ok(reply) = cloud.read(ReadAction::DescribeInstancesReturnable, body).await else { return Vec::new() };
+    let reply = cloud.read(ReadAction::DescribeInstancesReturnable, body).await?;
     let set = reply.response["InstanceReturnableSet"].as_array().cloned().unwrap_or_default();
-    set.iter()
+    let found = set
+        .iter()
         .map(|one| {
             let found = Returnable {
                 is_returnable: one["IsReturnable"] == true,
@@ -245,7 +255,8 @@ async fn returnable(cloud: &dyn CloudRead, ids: &[&InstanceId]) -> Vec<(Instance
             };
             (InstanceId(text(one, "InstanceId")), found)
         })
-        .collect()
+        .collect();
+    Ok(found)
 }
 
 #[cfg(test)]

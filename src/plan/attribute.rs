@@ -110,7 +110,26 @@ mod tests {
                 format!("{:<28} {way:<62} {compared}", row.name)
             })
             .collect();
-        insta::assert_snapshot!(rows.join("\n"));
+        insta::assert_snapshot!(rows.join("\n"), @r"
+        instance_name                in place by ModifyInstancesAttribute                           live
+        renew_flag                   in place by ModifyInstancesRenewFlag                           live
+        tags                         in place by ModifyResourceTags                                 live
+        bundle_id                    upgrade by ModifyInstancesBundle, a smaller one by replacement live
+        blueprint_id                 reinstall by ResetInstance                                     live
+        login.key_ids                in place by AssociateInstancesKeyPairs                         live
+        login.password               in place by ResetInstancesPassword                             last applied
+        login.auto_generate_password replacement                                                    last applied
+        power                        StartInstances or StopInstances                                live
+        zones                        replacement                                                    live
+        region                       replacement                                                    last applied
+        containers                   replacement                                                    last applied
+        init_command                 replacement                                                    last applied
+        firewall_template_id         replacement                                                    last applied
+        domain_name                  replacement                                                    last applied
+        subdomain                    replacement                                                    last applied
+        period                       no change                                                      last applied
+        auto_voucher                 no change                                                      last applied
+        ");
     }
 
     #[test]

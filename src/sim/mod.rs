@@ -9,4 +9,6 @@ pub mod schedule;
 pub mod world;
 
 #[cfg(test)]
+mod change_tests;
+#[cfg(test)]
 mod tests;

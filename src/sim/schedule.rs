@@ -179,20 +179,20 @@ impl EventSink for Silent {
 }
 
 /// One writer: a disk of its own, and processes that live on it one after the other.
-struct Writer {
-    disk: SimDisk,
+pub(super) struct Writer {
+    pub(super) disk: SimDisk,
     gate: Arc<LifeGate>,
     number: u64,
 }
 
 impl Writer {
-    fn new(sabotage: Sabotage, number: u64) -> Self {
+    pub(super) fn new(sabotage: Sabotage, number: u64) -> Self {
         let gate = Arc::new(LifeGate::default());
         let disk = SimDisk::new(Arc::clone(&gate) as Arc<dyn super::disk::Gate>, sabotage == Sabotage::NoSync);
         Self { disk, gate, number }
     }
 
-    fn context(&self, world: &Arc<World>, life: &Arc<Life>, desired: &DesiredState, seed: u64) -> Context {
+    pub(super) fn context(&self, world: &Arc<World>, life: &Arc<Life>, desired: &DesiredState, seed: u64) -> Context {
         self.gate.enter(life);
         let store = Store::new(Arc::new(self.disk.clone()) as Arc<dyn Disk>, "state/sim.json");
         let network = Network {
@@ -221,7 +221,7 @@ impl Writer {
     }
 }
 
-enum Ended {
+pub(super) enum Ended {
     Died,
     Over(Box<Result<ApplyReport, OpsError>>),
 }
@@ -243,7 +243,7 @@ fn with_signal(context: &mut Context, world: &Arc<World>, after: Duration) {
     });
 }
 
-fn run_apply(
+pub(super) fn run_apply(
     world: &Arc<World>,
     context: &Context,
     life: &Arc<Life>,

@@ -62,6 +62,7 @@ struct Inner {
     violations: Vec<String>,
     requests: u64,
     calls: BTreeMap<String, u64>,
+    accepted: Vec<(String, Value)>,
     log: Vec<String>,
 }
 
@@ -86,6 +87,7 @@ impl World {
             violations: Vec::new(),
             requests: 0,
             calls: BTreeMap::new(),
+            accepted: Vec::new(),
             log: Vec::new(),
         };
         Arc::new(Self { inner: Mutex::new(inner), clock, sabotage })
@@ -119,6 +121,15 @@ impl World {
     /// How many calls of each action there were.
     pub fn calls(&self) -> BTreeMap<String, u64> {
         self.inner().calls.clone()
+    }
+
+    /// How many calls of an action for an instance the account has carried out.
+    pub fn carried_out(&self, action: &str, id: &str) -> usize {
+        let names = |body: &Value| {
+            let ids = body["InstanceIds"].as_array().into_iter().flatten();
+            ids.chain([&body["InstanceId"]]).any(|one| one == id)
+        };
+        self.inner().accepted.iter().filter(|(done, body)| done == action && names(body)).count()
     }
 
     /// Asks the account directly, as an observer outside the network.
@@ -169,11 +180,17 @@ impl Inner {
             if late.at.since(late.signed_at) <= Duration::from_secs(SIGNATURE_VALID_SECS) {
                 late.call.now = late.at.max(Timestamp(0)).min(now.max(late.at));
                 let result = self.account.call(&late.call);
+                if result.is_ok() {
+                    self.accepted.push((late.call.action.clone(), late.call.body.clone()));
+                }
                 self.log.push(format!("{} LATE {} -> {result:?}", late.at, late.call.action));
             }
         }
     }
 }
+
+/// What costs money or a disk and has no token.
+const ORDERS: [&str; 3] = ["ModifyInstancesBundle", "RenewInstances", "ResetInstance"];
 
 /// The region of every simulated stack.
 pub const REGION: &str = "ap-guangzhou";
@@ -343,7 +360,7 @@ impl Network {
         if inner.chance.percent(faults.internal_before) {
             return Self::error(ErrorClass::Ambiguous, action, "InternalError");
         }
-        if buys && inner.chance.percent(faults.late) {
+        if (buys || ORDERS.contains(&action)) && inner.chance.percent(faults.late) {
             let at = now.plus(Duration::from_secs(inner.chance.below(400)));
             inner.late.push(Late { at, signed_at: request.signed_at, call });
             return Self::error(ErrorClass::Ambiguous, action, "timed out");
@@ -354,6 +371,9 @@ impl Network {
             sold_out: inner.chance.percent(faults.sold_out),
         };
         let answer = if buys { inner.account.call_with(&call, create) } else { inner.account.call(&call) };
+        if answer.is_ok() {
+            inner.accepted.push((call.action.clone(), call.body.clone()));
+        }
         if buys {
             inner.log.push(format!("{now} CreateInstances {} -> {answer:?}", call.body["ClientToken"]));
         }

@@ -159,7 +159,7 @@ impl Machine {
         let mut calls: BTreeMap<(Step, Option<usize>), Vec<usize>> = BTreeMap::new();
         let mut later: Option<Timestamp> = None;
         for index in 0..self.alterations.len() {
-            self.skip_what_is_made(now, index);
+            self.skip_what_is_made(index);
             let alteration = &self.alterations[index];
             match alteration.phase {
                 Phase::Ready(from) if from <= now => {
@@ -185,8 +185,8 @@ impl Machine {
         self.want_write_turns(now);
     }
 
-    /// Power that is as it is to be, and instances that have nothing more to do.
-    fn skip_what_is_made(&mut self, now: Timestamp, index: usize) {
+    /// Power that is as it is to be, keys that are gone, and instances that have nothing more to do.
+    fn skip_what_is_made(&mut self, index: usize) {
         while matches!(self.alterations[index].phase, Phase::Ready(_)) {
             let alteration = &self.alterations[index];
             let made = match (alteration.steps.front(), &alteration.live) {
@@ -194,14 +194,13 @@ impl Machine {
                     self.finish_alteration(index);
                     return;
                 }
-                (Some(step @ Step::Power(_)), Some(live)) => step.is_made(live, "") == Some(true),
+                (Some(step @ (Step::Power(_) | Step::Unbind(_))), Some(live)) => step.is_made(live, "") == Some(true),
                 _ => false,
             };
             if !made {
                 return;
             }
             self.alterations[index].steps.pop_front();
-            let _ = now;
         }
     }
 
@@ -284,6 +283,11 @@ impl Machine {
             ErrorClass::Refused if is_busy(error) => {
                 members.iter().for_each(|index| self.try_again(now, *index));
             }
+            ErrorClass::Refused
+                if error.is("UnsupportedOperation.KeyPairBindDuplicate") && self.bind_the_rest(members[0]) =>
+            {
+                self.alterations[members[0]].phase = Phase::Ready(now);
+            }
             ErrorClass::Refused => {
                 // It may be refused because it is made already: what is there decides.
                 for index in members {
@@ -302,6 +306,17 @@ impl Machine {
                 self.poll_soon(now);
             }
         }
+    }
+
+    /// The service takes no key that is bound already: only those that are not. False if that changes nothing.
+    fn bind_the_rest(&mut self, index: usize) -> bool {
+        let alteration = &mut self.alterations[index];
+        let (Some(Step::Bind(all)), Some(live)) = (alteration.steps.front_mut(), &alteration.live) else {
+            return false;
+        };
+        let before = all.len();
+        all.retain(|id| !live.attributes.key_ids.contains(id));
+        !all.is_empty() && all.len() < before
     }
 
     fn try_again(&mut self, now: Timestamp, index: usize) {

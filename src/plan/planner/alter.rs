@@ -3,7 +3,7 @@
 use super::{Missing, Planner};
 use crate::desired::DesiredInstance;
 use crate::diag::{Diagnostic, Span};
-use crate::model::{Address, InstanceId, ObservedInstance};
+use crate::model::{Address, InstanceId, Life, ObservedInstance};
 use crate::plan::attribute::attribute;
 use crate::plan::change::{ACCEPT_NO_REFUND, ALLOW_DATA_LOSS, Action, Blocked, Change, Forced, Need, Reason, count};
 use crate::plan::diff::differences;
@@ -139,7 +139,7 @@ impl<'a> Planner<'a> {
         let observed = self.inputs.observed;
         for (address, missing) in &self.missing {
             let Some(live) = observed.instances.get(&InstanceId(missing.predecessor.clone())) else { continue };
-            if live.attributes.life() == crate::model::Life::Isolated {
+            if live.attributes.life() == Life::Isolated {
                 let span = self.inputs.desired.instances[*address].span;
                 let text = format!("`{address}` would be bought anew, and {} can be brought back", live.id);
                 self.diagnostics.push(
@@ -149,6 +149,12 @@ impl<'a> Planner<'a> {
                 );
             }
         }
+    }
+
+    /// What is being created or failed to be: what the service says of its return now says nothing of the return.
+    fn is_not_yet_there(&self, id: &InstanceId) -> bool {
+        let live = self.inputs.observed.instances.get(id).map(|live| live.attributes.life());
+        matches!(live, Some(Life::Pending | Life::Failed))
     }
 
     /// The consent that the plan needs, counted.
@@ -167,7 +173,7 @@ impl<'a> Planner<'a> {
         let unrefunded = |change: &&Change| {
             change.action.is_removal()
                 && change.refund.as_ref().is_some_and(|refund| !refund.is_returnable && refund.code != 1)
-                && change.instance_id.as_ref().is_none_or(|id| !kept.contains(id))
+                && change.instance_id.as_ref().is_none_or(|id| !kept.contains(id) && !self.is_not_yet_there(id))
         };
         need(ACCEPT_NO_REFUND, changes.iter().filter(unrefunded).count(), "the service does not take back");
         needs

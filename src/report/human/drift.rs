@@ -146,8 +146,26 @@ mod tests {
         ];
         let ends = [paid("db", false, true), paid("web", true, false)];
         let shown = DriftText { drift: &found, paid: &ends, instances: 2, within: None, sandbox: true };
-        insta::assert_snapshot!(render(shown, Palette::plain()));
+        insta::assert_snapshot!(render(shown, Palette::plain()), @r#"
+        Drift: 3 differences in 2 instances. (sandbox)
+
+          web[0]  lhins-1
+              instance_name: "a" → "b\u001b[1m" (the next apply reverts it)
+              renew_flag: "a" → "b\u001b[1m" (as the manifest wants it now: the next
+                apply records it)
+              tags: "a" → "b\u001b[1m" (ignored)
+              is in rescue mode
+
+        Paid until:
+          db   lhins-1  2027-01-15T08:00:00Z  does not renew automatically
+          web  lhins-1  2027-01-15T08:00:00Z  renews automatically
+        "#);
         let shown = DriftText { within: Some(Duration::from_secs(7 * 86_400)), drift: &[], ..shown };
-        insta::assert_snapshot!(render(shown, Palette::plain()));
+        insta::assert_snapshot!(render(shown, Palette::plain()), @r#"
+        No drift. 2 instances are as they were left. (sandbox)
+
+        Paid for no longer than 7 days and not renewed by itself:
+          db  lhins-1  2027-01-15T08:00:00Z  does not renew automatically
+        "#);
     }
 }

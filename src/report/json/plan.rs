@@ -300,11 +300,12 @@ mod tests {
         {"format_version":"1.0","stack":"shop","region":"ap-guangzhou",
         "inputs":{"endpoint":"sandbox"},
         "resource_changes":[
-        {"address":"db","batch":0,"change":{"actions":["create"],"after":{"bundle_id":"b"},"after_unknown":{"created_time":true,"expired_time":true,"instance_id":true,"private_addresses":true,"public_addresses":true},"before":null},"data_loss":false,"forces_replace":[],"instance_id":null,"price":null,"reason":"is new","source":{"column":3,"file":"lighthouse.yaml","line":2}},
-        {"address":"web","batch":null,"change":{"actions":["update"],"after":{"bundle_id":"b","instance_name":"web"},"after_unknown":{},"before":{"bundle_id":"of lhins-1","instance_name":"old"}},"data_loss":false,"forces_replace":[],"instance_id":"lhins-1","price":null,"reason":"differs from the manifest","source":null},
-        {"address":"x","batch":null,"change":{"actions":["isolate"],"after":null,"after_unknown":{},"before":{"bundle_id":"of lhins-2"}},"data_loss":false,"forces_replace":[],"instance_id":"lhins-2","price":null,"reason":"is not in the manifest","source":null}],
+        {"address":"db","batch":0,"change":{"actions":["create"],"after":{"bundle_id":"b"},"after_unknown":{"created_time":true,"expired_time":true,"instance_id":true,"private_addresses":true,"public_addresses":true},"before":null},"data_loss":false,"forced_by":[],"forces_replace":[],"instance_id":null,"notes":[],"price":null,"reason":"is new","refund":null,"source":{"column":3,"file":"lighthouse.yaml","line":2}},
+        {"address":"web","batch":null,"change":{"actions":["update"],"after":{"bundle_id":"b","instance_name":"web"},"after_unknown":{},"before":{"bundle_id":"of lhins-1","instance_name":"old"}},"data_loss":false,"forced_by":[],"forces_replace":[],"instance_id":"lhins-1","notes":[],"price":null,"reason":"differs from the manifest","refund":null,"source":null},
+        {"address":"x","batch":null,"change":{"actions":["isolate"],"after":null,"after_unknown":{},"before":{"bundle_id":"of lhins-2"}},"data_loss":false,"forced_by":[],"forces_replace":[],"instance_id":"lhins-2","notes":[],"price":null,"reason":"is not in the manifest","refund":null,"source":null}],
         "drift":[],
         "resume":[],
+        "consents":[],
         "preflight":[],
         "blocked":[
         {"help":["put it back"],"what":"`x` is protected"}],

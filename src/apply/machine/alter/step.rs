@@ -2,12 +2,17 @@
 
 use crate::cloud::limits::{CHANGE_BATCH_MAX, RENAME_BATCH_MAX, UPGRADE_BATCH_MAX};
 use crate::cloud::port::WriteAction;
-use crate::model::{Attributes, InstanceId, InstanceSpec, Login, ObservedInstance, Power, Secret, Site, Timestamp};
+use crate::model::{
+    Attributes, InstanceId, InstanceSpec, Life, Login, ObservedInstance, Power, Secret, Site, Timestamp,
+};
 use crate::plan::request::create_body;
 use crate::plan::{Action, Change, Reason};
 use crate::state::OrderKind;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// What tells before a renewal that it brings an instance back: its paid time may begin anew.
+const ISOLATED: &str = "isolated";
 
 /// A step. Equal steps of several instances share a call.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -105,6 +110,7 @@ impl Step {
         match self {
             Step::Upgrade { .. } => attributes.bundle_id.clone(),
             Step::Reinstall { .. } => attributes.blueprint_id.clone(),
+            _ if attributes.life() == Life::Isolated => ISOLATED.to_owned(),
             _ => attributes.expired_time.map(|time| time.to_string()).unwrap_or_default(),
         }
     }
@@ -127,7 +133,8 @@ impl Step {
             Step::Password(_) => return None,
             Step::Power(Power::Running) => attributes.state == "RUNNING",
             Step::Power(Power::Stopped) => attributes.state == "STOPPED",
-            // The end of the paid time only ever rises.
+            Step::Renew { .. } if before == ISOLATED => matches!(attributes.life(), Life::Running | Life::Other),
+            // The end of the paid time of what is in service only ever rises.
             Step::Renew { .. } => attributes.expired_time? > Timestamp::parse(before)?,
         })
     }
@@ -263,13 +270,14 @@ pub(in super::super) fn steps(
             }
             "login.key_ids" => {
                 let (before, after) = (ids(&diff.before), ids(&diff.after));
+                // Whether binding some takes the others away is not documented: all that are wanted go in one call, and what
+                // is bound beside them afterwards is taken away.
+                if !after.is_subset(&before) {
+                    steps.push(Step::Bind(after.iter().cloned().collect()));
+                }
                 let gone: Vec<String> = before.difference(&after).cloned().collect();
-                let new: Vec<String> = after.difference(&before).cloned().collect();
                 if !gone.is_empty() {
                     steps.push(Step::Unbind(gone));
-                }
-                if !new.is_empty() {
-                    steps.push(Step::Bind(new));
                 }
                 shuts_down = true;
             }
