@@ -11,7 +11,7 @@ use crate::desired::state::{TOKEN_TTL_DEFAULT, VISIBILITY_GRACE_DEFAULT};
 use crate::desired::{DesiredInstance, DesiredState, Timeouts};
 use crate::diag::{SourceId, Span};
 use crate::model::{Address, Charge, InstanceSpec, Ownership, RenewFlag, Replace, Site, StackName, Timestamp};
-use crate::ops::{ApplyExit, ApplyOptions, Consent, RenewOptions, renew};
+use crate::ops::{ApplyExit, ApplyOptions, Consent, OpsError, RenewOptions, renew};
 use crate::sandbox::settings::Settings;
 use futures_util::future::{Either, select};
 use std::collections::{BTreeMap, BTreeSet};
@@ -107,6 +107,9 @@ impl Stage {
             Some(Ended::Died) => None,
             Some(Ended::Over(result)) => match *result {
                 Ok(report) => Some(report.exit),
+                Err(_) if life.is_dead() => None,
+                // Bad weather may keep it from beginning.
+                Err(OpsError::Cloud(_)) => Some(ApplyExit::Failed),
                 Err(error) => panic!("refused: {error}: {error:?}\n{}", self.log()),
             },
         };
@@ -137,6 +140,8 @@ impl Stage {
                 None
             }
             Some(Some(Ok(report))) => Some(report.exit),
+            Some(Some(Err(_))) if life.is_dead() => None,
+            Some(Some(Err(OpsError::Cloud(_)))) => Some(ApplyExit::Failed),
             Some(Some(Err(error))) => panic!("refused: {error}: {error:?}\n{}", self.log()),
         }
     }

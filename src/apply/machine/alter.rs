@@ -284,7 +284,7 @@ impl Machine {
                 members.iter().for_each(|index| self.try_again(now, *index));
             }
             ErrorClass::Refused
-                if error.is("UnsupportedOperation.KeyPairBindDuplicate") && self.bind_the_rest(members[0]) =>
+                if error.is("UnsupportedOperation.KeyPairBindDuplicate") && self.unbind_first(members[0]) =>
             {
                 self.alterations[members[0]].phase = Phase::Ready(now);
             }
@@ -308,15 +308,17 @@ impl Machine {
         }
     }
 
-    /// The service takes no key that is bound already: only those that are not. False if that changes nothing.
-    fn bind_the_rest(&mut self, index: usize) -> bool {
+    /// The service takes no key that is bound already, and may take the others away when it binds some: those that are bound
+    /// are unbound first. False if that changes nothing.
+    fn unbind_first(&mut self, index: usize) -> bool {
         let alteration = &mut self.alterations[index];
-        let (Some(Step::Bind(all)), Some(live)) = (alteration.steps.front_mut(), &alteration.live) else {
+        let (Some(Step::Bind(all)), Some(live)) = (alteration.steps.front(), &alteration.live) else { return false };
+        let bound: Vec<String> = all.iter().filter(|id| live.attributes.key_ids.contains(*id)).cloned().collect();
+        if bound.is_empty() {
             return false;
-        };
-        let before = all.len();
-        all.retain(|id| !live.attributes.key_ids.contains(id));
-        !all.is_empty() && all.len() < before
+        }
+        alteration.steps.push_front(Step::Unbind(bound));
+        true
     }
 
     fn try_again(&mut self, now: Timestamp, index: usize) {
