@@ -1,8 +1,12 @@
 //! The account as its callers see it.
 
+mod changes;
+mod lease;
+mod neighbours;
 mod purchase;
 
 use super::account::{Account, Change};
+use super::actions;
 use super::call::{Answer, Call};
 use super::settings::Settings;
 use crate::model::{Site, Timestamp};
@@ -12,11 +16,11 @@ const START: i64 = 1_700_000_000_000;
 const DAY: i64 = 86_400_000;
 
 fn call_in(region: &str, action: &str, body: Value, ms: i64) -> Call {
-    let sts = action == "GetCallerIdentity";
+    let service = actions::named(action).map_or("lighthouse", |known| known.service);
     Call {
-        service: if sts { "sts" } else { "lighthouse" }.into(),
+        service: service.into(),
         action: action.into(),
-        version: if sts { "2018-08-13" } else { "2020-03-24" }.into(),
+        version: actions::version(service).unwrap().into(),
         region: region.into(),
         body,
         now: Timestamp(START + ms),
@@ -56,6 +60,23 @@ impl Lab {
         let code = self.0.call(&call).err().map(|error| error.code).unwrap_or_default();
         assert_eq!(self.0.records().count(), 0, "nothing is bought");
         code
+    }
+
+    /// A bought instance that runs.
+    fn running(&mut self, more: Value) -> String {
+        let id = self.buy(more, 0)[0].clone();
+        assert_eq!(self.one(&id, 2000)["InstanceState"], "RUNNING");
+        id
+    }
+
+    /// Some fields of an instance, as one text.
+    fn shown(&mut self, id: &str, ms: i64, names: &[&str]) -> String {
+        let instance = self.one(id, ms);
+        let text = |name: &&str| match &instance[*name] {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        names.iter().map(text).collect::<Vec<_>>().join(" ")
     }
 
     fn list(&mut self, body: Value, ms: i64) -> Vec<Value> {
@@ -276,7 +297,7 @@ fn calls_go_to_the_right_door() {
     };
     assert_eq!(code(|_| {}), "");
     assert_eq!(code(|call| call.version = "2017-03-12".into()), "NoSuchVersion");
-    assert_eq!(code(|call| call.action = "StopInstances".into()), "InvalidAction");
+    assert_eq!(code(|call| call.action = "CreateDisks".into()), "InvalidAction");
     assert_eq!(code(|call| call.action = "Nonsense".into()), "InvalidAction");
     assert_eq!(code(|call| call.service = "cvm".into()), "InvalidAction");
     assert_eq!(code(|call| call.region = "ap-singapore".into()), "UnsupportedRegion");
