@@ -30,7 +30,7 @@ pub struct Sought<'a> {
     pub blueprint_id: &'a str,
     /// Zones in the request; empty for any.
     pub zones: Vec<&'a str>,
-    /// Not before its first attempt, where that is known. Used without tags only.
+    /// What was created before is not its own, where that is known. Used without tags only.
     pub since: Option<Timestamp>,
 }
 
@@ -63,7 +63,8 @@ pub fn find<'a>(sought: &Sought<'_>, unclaimed: impl IntoIterator<Item = &'a Obs
 }
 
 impl Sought<'_> {
-    fn may_be(&self, instance: &ObservedInstance) -> bool {
+    /// Whether an instance is taken for this purchase's.
+    pub fn may_be(&self, instance: &ObservedInstance) -> bool {
         match self.ownership {
             Ownership::Tags => {
                 instance.attributes.tags.get(TAG_STACK).is_some_and(|stack| stack == self.stack.as_str())
@@ -71,17 +72,23 @@ impl Sought<'_> {
             }
             Ownership::Name => {
                 let attributes = &instance.attributes;
-                let name = attributes.instance_name.as_str();
-                !matches!(attributes.life(), Life::Isolated | Life::Ending)
+                self.bears_its_name(instance)
                     && attributes.bundle_id == self.bundle_id
                     && attributes.blueprint_id == self.blueprint_id
                     && (self.zones.is_empty() || self.zones.contains(&attributes.zone.as_str()))
-                    && self.may_be_named(name)
-                    && self.since.is_none_or(|since| {
-                        attributes.created_time.is_none_or(|created| created.plus(CLOCK_SKEW) >= since)
-                    })
             }
         }
+    }
+
+    /// Whether an instance could be this purchase's by its name and time alone. Without tags that is what stops a purchase:
+    /// the manifest's package or image may have changed since, and what is taken must agree in them as well.
+    pub fn bears_its_name(&self, instance: &ObservedInstance) -> bool {
+        let attributes = &instance.attributes;
+        !matches!(attributes.life(), Life::Isolated | Life::Ending)
+            && self.may_be_named(&attributes.instance_name)
+            && self
+                .since
+                .is_none_or(|since| attributes.created_time.is_none_or(|created| created.plus(CLOCK_SKEW) >= since))
     }
 
     /// The purchase's name, that name with a number behind it (what the console does with a batch; what the API does is

@@ -9,7 +9,7 @@ use crate::apply::{Driver, Job, Machine, Outcome, Setup, run};
 use crate::desired::DesiredState;
 use crate::event::{Event, Item, ItemStatus};
 use crate::model::digest::sha256_hex;
-use crate::model::{Address, ClientToken, InstanceId};
+use crate::model::{Address, InstanceId};
 use crate::observe::state::ObservedState;
 use crate::plan::change::{ACCEPT_NO_REFUND, ALLOW_DATA_LOSS, Need, OpenPurchase};
 use crate::plan::{Action, Blocked, Decision, Options, Plan, Planned};
@@ -124,7 +124,6 @@ impl Run<'_> {
             return Ok(None);
         }
         bind_account(self.context, &mut prior.state, account_of(self.context).await)?;
-        let wanted = self.wanted_tokens(&prior);
         let open: Vec<OpenPurchase> = prior
             .open
             .values()
@@ -140,7 +139,7 @@ impl Run<'_> {
             return Err(OpsError::Declined);
         }
         prior.renew_journal()?;
-        let job = Job::Settle { desired: self.desired, wanted };
+        let job = Job::Settle { desired: self.desired };
         let (outcome, save_error) = self.work(prior, job).await;
         // A settled purchase is planned on as any other; only what stays open, or an end of the run, is told here.
         let stuck = !outcome.account.open.is_empty() || outcome.account.stopped || save_error.is_some();
@@ -149,23 +148,6 @@ impl Run<'_> {
         }
         self.items.clear();
         Ok(None)
-    }
-
-    /// The tokens that the present manifest would use, were nothing of the open purchases bought.
-    fn wanted_tokens(&self, prior: &Prior) -> BTreeSet<ClientToken> {
-        let unasked = crate::observe::state::ObservedState::default();
-        let without = Prior {
-            state: prior.state.clone(),
-            open: OpenIntents::new(),
-            journal: match crate::state::Journal::open(&self.context.store) {
-                Ok((journal, _)) => journal,
-                Err(_) => return BTreeSet::new(),
-            },
-            journal_has_records: false,
-            journal_is_stale: false,
-        };
-        let planned = super::plan::planned(self.desired, &without, &unasked, self.plan_options());
-        planned.plan.batches.into_iter().map(|batch| batch.token).collect()
     }
 
     async fn carry_out(&mut self) -> Result<ApplyReport, OpsError> {
@@ -209,7 +191,7 @@ impl Run<'_> {
                 agreed.get_or_insert_default().extend(creates);
             }
             prior.renew_journal()?;
-            let job = Job::Apply { plan: &planned.plan, desired: self.desired, observed: &observed.instances };
+            let job = Job::Apply { plan: &planned.plan, desired: self.desired, observed: &observed };
             let (outcome, save_error) = self.work(prior, job).await;
             let again = outcome.account.replan && !outcome.account.stopped && save_error.is_none();
             if !again || round == ROUNDS_MAX {
@@ -320,7 +302,7 @@ pub(super) async fn apply_plan(
     observed: &ObservedState,
 ) -> Result<ApplyReport, OpsError> {
     prior.renew_journal()?;
-    let job = Job::Apply { plan: &planned.plan, desired: run.desired, observed: &observed.instances };
+    let job = Job::Apply { plan: &planned.plan, desired: run.desired, observed };
     let (outcome, save_error) = run.work(prior, job).await;
     Ok(run.report(outcome, save_error))
 }

@@ -321,6 +321,7 @@ impl<'a> Planner<'a> {
             return;
         }
         let wanted: BTreeSet<&str> = self.batches.iter().map(|batch| batch.token.short()).collect();
+        let arriving = self.arriving();
         let mut unclear = Vec::new();
         for instance in self.unclaimed() {
             if matches!(instance.attributes.life(), Life::Isolated | Life::Ending) {
@@ -332,11 +333,11 @@ impl<'a> Planner<'a> {
                     !ownership::batch_of(instance).is_some_and(|batch| wanted.contains(batch))
                         && self.tag_names_what_is_missing(instance)
                 }
-                // More candidates than members, or fewer.
-                Ownership::Name => self.batches.iter().any(|batch| {
-                    let one = [instance];
-                    ownership::find(&sought(desired, batch), one) != Finding::Nothing
-                }),
+                // More candidates than members, or fewer; or one that was bought with another package or image.
+                Ownership::Name => {
+                    self.batches.iter().any(|batch| sought(desired, batch).bears_its_name(instance))
+                        && !arriving.contains(&instance.id)
+                }
             };
             if may_be_ours {
                 unclear.push(instance);
@@ -366,6 +367,23 @@ impl<'a> Planner<'a> {
                 "or, if they are not of this stack's addresses, buy all the same with --buy-anyway".into(),
             ],
         });
+    }
+
+    /// Without tags: instances of batches that are being listed right now, bought by another writer a moment ago and seen in
+    /// part. Apply looks again, and waits for the rest.
+    fn arriving(&self) -> BTreeSet<InstanceId> {
+        let Inputs { desired, observed, .. } = self.inputs;
+        if desired.ownership == Ownership::Tags {
+            return BTreeSet::new();
+        }
+        let since = observed.at.minus(desired.visibility_grace);
+        let is_recent = |instance: &ObservedInstance| instance.attributes.created_time.is_some_and(|at| at >= since);
+        let recent: Vec<&ObservedInstance> = self.unclaimed().filter(|instance| is_recent(instance)).collect();
+        let found = self.batches.iter().map(|batch| ownership::find(&sought(desired, batch), recent.iter().copied()));
+        found
+            .filter_map(|finding| if let Finding::Incomplete(ids) = finding { Some(ids) } else { None })
+            .flatten()
+            .collect()
     }
 
     fn tag_names_what_is_missing(&self, instance: &ObservedInstance) -> bool {

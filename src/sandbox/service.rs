@@ -127,8 +127,12 @@ impl Service {
         if fault.denied {
             return outcome(None, Err(note(denied(&asked))));
         }
-        let create =
-            CreateFault { partial: fault.partial, launch_failed: fault.launch_failed, sold_out: fault.sold_out };
+        let create = CreateFault {
+            partial: fault.partial,
+            launch_failed: fault.launch_failed,
+            sold_out: fault.sold_out,
+            refuse_token: fault.refuse_token,
+        };
         let forced = Forced { create, operation_fails: fault.operation_failed, caller: asked.caller };
         let call = Call {
             service: asked.service,

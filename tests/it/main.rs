@@ -7,6 +7,7 @@ mod change;
 mod credentials;
 mod files;
 mod output;
+mod protocol;
 mod sandbox;
 mod support;
 mod usage;

@@ -43,7 +43,7 @@ impl Machine {
         }
         for id in ready {
             self.purchases[id].phase = Phase::Looking(now);
-            if self.purchases[id].can_repeat() {
+            if self.purchases[id].wanted && self.purchases[id].can_repeat() {
                 let purchase = &self.purchases[id];
                 let body = wire_text(
                     &purchase.intent.body,
@@ -139,9 +139,8 @@ impl Machine {
         taken: &BTreeSet<InstanceId>,
     ) {
         let since = match self.setup.ownership {
-            // What was there before the first attempt, or before this run, is not this purchase's. What was found again
-            // before is in the plan already.
-            Ownership::Name => self.entry(id).and_then(OpenIntent::first_unsure).or(self.purchases[id].began),
+            // The plan took or stopped for what it saw. What was bought shortly before may not have been listed to it.
+            Ownership::Name => self.purchases[id].intent.since,
             Ownership::Tags => None,
         };
         let sought = self.purchases[id].sought(self, since);
@@ -200,14 +199,41 @@ impl Machine {
         }
     }
 
-    /// Rule 7: an instance of the stack that no purchase of this run accounts for and whose tag names a member of this one.
+    /// Rule 7: an instance of the stack that no purchase of this run accounts for and whose tag names a member of this one;
+    /// without tags, one that bears the name of a member.
     fn stranger(&self, id: PurchaseId, unclaimed: &[ObservedInstance]) -> Option<String> {
-        if self.setup.ownership != Ownership::Tags {
+        let strangers = match self.setup.ownership {
+            Ownership::Tags => self.strangers_by_tag(id, unclaimed),
+            Ownership::Name => self.strangers_by_name(id, unclaimed),
+        };
+        if strangers.is_empty() {
             return None;
         }
+        let ids: Vec<InstanceId> = strangers.iter().map(|instance| instance.id.clone()).collect();
+        Some(format!(
+            "{} of stack `{}` that the state does not know may stand for {}",
+            join(&ids),
+            self.setup.stack,
+            compact(self.purchases[id].addresses())
+        ))
+    }
+
+    fn strangers_by_name<'a>(&self, id: PurchaseId, unclaimed: &'a [ObservedInstance]) -> Vec<&'a ObservedInstance> {
+        let sought = self.purchases[id].sought(self, self.purchases[id].intent.since);
+        let accounted_for = |instance: &ObservedInstance| {
+            self.purchases.iter().any(|other| other.sought(self, other.intent.since).may_be(instance))
+        };
+        unclaimed
+            .iter()
+            .filter(|instance| sought.bears_its_name(instance))
+            .filter(|instance| !accounted_for(instance))
+            .collect()
+    }
+
+    fn strangers_by_tag<'a>(&self, id: PurchaseId, unclaimed: &'a [ObservedInstance]) -> Vec<&'a ObservedInstance> {
         let ours: BTreeSet<&str> = self.purchases.iter().map(|purchase| purchase.intent.token.short()).collect();
         let members: BTreeSet<&Address> = self.purchases[id].addresses().collect();
-        let strangers: Vec<&ObservedInstance> = unclaimed
+        unclaimed
             .iter()
             .filter(|instance| !matches!(instance.attributes.life(), Life::Isolated | Life::Ending))
             .filter(|instance| {
@@ -219,17 +245,7 @@ impl Machine {
                 let named = tag.and_then(|tag| tag.split_once(' ')).and_then(|(_, list)| expand_compact(list));
                 named.is_none_or(|named| named.iter().any(|address| members.contains(address)))
             })
-            .collect();
-        if strangers.is_empty() {
-            return None;
-        }
-        let ids: Vec<InstanceId> = strangers.iter().map(|instance| instance.id.clone()).collect();
-        Some(format!(
-            "{} of stack `{}` that the state does not know may stand for {}",
-            join(&ids),
-            self.setup.stack,
-            compact(members)
-        ))
+            .collect()
     }
 
     /// Rule 4 and the first half of rule 2: whether what is not listed may be asked for.
@@ -241,9 +257,14 @@ impl Machine {
         let grace = self.setup.visibility_grace + ARRIVES_WITHIN;
         let old_enough = last.is_none_or(|last| now.since(last) >= grace);
         let fresh = first.is_none_or(|first| now.since(first) <= self.setup.token_ttl);
-        if old_enough && last.is_some() && !self.purchases[id].wanted {
-            self.close(id, "not found");
-            self.end_quietly(id);
+        if !self.purchases[id].wanted {
+            // Asked for again it might be bought, to be returned at once, and refunds are few: it is only looked for.
+            if old_enough {
+                self.close(id, "not found");
+                self.end_quietly(id);
+            } else {
+                self.wait_for_grace(now, id, last, grace);
+            }
         } else if !self.purchases[id].can_repeat() {
             if old_enough {
                 self.close(id, "not found, and its secret has changed");
