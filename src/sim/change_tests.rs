@@ -187,6 +187,7 @@ fn at_every_effect(change: impl Fn(&mut DesiredState), check: impl Fn(&Stage, &B
     let before = fleet();
     let mut after = before.clone();
     change(&mut after);
+    let mut deaths = 0;
     for sky in 0..4 {
         for dies in 0..EFFECTS_MAX {
             let mut stage = Stage::set(dies * 4 + sky, &before);
@@ -194,6 +195,7 @@ fn at_every_effect(change: impl Fn(&mut DesiredState), check: impl Fn(&Stage, &B
             stage.world.set_faults(weather(sky));
             let exit = stage.apply(&after, Some(dies));
             let about = format!("dies at {dies} under sky {sky}");
+            deaths += usize::from(exit.is_none());
             assert!(stage.live().len() >= 2, "{about}: an address has no instance\n{}", stage.log());
             let pause = stage.chance.pick(&[0, 1, 60, 400, 2000]);
             stage.world.clock.advance(Duration::from_secs(pause));
@@ -205,6 +207,7 @@ fn at_every_effect(change: impl Fn(&mut DesiredState), check: impl Fn(&Stage, &B
             }
         }
     }
+    assert!(deaths > 50, "only {deaths} processes died");
 }
 
 #[test]

@@ -66,10 +66,24 @@ fn names_flags_and_tags_in_place() {
         "db: { zones: [ap-guangzhou-3] }",
         "db: { zones: [ap-guangzhou-3], instance_name: main, tags: { tier: back }, charge: { renew_flag: NOTIFY_AND_AUTO_RENEW } }",
     );
-    insta::assert_snapshot!(changed(&place, &manifest, &[]), @"");
+    insta::assert_snapshot!(changed(&place, &manifest, &[]), @r#"
+      ~  db  update lhins-…
+            instance_name: "db" → "main"
+            renew_flag: "NOTIFY_AND_MANUAL_RENEW" → "NOTIFY_AND_AUTO_RENEW"
+            tags: {} → {"tier":"back"}
+
+    Plan: 0 to add, 1 to change, 0 to destroy. (sandbox)
+          2 unchanged. (sandbox)
+    "#);
     assert_eq!(id_of(&place, "db"), id);
     let without = manifest.replace("tier: back", "team: a");
-    insta::assert_snapshot!(changed(&place, &without, &[]), @"");
+    insta::assert_snapshot!(changed(&place, &without, &[]), @r#"
+      ~  db  update lhins-…
+            tags: {"tier":"back"} → {"team":"a"}
+
+    Plan: 0 to add, 1 to change, 0 to destroy. (sandbox)
+          2 unchanged. (sandbox)
+    "#);
 }
 
 #[test]
@@ -99,7 +113,19 @@ fn a_smaller_bundle_is_a_replacement_that_names_the_attribute_and_its_place() {
     place.write("lighthouse.yaml", BASE);
     let refused = place.run(&[&["apply", "--yes"], &FAST[..]].concat()).expect(7);
     assert!(refused.err.contains("--allow-data-loss"), "{refused:#?}");
-    insta::assert_snapshot!(changed(&place, BASE, &["--allow-data-loss"]), @"");
+    insta::assert_snapshot!(changed(&place, BASE, &["--allow-data-loss"]), @r#"
+      +/- db  replace lhins-…: cannot be changed in place
+            bundle_id: "bundle_rs_nmc_lin_med4_01" → "bundle_rs_nmc_lin_med2_01"
+            `bundle_id` forces another instance (lighthouse.yaml:4:24)
+            `bundle_rs_nmc_lin_med2_01` has less memory, disk, traffic than
+              `bundle_rs_nmc_lin_med4_01`, and a bundle can only grow
+            the service takes it back
+
+    needs --allow-data-loss: the data is lost of 1 instance
+
+    Plan: 1 to add, 0 to change, 1 to destroy. (sandbox)
+          2 unchanged, 1 with loss of data. (sandbox)
+    "#);
     assert_ne!(id_of(&place, "db"), id);
     let status = place.run(&["sandbox", "status", "--json"]).expect(0);
     let status: Value = serde_json::from_str(&status.out).expect("JSON");
@@ -125,7 +151,17 @@ fn another_image_wipes_the_disk_and_needs_consent() {
     let manifest = BASE.replace("web: { ", "web: { blueprint_id: lhbp-5e8807lo, ");
     place.write("lighthouse.yaml", &manifest);
     place.run(&[&["apply", "--yes"], &FAST[..]].concat()).expect(7);
-    insta::assert_snapshot!(changed(&place, &manifest, &["--allow-data-loss"]), @"");
+    insta::assert_snapshot!(changed(&place, &manifest, &["--allow-data-loss"]), @r#"
+      !  web[0-1]  reinstall 2 (lhins-…, lhins-…)
+            web[0]  blueprint_id: "lhbp-f1lkcd41" → "lhbp-5e8807lo"
+            web[1]  blueprint_id: "lhbp-f1lkcd41" → "lhbp-5e8807lo"
+            wipes the system disk
+
+    needs --allow-data-loss: the data is lost of 2 instances
+
+    Plan: 0 to add, 2 to change, 0 to destroy. (sandbox)
+          1 unchanged, 2 with loss of data. (sandbox)
+    "#);
     assert_eq!(id_of(&place, "web[0]"), id);
     let protected = BASE.replace("web: { ", "web: { protect: true, ");
     place.write("lighthouse.yaml", &protected);
@@ -258,7 +294,13 @@ fn drift_tells_what_changed_and_what_becomes_of_it() {
     place.run(&["apply", "--yes", "--sandbox", "-f", "other.yaml", "--state", "other.json"]).expect(0);
     let said = place.run(&["drift", "--sandbox"]).expect(3);
     let shown = anonymous(said.out.split("\nPaid until:").next().unwrap_or_default());
-    insta::assert_snapshot!(shown, @"");
+    insta::assert_snapshot!(shown, @r#"
+    Drift: 2 differences in 3 instances. (sandbox)
+
+      db  lhins-…
+          is stopped
+          instance_name: "db" → "renamed" (the next apply reverts it)
+    "#);
     let plan = place.run(&["plan", "--sandbox", "--json"]).expect(0);
     let plan: Value = serde_json::from_str(&plan.out).expect("JSON");
     assert_eq!(plan["drift"].as_array().map(Vec::len), Some(2), "{plan:#}");
