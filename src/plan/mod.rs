@@ -9,6 +9,8 @@ pub mod planner;
 pub mod questions;
 pub mod renewal;
 pub mod request;
+#[cfg(test)]
+mod tests;
 pub mod token;
 mod verdict;
 

@@ -12,7 +12,7 @@ use crate::desired::{DesiredInstance, DesiredState, Timeouts};
 use crate::diag::{SourceId, Span};
 use crate::model::{Address, Charge, InstanceSpec, Ownership, RenewFlag, Replace, Site, StackName, Timestamp};
 use crate::ops::{ApplyExit, ApplyOptions, Consent, OpsError, RenewOptions, renew};
-use crate::sandbox::settings::Settings;
+use crate::sandbox::settings::{Afterwards, Settings};
 use futures_util::future::{Either, select};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -84,7 +84,9 @@ impl Stage {
     /// A fleet that stands.
     fn set(seed: u64, desired: &DesiredState) -> Self {
         let clock = VirtualClock::new(Timestamp::from_secs(1_800_000_000));
-        let settings = Settings { boot_ms: 2000, seed, ..Settings::default() };
+        // Whether a machine comes up by itself after such an operation is not documented.
+        let after_shutdown = if (seed / 4).is_multiple_of(2) { Afterwards::Stopped } else { Afterwards::Running };
+        let settings = Settings { boot_ms: 2000, seed, after_shutdown, ..Settings::default() };
         let world = World::new(settings, seed, clock, Sabotage::Sound);
         let writer = Writer::new(Sabotage::Sound, 0);
         let mut stage = Self { world, writer, chance: Chance::new(seed) };
@@ -219,6 +221,7 @@ fn an_upgrade_is_ordered_once() {
         for id in old {
             assert_eq!(stage.field(id, "BundleId"), LARGE, "{about}");
             let orders = stage.world.carried_out("ModifyInstancesBundle", id);
+            assert_eq!(stage.field(id, "InstanceState"), "RUNNING", "{about}\n{}", stage.log());
             assert_eq!(orders, 1, "{about}: {id} was upgraded {orders} times\n{}", stage.log());
         }
     });
@@ -233,6 +236,7 @@ fn a_disk_is_wiped_once() {
         for id in old {
             assert_eq!(stage.field(id, "BlueprintId"), "lhbp-5e8807lo", "{about}");
             let orders = stage.world.carried_out("ResetInstance", id);
+            assert_eq!(stage.field(id, "InstanceState"), "RUNNING", "{about}\n{}", stage.log());
             assert_eq!(orders, 1, "{about}: {id} was wiped {orders} times\n{}", stage.log());
         }
     });
