@@ -343,11 +343,19 @@ fn each_state_in_plain_words() {
         case.live().isolated_time = (state == "SHUTDOWN").then(|| NOON.plus(Duration::from_secs(60)));
         case.drift(&with("")).pop().and_then(|drift| drift.what).unwrap_or_default()
     };
-    let words: Vec<String> = ["RUNNING", "STOPPED", "SHUTDOWN", "FREEZING", "RESCUE_MODE", "TERMINATING", "NEW_STATE"]
+    assert_eq!(say("RUNNING"), "");
+    let words: Vec<String> = ["STOPPED", "SHUTDOWN", "FREEZING", "RESCUE_MODE", "TERMINATING", "NEW_STATE"]
         .iter()
         .map(|state| format!("{state}: {}", say(state)))
         .collect();
-    insta::assert_snapshot!(words.join("\n"), @"");
+    insta::assert_snapshot!(words.join("\n"), @"
+    STOPPED: is stopped
+    SHUTDOWN: is isolated since 2027-01-15T08:01:00Z; it is released on 2027-01-22 unless `lhprov renew db` brings it back
+    FREEZING: is frozen by the service: no network, and no operation is admitted
+    RESCUE_MODE: is in rescue mode
+    TERMINATING: is being destroyed
+    NEW_STATE: is in a state that lhprov does not know (NEW_STATE)
+    ");
     let mut case = applied("");
     case.live().restrict_state = "NETWORK_RESTRICT".into();
     let what = case.drift(&with("")).pop().and_then(|drift| drift.what);

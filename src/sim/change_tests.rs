@@ -4,7 +4,7 @@
 
 use super::chance::Chance;
 use super::executor::VirtualClock;
-use super::sabotage::Sabotage;
+use super::sabotage::{self, Sabotage};
 use super::schedule::{Ended, Writer, run_apply};
 use super::world::{Death, Life, NetworkFaults, REGION, World, live_ids};
 use crate::desired::state::{TOKEN_TTL_DEFAULT, VISIBILITY_GRACE_DEFAULT};
@@ -263,6 +263,19 @@ fn a_replacement_leaves_never_two_and_never_none() {
 
 #[test]
 fn a_renewal_is_ordered_once() {
+    renew_at_every_effect();
+}
+
+/// The proof that these tests can fail.
+#[test]
+fn an_order_that_is_repeated_at_once_is_found_out() {
+    sabotage::set(Sabotage::RepeatOrders);
+    let found = std::panic::catch_unwind(renew_at_every_effect);
+    sabotage::set(Sabotage::Sound);
+    assert!(found.is_err());
+}
+
+fn renew_at_every_effect() {
     let desired = fleet();
     for sky in 0..4 {
         for dies in 0..EFFECTS_MAX {
