@@ -5,6 +5,7 @@ use super::drift::{Decision, Drift, drift};
 use super::{Action, Inputs, Options, Planned, Reason, plan};
 use crate::desired::{DesiredState, load_sources};
 use crate::manifest::Sources;
+use crate::manifest::variable::Given;
 use crate::model::{Address, Attributes, InstanceId, Lineage, ObservedInstance, Replace, Site, Timestamp};
 use crate::observe::catalogue::{BundleSize, Catalogue, Returnable, UpgradeOffer};
 use crate::observe::state::ObservedState;
@@ -19,7 +20,8 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 fn of_text(text: &str) -> DesiredState {
     let environment = |name: &str| Some(format!("Pass-word-{name}-1"));
-    let (desired, sources, diagnostics) = load_sources(Sources::from_texts([("lighthouse.yaml", text)]), &environment);
+    let (desired, sources, diagnostics) =
+        load_sources(Sources::from_texts([("lighthouse.yaml", text)]), &Given::default(), &environment);
     desired.unwrap_or_else(|| panic!("{:?} in {:?}", diagnostics.sorted(), sources.ids()))
 }
 

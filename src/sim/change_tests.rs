@@ -7,6 +7,7 @@ use super::executor::VirtualClock;
 use super::sabotage::{self, Sabotage};
 use super::schedule::{Ended, Writer, run_apply};
 use super::world::{Death, Life, NetworkFaults, REGION, World, live_ids};
+use crate::desired::moves::Moves;
 use crate::desired::state::{TOKEN_TTL_DEFAULT, VISIBILITY_GRACE_DEFAULT};
 use crate::desired::{DesiredInstance, DesiredState, Timeouts};
 use crate::diag::{SourceId, Span};
@@ -69,6 +70,9 @@ fn fleet() -> DesiredState {
         ownership: Ownership::Tags,
         instances,
         rate_limits: BTreeMap::new(),
+        variables: BTreeMap::new(),
+        outputs: BTreeMap::new(),
+        moves: Moves::default(),
         token_ttl: TOKEN_TTL_DEFAULT,
         visibility_grace: VISIBILITY_GRACE_DEFAULT,
     }

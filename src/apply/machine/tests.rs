@@ -20,7 +20,11 @@ fn wanted(count: u32, bundle: &str, ownership: &str) -> DesiredState {
         "version: 1\nstack: shop\nregion: ap-guangzhou\nownership: {ownership}\ninstances:\n  web:\n    count: {count}\n    \
          bundle_id: {bundle}\n    blueprint_id: lhbp-f1lkcd41\n    instance_name: web\n    charge: {{ period: 1 }}\n"
     );
-    let (desired, _, problems) = load_sources(Sources::from_texts([("m.yaml", text.as_str())]), &|_| None);
+    let (desired, _, problems) = load_sources(
+        Sources::from_texts([("m.yaml", text.as_str())]),
+        &crate::manifest::variable::Given::default(),
+        &|_| None,
+    );
     desired.unwrap_or_else(|| panic!("{problems:?}"))
 }
 
