@@ -327,3 +327,64 @@ fn an_answer_that_is_lost_is_looked_for() {
     place.run(&["plan", "--sandbox", "--detailed-exitcode"]).expect(0);
     assert_eq!(calls(&place, "ModifyInstancesBundle"), 1);
 }
+
+#[test]
+fn without_permission_for_tags_the_rest_goes_on() {
+    let place = standing(BASE);
+    let manifest = BASE.replace("db: { ", "db: { tags: { tier: back }, ").replace("web: { ", "web: { power: stopped, ");
+    place.write("lighthouse.yaml", &manifest);
+    let fault = ["--fault", "denied:ModifyResourceTags"];
+    let said = place.run(&[&["apply", "--yes"], &FAST[..], &fault].concat()).expect(6);
+    assert!(said.out.contains("ModifyResourceTags: ") && said.out.contains("2 updated, 1 failed"), "{said:#?}");
+    // Never a replacement because of it.
+    let plan = place.run(&["plan", "--sandbox"]).expect(0);
+    assert!(plan.out.contains("Plan: 0 to add, 1 to change, 0 to destroy."), "{plan:#?}");
+}
+
+#[test]
+fn what_is_not_taken_back_needs_consent_and_stays_on_record() {
+    let place = standing(BASE);
+    let settings = place.path().join("state/sandbox/settings.json");
+    let text = std::fs::read_to_string(&settings).expect("settings");
+    let mut kept: Value = serde_json::from_str(&text).expect("JSON");
+    kept["returns"] = 0.into();
+    std::fs::write(&settings, kept.to_string()).expect("written");
+    place.write("lighthouse.yaml", &BASE.replace("  db: { zones: [ap-guangzhou-3] }\n", ""));
+    let plan = place.run(&["plan", "--sandbox"]).expect(0);
+    assert!(plan.out.contains("needs --accept-no-refund") && plan.out.contains("(code 8)"), "{plan:#?}");
+    let refused = place.run(&["apply", "--sandbox", "--yes"]).expect(7);
+    assert!(refused.err.contains("--accept-no-refund"), "{refused:#?}");
+    let said = place.run(&["apply", "--sandbox", "--yes", "--accept-no-refund"]).expect(0);
+    assert!(said.out.contains("Left over, not taken back by the service:"), "{said:#?}");
+    let plan = place.run(&["plan", "--sandbox", "--detailed-exitcode"]).expect(0);
+    assert!(plan.err.contains("is left over from `db`"), "{plan:#?}");
+}
+
+#[test]
+fn a_killed_upgrade_is_found_out_by_the_next_run() {
+    let place = standing(BASE);
+    place.write("lighthouse.yaml", &BASE.replace("db: { ", "db: { bundle_id: bundle_rs_nmc_lin_med4_01, "));
+    // The answer never comes, and the process is killed while it waits for it.
+    let fault = ["--fault", "delay=30s:ModifyInstancesBundle"];
+    let mut child = place
+        .command(&[&["apply", "--yes"], &FAST[..], &fault].concat())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("the command starts");
+    let journal = place.path().join("state/sandbox/small.journal");
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    let ordered = || std::fs::read_to_string(&journal).is_ok_and(|text| text.contains("\"type\":\"order\""));
+    while !ordered() && std::time::Instant::now() < until {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    child.kill().expect("SIGKILL");
+    child.wait().expect("it is over");
+    let plan = place.run(&["plan", "--sandbox"]).expect(0);
+    assert!(plan.out.contains("find out about the upgrade"), "{plan:#?}");
+    let said = place.run(&[&["apply", "--yes"], &FAST[..]].concat()).expect(0);
+    assert!(said.err.contains("the upgrade that an earlier run ordered has happened"), "{said:#?}");
+    place.run(&["plan", "--sandbox", "--detailed-exitcode"]).expect(0);
+    assert_eq!(calls(&place, "ModifyInstancesBundle"), 1);
+}
