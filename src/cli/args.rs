@@ -22,7 +22,7 @@ use std::time::Duration;
     about,
     max_term_width = 100,
     after_help = "Results go to stdout, everything else to stderr. Every option can be set by its variable; an empty one counts \
-                  as unset.\n\nExit codes: 0 done, 1 error, 2 changes pending (plan --detailed-exitcode), 4 locked, \
+                  as unset.\n\nExit codes: 0 done, 1 error, 2 changes pending (plan --detailed-exitcode), 3 drift, 4 locked, \
                   6 applied in part: run again, 7 refused, 9 declined, 64 usage, 129/130/143 interrupted."
 )]
 pub struct Cli {
@@ -49,6 +49,12 @@ pub struct Global {
     /// State file [default: state/<stack>.json]
     #[arg(long, global = true, env = "LHPROV_STATE", value_name = "FILE")]
     pub state: Option<PathBuf>,
+    /// Value of one of the manifest's variables; may be given several times, the last of a name holds
+    #[arg(long, global = true, value_name = "NAME=VALUE", value_parser = assignment)]
+    pub var: Vec<(String, String)>,
+    /// YAML file with values of the manifest's variables; may be given several times. A --var beats it
+    #[arg(long, global = true, env = "LHPROV_VAR_FILE", value_name = "FILE", value_delimiter = PATHS_APART)]
+    pub var_file: Vec<PathBuf>,
     /// Region; for a stack it has to be the manifest's
     #[arg(long, global = true, env = "LHPROV_REGION", value_name = "REGION")]
     pub region: Option<String>,
@@ -73,6 +79,14 @@ pub struct Global {
     /// Log to stderr
     #[arg(long, global = true, env = "LHPROV_LOG_LEVEL", value_name = "LEVEL", value_enum)]
     pub log_level: Option<LogLevel>,
+}
+
+/// The name and the value of `--var`.
+fn assignment(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
 }
 
 /// Separates several files in one variable.
@@ -162,6 +176,10 @@ pub enum Command {
     Apply(ApplyArgs),
     /// Return every instance of the stack
     Destroy(ApplyArgs),
+    /// Compare the cloud with what was last applied; exit 3 if it differs
+    Drift(DriftArgs),
+    /// Buy more time for instances; one that is isolated comes back into service
+    Renew(RenewArgs),
     /// Show what the state records
     Show(ShowArgs),
     /// Look into the state
@@ -191,7 +209,7 @@ pub struct SelftestArgs {
 }
 
 /// Text for people or JSON for programs.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct FormatArgs {
     /// Form of the result
     #[arg(long, env = "LHPROV_FORMAT", value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
@@ -250,6 +268,12 @@ pub struct RunArgs {
     /// Buy although it is unclear what is already owned
     #[arg(long, env = "LHPROV_BUY_ANYWAY", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub buy_anyway: bool,
+    /// Replace the instance of this address by another one although nothing forces it; may be given several times
+    #[arg(long, env = "LHPROV_REPLACE", value_name = "ADDRESS", value_delimiter = ',')]
+    pub replace: Vec<String>,
+    /// Destroy what leaves for good, after its return; it cannot be brought back then
+    #[arg(long, env = "LHPROV_PURGE", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub purge: bool,
     /// With --sandbox.
     #[command(flatten)]
     pub sandbox: SandboxFlags,
@@ -300,14 +324,85 @@ pub struct ApplyArgs {
     /// Do not ask
     #[arg(short, long, visible_alias = "auto-approve", env = "LHPROV_YES", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub yes: bool,
+    /// Let disks be wiped, and instances go with their data
+    #[arg(long, env = "LHPROV_ALLOW_DATA_LOSS", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub allow_data_loss: bool,
+    /// Give up what the service does not take back; it is kept on record until it expires
+    #[arg(long, env = "LHPROV_ACCEPT_NO_REFUND", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub accept_no_refund: bool,
     /// With --yes: take over instances that are found by name alone
     #[arg(long, env = "LHPROV_ADOPT", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub adopt: bool,
 }
 
+/// What commands share that look at the cloud, or change it without a plan of the whole manifest.
+#[derive(Debug, Args)]
+pub struct CloudArgs {
+    /// Form of the result.
+    #[command(flatten)]
+    pub format: FormatArgs,
+    /// Write every event of the run to this file, one JSON object a line
+    #[arg(long, env = "LHPROV_EVENTS", value_name = "FILE")]
+    pub events: Option<PathBuf>,
+    /// How long to wait for the lock of the state
+    #[arg(long, env = "LHPROV_LOCK_TIMEOUT", value_name = "TIME", value_parser = duration, default_value = "0s")]
+    pub lock_timeout: Duration,
+    /// With --sandbox.
+    #[command(flatten)]
+    pub sandbox: SandboxFlags,
+}
+
+impl CloudArgs {
+    /// As the run of a plan without anything of its own.
+    pub fn as_run(&self) -> RunArgs {
+        RunArgs {
+            format: self.format.clone(),
+            view: ViewWord::Compact,
+            events: self.events.clone(),
+            lock_timeout: self.lock_timeout,
+            token_ttl: None,
+            visibility_grace: None,
+            buy_anyway: false,
+            replace: Vec::new(),
+            purge: false,
+            sandbox: self.sandbox.clone(),
+        }
+    }
+}
+
+/// Options of `drift`.
+#[derive(Debug, Args)]
+pub struct DriftArgs {
+    /// Shared options.
+    #[command(flatten)]
+    pub cloud: CloudArgs,
+    /// Count what is paid for no longer than this and does not renew by itself, such as 7d
+    #[arg(long, env = "LHPROV_EXPIRES_WITHIN", value_name = "TIME", value_parser = duration)]
+    pub expires_within: Option<Duration>,
+}
+
+/// Options of `renew`.
+#[derive(Debug, Args)]
+pub struct RenewArgs {
+    /// Which: addresses, or blocks for all of their instances
+    #[arg(required = true, value_name = "ADDRESS")]
+    pub addresses: Vec<String>,
+    /// Months to buy: 1 to 12, 24 or 36 [default: the manifest's period]
+    #[arg(long, env = "LHPROV_PERIOD", value_name = "MONTHS")]
+    pub period: Option<u32>,
+    /// Shared options.
+    #[command(flatten)]
+    pub cloud: CloudArgs,
+    /// Do not ask
+    #[arg(short, long, visible_alias = "auto-approve", env = "LHPROV_YES", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub yes: bool,
+}
+
 /// Options of `show`.
 #[derive(Debug, Args)]
 pub struct ShowArgs {
+    /// Such as `db`, `web[0]` or `edge["a"]`; everything unless given
+    pub address: Option<String>,
     /// Form of the result.
     #[command(flatten)]
     pub format: FormatArgs,
@@ -422,7 +517,7 @@ impl DataArg {
 }
 
 /// How the sandbox behaves. What is not given is as the folder keeps it.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Sandbox")]
 pub struct SandboxFlags {
     /// What goes wrong: KIND:ACTION[:WHEN], such as lost-after:CreateInstances:at=1; may be given several times

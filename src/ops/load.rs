@@ -49,7 +49,7 @@ pub(super) fn rewrite_journal(state: &PriorState, open: &OpenIntents, journal: &
         return Ok(());
     }
     let mut records = vec![header];
-    records.extend(open.values().flat_map(crate::state::OpenIntent::records));
+    records.extend(open.records());
     journal.rewrite(&records)
 }
 
@@ -102,7 +102,7 @@ pub(super) async fn observe(
         listed.into_iter().map(|instance| (instance.id.clone(), instance)).collect();
     let unlisted: Vec<InstanceId> = ids.into_iter().filter(|id| !instances.contains_key(id)).collect();
     instances.extend(refresh::by_ids(context.read.as_ref(), &unlisted).await?);
-    Ok(ObservedState { at, instances, owned, asked: true })
+    Ok(ObservedState { at, instances, owned, asked: true, ..ObservedState::default() })
 }
 
 /// Whose credentials these are; `None` where the service does not say.

@@ -3,13 +3,17 @@
 mod apply;
 mod catalog;
 mod context;
+mod drift;
 mod error;
 mod load;
 mod plan;
+mod renew;
 
 pub use apply::{ApplyExit, ApplyOptions, ApplyReport, Consent, Question, apply};
 pub use catalog::{BlueprintRow, BundleRow, RegionRow, ZoneRow, blueprints, bundles, regions, zones};
 pub use context::Context;
+pub use drift::{DriftReport, drift};
 pub use error::OpsError;
 pub use load::{Prior, load_prior};
 pub use plan::{PlanOptions, PlanReport, plan};
+pub use renew::{RenewOptions, renew};

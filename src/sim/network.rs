@@ -3,7 +3,7 @@
 use super::disk::SimDisk;
 use super::life::Life;
 use super::sabotage::Sabotage;
-use super::world::{Inner, World};
+use super::world::{Inner, ORDERS, World};
 use crate::clock::{BoxFuture, Clock as _};
 use crate::cloud::classify::classify;
 use crate::cloud::limits::SIGNATURE_VALID_SECS;
@@ -156,7 +156,7 @@ impl Network {
         if inner.chance.percent(faults.internal_before) {
             return Self::error(ErrorClass::Ambiguous, action, "InternalError");
         }
-        if buys && inner.chance.percent(faults.late) {
+        if (buys || ORDERS.contains(&action)) && inner.chance.percent(faults.late) {
             let at = now.plus(Duration::from_secs(inner.chance.below(400)));
             inner.late.push(Late { at, signed_at: request.signed_at, call });
             return Self::error(ErrorClass::Ambiguous, action, "timed out");
@@ -172,7 +172,7 @@ impl Network {
             sold_out: faults.sold_out > 0 && now < inner.sold_out_until || sold_out,
             refuse_token: inner.chance.percent(faults.refuse_token),
         };
-        let answer = if buys { inner.purchase(&call, create) } else { inner.account.call(&call) };
+        let answer = inner.carry_out(&call, create);
         if inner.chance.percent(faults.internal_after) {
             return Self::error(ErrorClass::Ambiguous, action, "InternalError");
         }

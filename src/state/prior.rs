@@ -10,6 +10,9 @@ pub const NO_PREDECESSOR: &str = "-";
 /// How the reason of a leftover begins that the service does not take back.
 pub const NOT_RETURNABLE: &str = "not returnable";
 
+/// The reason of an instance that another one has replaced: it is returned once that one runs.
+pub const DISPLACED: &str = "another instance took its address";
+
 /// What a state belongs to. It is refused against anything else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {
@@ -78,6 +81,11 @@ impl Deposed {
     /// Whether the service has refused to take it back.
     pub fn is_kept(&self) -> bool {
         self.why.starts_with(NOT_RETURNABLE)
+    }
+
+    /// Whether another instance has replaced it.
+    pub fn is_displaced(&self) -> bool {
+        self.why == DISPLACED
     }
 }
 

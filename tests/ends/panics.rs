@@ -79,8 +79,11 @@ instances:
   db: {}
   web: { count: 2, instance_name: \"web-${count.index}\", depends_on: [db] }
 ";
-    let (desired, _, diagnostics) =
-        desired::load_sources(Sources::from_texts([("lighthouse.yaml", text.to_owned())]), &|_| None);
+    let (desired, _, diagnostics) = desired::load_sources(
+        Sources::from_texts([("lighthouse.yaml", text.to_owned())]),
+        &lhprov::manifest::Given::default(),
+        &|_| None,
+    );
     desired.unwrap_or_else(|| panic!("{diagnostics:?}"))
 }
 

@@ -3,6 +3,7 @@
 
 mod apply;
 mod bad_input;
+mod change;
 mod credentials;
 mod files;
 mod output;

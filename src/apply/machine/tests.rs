@@ -20,7 +20,11 @@ fn wanted(count: u32, bundle: &str, ownership: &str) -> DesiredState {
         "version: 1\nstack: shop\nregion: ap-guangzhou\nownership: {ownership}\ninstances:\n  web:\n    count: {count}\n    \
          bundle_id: {bundle}\n    blueprint_id: lhbp-f1lkcd41\n    instance_name: web\n    charge: {{ period: 1 }}\n"
     );
-    let (desired, _, problems) = load_sources(Sources::from_texts([("m.yaml", text.as_str())]), &|_| None);
+    let (desired, _, problems) = load_sources(
+        Sources::from_texts([("m.yaml", text.as_str())]),
+        &crate::manifest::variable::Given::default(),
+        &|_| None,
+    );
     desired.unwrap_or_else(|| panic!("{problems:?}"))
 }
 
@@ -41,6 +45,7 @@ fn seen(at: Timestamp, instances: &[ObservedInstance]) -> ObservedState {
         instances: instances.iter().map(|instance| (instance.id.clone(), instance.clone())).collect(),
         owned: instances.iter().map(|instance| instance.id.clone()).collect(),
         asked: true,
+        ..ObservedState::default()
     }
 }
 
@@ -64,6 +69,7 @@ fn instance(id: &str, bundle: &str, created: Timestamp) -> ObservedInstance {
         },
         operation_request_id: String::new(),
         operation_state: String::new(),
+        platform: String::new(),
     }
 }
 
@@ -80,7 +86,9 @@ fn left_open(bought: &DesiredState, attempts: &[Duration]) -> OpenIntents {
     };
     let mut entry = OpenIntent::new(intent);
     entry.attempts = attempts.iter().map(|ago| Attempt { at: NOON.minus(*ago), no_effect: false }).collect();
-    OpenIntents::from([(batch.token, entry)])
+    let mut open = OpenIntents::new();
+    open.insert(batch.token, entry);
+    open
 }
 
 fn setup(desired: &DesiredState) -> Setup {

@@ -2,8 +2,10 @@
 
 pub mod apply;
 pub mod catalog;
+pub mod drift;
 pub mod plan;
 pub mod render;
+pub mod renew;
 pub mod sandbox;
 pub mod selftest;
 pub mod state;

@@ -17,6 +17,9 @@ use std::fmt::Write as _;
 /// Shows everything.
 pub fn show(global: &Global, own: &ShowArgs, console: Console) -> Result<Exit, Failure> {
     let (store, state) = read(global, console)?;
+    if let Some(address) = &own.address {
+        return show_one(&store, state.as_ref(), address, own.format.is_json(), console);
+    }
     let text = match own.format.is_json() {
         true => format!("{:#}\n", document(state.as_ref())),
         false => overview(&store, state.as_ref(), console),
@@ -33,16 +36,24 @@ pub fn run(global: &Global, own: &StateArgs, console: Console) -> Result<Exit, F
             let lines = state.flat_map(|state| state.instances.keys()).map(|address| format!("{address}\n"));
             print(&lines.collect::<String>(), console)
         }
-        StateCommand::Show { address, format } => {
-            let (address, recorded) = find(&store, state.as_ref(), address)?;
-            let one = one(recorded);
-            let text = match format.is_json() {
-                true => format!("{one:#}\n"),
-                false => details(address, &one, console),
-            };
-            print(&text, console)
-        }
+        StateCommand::Show { address, format } => show_one(&store, state.as_ref(), address, format.is_json(), console),
     }
+}
+
+fn show_one(
+    store: &Store,
+    state: Option<&PriorState>,
+    address: &str,
+    as_json: bool,
+    console: Console,
+) -> Result<Exit, Failure> {
+    let (address, recorded) = find(store, state, address)?;
+    let one = one(recorded);
+    let text = match as_json {
+        true => format!("{one:#}\n"),
+        false => details(address, &one, console),
+    };
+    print(&text, console)
 }
 
 fn print(text: &str, console: Console) -> Result<Exit, Failure> {
@@ -144,10 +155,16 @@ fn overview(store: &Store, state: Option<&PriorState>, console: Console) -> Stri
             let seen = &recorded.attributes;
             let until = seen.expired_time.map(Timestamp::date).unwrap_or_default();
             let state = if seen.state.is_empty() { "not seen yet".to_owned() } else { seen.state.clone() };
-            vec![address.to_string(), recorded.instance_id.to_string(), state, seen.public_addresses.join(", "), until]
+            let renews = match seen.renew_flag.as_str() {
+                "" => "",
+                "NOTIFY_AND_AUTO_RENEW" => "automatically",
+                _ => "not by itself",
+            };
+            let public = seen.public_addresses.join(", ");
+            vec![address.to_string(), recorded.instance_id.to_string(), state, public, until, renews.to_owned()]
         })
         .collect();
-    out.push_str(&table(&["ADDRESS", "ID", "STATE", "PUBLIC", "PAID UNTIL"], &rows, 2, palette));
+    out.push_str(&table(&["ADDRESS", "ID", "STATE", "PUBLIC", "PAID UNTIL", "RENEWS"], &rows, 2, palette));
     if !state.deposed.is_empty() {
         let _ = writeln!(out, "\nLeft over, returned by the next apply:");
         let rows: Vec<Vec<String>> = state

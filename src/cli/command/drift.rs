@@ -1,0 +1,78 @@
+//! `lhprov drift`: is the cloud still as it was left, and until when is it paid?
+
+use crate::cli::args::{DriftArgs, Global};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::host;
+use crate::cli::session::{self, Ended, Nature, Session};
+use crate::event::EventSink;
+use crate::ops::{self, DriftReport};
+use crate::report::console::Console;
+use crate::report::human::drift::{DriftText, render};
+use crate::report::json::plan::drift_values;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Compares and shows what differs.
+pub fn run(global: &Global, own: &DriftArgs, console: Console) -> Result<Exit, Failure> {
+    session::with_events(own.cloud.events.as_deref(), Nature::Reads, console, |sinks| {
+        drift(global, own, console, sinks)
+    })
+}
+
+fn drift(global: &Global, own: &DriftArgs, console: Console, sinks: Vec<Arc<dyn EventSink>>) -> Result<Ended, Failure> {
+    let run = own.cloud.as_run();
+    let loaded = session::load(global, &run, console)?;
+    let runtime = host::runtime()?;
+    let ended = runtime.block_on(async {
+        let session = session::open("drift", global, &run, loaded, sinks)?;
+        let looking = ops::drift(&session.context, &session.loaded.desired, own.expires_within);
+        let report = tokio::select! {
+            biased;
+            signal = session.signals.early() => return Ok(Exit::Interrupted(signal).into()),
+            report = looking => report,
+        };
+        match report {
+            Ok(report) => show(own, &session, &report, console),
+            Err(error) => Err(Failure::of_operation(error, session.loaded.sources)),
+        }
+    });
+    runtime.shutdown_background();
+    ended
+}
+
+fn show(own: &DriftArgs, session: &Session, report: &DriftReport, console: Console) -> Result<Ended, Failure> {
+    let exit = if report.is_clean() { Exit::Done } else { Exit::Drift };
+    let text = if own.cloud.format.is_json() {
+        let paid: Vec<Value> = report
+            .paid
+            .iter()
+            .map(|paid| {
+                json!({
+                    "address": paid.address, "instance_id": paid.instance_id, "until": paid.until,
+                    "renews": paid.renews, "due": paid.is_due,
+                })
+            })
+            .collect();
+        let document = json!({
+            "format_version": "1.0",
+            "stack": session.loaded.desired.stack,
+            "region": session.loaded.desired.region,
+            "drift": drift_values(&report.drift),
+            "paid": paid,
+            "exit_code": exit.code(),
+        });
+        format!("{document:#}\n")
+    } else {
+        let shown = DriftText {
+            drift: &report.drift,
+            paid: &report.paid,
+            instances: report.instances,
+            within: own.expires_within,
+            sandbox: session.sandbox,
+        };
+        render(shown, console.stdout)
+    };
+    console.result(&text).map_err(|error| Failure::output(&error))?;
+    Ok(exit.into())
+}
