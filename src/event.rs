@@ -19,6 +19,8 @@ pub enum ItemStatus {
     Isolated,
     /// Dropped from the state.
     Forgotten,
+    /// Kept, at another address than before.
+    Moved,
     /// Left over from a failed launch, and the service does not take it back.
     Kept,
     /// Bought, not running yet: the next apply goes on waiting.
@@ -36,7 +38,16 @@ pub enum ItemStatus {
 impl ItemStatus {
     /// Whether the item is as the plan wanted it.
     pub fn is_done(self) -> bool {
-        matches!(self, Self::Running | Self::Updated | Self::Imported | Self::Isolated | Self::Forgotten | Self::Kept)
+        matches!(
+            self,
+            Self::Running
+                | Self::Updated
+                | Self::Imported
+                | Self::Isolated
+                | Self::Forgotten
+                | Self::Moved
+                | Self::Kept
+        )
     }
 
     /// Whether it tells of an instance that leaves. Such an item says nothing of what its address is to get.
@@ -52,6 +63,7 @@ impl ItemStatus {
             Self::Imported => "found again",
             Self::Isolated => "isolated",
             Self::Forgotten => "forgotten",
+            Self::Moved => "moved",
             Self::Kept => "left over",
             Self::Pending => "still pending",
             Self::Failed => "failed",

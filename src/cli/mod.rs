@@ -82,6 +82,7 @@ fn dispatch(cli: &Cli, console: Console) -> Result<Exit, Failure> {
         Command::Apply(own) => command::apply::run(&cli.global, own, console),
         Command::Destroy(own) => command::apply::run_destroy(&cli.global, own, console),
         Command::Show(own) => command::state::show(&cli.global, own, console),
+        Command::Output(own) => command::output::run(&cli.global, own, console),
         Command::State(own) => command::state::run(&cli.global, own, console),
         Command::Catalog(own) => command::catalog::run(&cli.global, own, console),
         Command::Sandbox(own) => command::sandbox::run(&cli.global, own, console),

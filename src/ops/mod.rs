@@ -5,6 +5,7 @@ mod catalog;
 mod context;
 mod error;
 mod load;
+mod outputs;
 mod plan;
 
 pub use apply::{ApplyExit, ApplyOptions, ApplyReport, Consent, Question, apply};

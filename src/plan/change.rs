@@ -23,6 +23,8 @@ pub enum Action {
     Isolate,
     /// Taken out of the state; nothing is called.
     Forget,
+    /// Kept under another address; nothing is called.
+    Move,
 }
 
 impl Action {
@@ -36,6 +38,7 @@ impl Action {
             Action::Resume => "resume",
             Action::Isolate => "isolate",
             Action::Forget => "forget",
+            Action::Move => "move",
         }
     }
 
@@ -48,7 +51,8 @@ impl Action {
             Action::Import => "<-",
             Action::Resume => "…",
             Action::Isolate => "-",
-            Action::Forget => "->",
+            Action::Forget => "o",
+            Action::Move => "->",
         }
     }
 }
@@ -80,6 +84,10 @@ pub enum Reason {
     StillPending,
     /// Bought a moment ago and not listed yet.
     NotYetListed,
+    /// Stood at another address, says the manifest.
+    Moved(Address),
+    /// The manifest lets it go.
+    LetGo,
     /// Gone from the cloud, or isolated already.
     NothingLeft(String),
 }
@@ -99,6 +107,8 @@ impl fmt::Display for Reason {
             Reason::FoundAgain(id) => write!(f, "{id} was bought for it and is found again"),
             Reason::StillPending => f.write_str("is still being created"),
             Reason::NotYetListed => f.write_str("was bought and is not listed yet"),
+            Reason::Moved(from) => write!(f, "stood at {from}"),
+            Reason::LetGo => f.write_str("the manifest lets it go; it stays in the cloud"),
             Reason::NothingLeft(what) => write!(f, "{what}"),
         }
     }
@@ -132,6 +142,8 @@ pub struct Change {
     pub batch: Option<usize>,
     /// What stood there before, for what is found again; part of the token that bought it.
     pub predecessor: Option<String>,
+    /// The address where the state has it; besides whatever else happens to it, it moves.
+    pub moved_from: Option<Address>,
     /// What differs, for an update.
     pub diffs: Vec<AttributeDiff>,
     /// The spec that is to be, secrets left out; for everything that ends up in the cloud anew or changed.
@@ -149,6 +161,7 @@ impl Change {
             source: None,
             batch: None,
             predecessor: None,
+            moved_from: None,
             diffs: Vec::new(),
             after: None,
         }
@@ -190,6 +203,8 @@ pub struct Summary {
     pub resume: usize,
     /// Returned.
     pub isolate: usize,
+    /// Kept under another address, whatever else happens to it.
+    pub moved: usize,
     /// Dropped from the state.
     pub forget: usize,
     /// Left alone.
@@ -199,7 +214,7 @@ pub struct Summary {
 impl Summary {
     /// Whether applying would do anything.
     pub fn is_empty(&self) -> bool {
-        self.create + self.update + self.import + self.resume + self.isolate + self.forget == 0
+        self.create + self.update + self.import + self.resume + self.isolate + self.moved + self.forget == 0
     }
 }
 
@@ -219,7 +234,10 @@ impl Plan {
     pub fn summary(&self) -> Summary {
         let mut summary = Summary::default();
         for change in &self.changes {
+            summary.moved += usize::from(change.moved_from.is_some());
             *match change.action {
+                // Counted by where it comes from.
+                Action::Move => continue,
                 Action::NoOp => &mut summary.no_op,
                 Action::Create => &mut summary.create,
                 Action::Update => &mut summary.update,

@@ -5,6 +5,7 @@ mod apply;
 mod bad_input;
 mod credentials;
 mod files;
+mod language;
 mod output;
 mod sandbox;
 mod support;

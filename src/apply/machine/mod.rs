@@ -221,6 +221,11 @@ impl Machine {
                         None,
                     );
                 }
+                // The state was moved before the run began.
+                (Action::Move, Some(id)) => {
+                    let from = Some(change.reason.to_string());
+                    self.set_item(&change.address, Some(id), ItemStatus::Moved, from, None);
+                }
                 (Action::Create, _) => self.part_from_predecessor(change),
                 _ => {}
             }

@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod catalog;
+pub mod output;
 pub mod plan;
 pub mod render;
 pub mod sandbox;

@@ -33,6 +33,7 @@ fn word(status: ItemStatus) -> &'static str {
         ItemStatus::Imported => "imported",
         ItemStatus::Isolated => "isolated",
         ItemStatus::Forgotten => "forgotten",
+        ItemStatus::Moved => "moved",
         ItemStatus::Kept => "kept",
         ItemStatus::Pending => "pending",
         ItemStatus::Failed => "failed",

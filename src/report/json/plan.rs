@@ -95,21 +95,29 @@ fn one_change(change: &Change, sources: &Sources, before: &dyn Fn(&InstanceId) -
         }
         Action::Isolate | Action::Forget => (unchanged(), Value::Null, &[][..]),
         Action::Import => (Value::Null, change.after.clone().unwrap_or(Value::Null), &[][..]),
-        Action::NoOp => (unchanged(), unchanged(), &[][..]),
+        Action::NoOp | Action::Move => (unchanged(), unchanged(), &[][..]),
         Action::Resume => (unchanged(), unchanged(), &["public_addresses", "private_addresses"][..]),
     };
     let unknown: Map<String, Value> = unknown.iter().map(|name| ((*name).to_owned(), json!(true))).collect();
-    json!({
+    let mut actions = vec![change.action.as_str()];
+    if change.moved_from.is_some() && change.action != Action::Move {
+        actions.insert(0, Action::Move.as_str());
+    }
+    let mut object = json!({
         "address": change.address,
         "instance_id": change.instance_id,
         "source": change.source.map(|span| place(span, sources)),
-        "change": {"actions": [change.action.as_str()], "before": before, "after": after, "after_unknown": unknown},
+        "change": {"actions": actions, "before": before, "after": after, "after_unknown": unknown},
         "reason": change.reason.to_string(),
         "forces_replace": [],
         "data_loss": false,
         "batch": change.batch,
         "price": null,
-    })
+    });
+    if let Some(from) = &change.moved_from {
+        object["previous_address"] = json!(from);
+    }
+    object
 }
 
 fn set(object: &mut Value, name: &str, value: &Value) {
@@ -155,7 +163,7 @@ fn summary(plan: &Plan) -> Value {
         "start": 0,
         "stop": 0,
         "import": counts.import,
-        "move": 0,
+        "move": counts.moved,
         "forget": counts.forget,
         "resume": counts.resume + plan.open.len(),
         "data_loss": 0,
