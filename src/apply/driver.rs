@@ -126,6 +126,7 @@ pub async fn run(mut machine: Machine, mut driver: Driver<'_>) -> Outcome {
                         write.turn(action).await;
                         Done::Input(Input::Turn(action))
                     })),
+                    Effect::DryRun { purchase, body } => calls.push(Box::pin(dry_run(write, purchase, body))),
                     Effect::Describe(ids) => calls.push(Box::pin(async move {
                         let result = refresh::by_ids(read, &ids).await;
                         Done::Input(Input::Described { asked: ids, result })
@@ -189,8 +190,12 @@ impl Driver<'_> {
     fn note_durable(&mut self, records: &[Record]) {
         for record in records {
             match record {
-                Record::Attempt { token, .. } => drop(self.durable.insert(token.0.clone())),
-                Record::NoEffect { token, .. } | Record::Closed { token, .. } => drop(self.durable.remove(&token.0)),
+                Record::Attempt { token, .. } => {
+                    self.durable.insert(token.0.clone());
+                }
+                Record::NoEffect { token, .. } | Record::Closed { token, .. } | Record::Refused { token, .. } => {
+                    self.durable.remove(&token.0);
+                }
                 _ => {}
             }
         }
@@ -219,6 +224,19 @@ async fn send_purchase(write: &dyn CloudWrite, purchase: PurchaseId, request: Pr
         },
     };
     Done::Input(Input::Sent { purchase, result })
+}
+
+async fn dry_run(write: &dyn CloudWrite, purchase: PurchaseId, body: String) -> Done {
+    write.turn(WriteAction::CreateInstances).await;
+    let result = match write.prepare(WriteAction::CreateInstances, body).await {
+        Ok(request) => write.send(request).await.map(|_| ()),
+        Err(error) => Err(error),
+    };
+    let result = match result {
+        Err(error) if error.is_dry_run_success() => Ok(()),
+        result => result,
+    };
+    Done::Input(Input::DryRan { purchase, result })
 }
 
 async fn send_write(write: &dyn CloudWrite, id: WriteId, action: WriteAction, body: String) -> Done {

@@ -45,6 +45,13 @@ pub enum Effect {
         /// Which purchase.
         purchase: PurchaseId,
     },
+    /// Ask whether a purchase's request would pass, without buying.
+    DryRun {
+        /// Which purchase.
+        purchase: PurchaseId,
+        /// The exact text of the body.
+        body: String,
+    },
     /// Describe instances by id.
     Describe(Vec<InstanceId>),
     /// Sign and send another write, whose turn has come.
@@ -89,6 +96,13 @@ pub enum Input {
         purchase: PurchaseId,
         /// What came.
         result: Result<(Vec<InstanceId>, RequestId), CloudError>,
+    },
+    /// Whether a purchase's request would pass.
+    DryRan {
+        /// Which purchase.
+        purchase: PurchaseId,
+        /// The refusal, or why it could not be asked.
+        result: Result<(), CloudError>,
     },
     /// Described instances; what was asked for and is absent does not exist or is not listed yet.
     Described {

@@ -8,7 +8,7 @@
 //! international SDK 3.1.193; *common* = list of common error codes that every error page of the API repeats;
 //! *seed* = international page of CreateInstances of 2023-12-04; *sdk* = `retry.py` of the official Python SDK 3.1.195.
 
-use super::error::{CloudError, ErrorClass};
+use super::error::ErrorClass;
 use ErrorClass::{Ambiguous, Auth, Refused, SignatureExpired, Throttled};
 
 /// Exact codes. They win over [`FIRST_LEVELS`].
@@ -153,7 +153,7 @@ const FIRST_LEVELS: &[(&str, ErrorClass)] = &[
     ("ActionOffline", Refused),
     // common: signature, key, token, MFA. The gate.
     ("AuthFailure", Auth),
-    // common: the request would have succeeded, but DryRun was given. See `is_dry_run_success`.
+    // common: the request would have succeeded, but DryRun was given. See `CloudError::is_dry_run_success`.
     ("DryRunOperation", Refused),
     // common: says only that it failed.
     ("FailedOperation", Ambiguous),
@@ -214,18 +214,13 @@ pub fn classify(code: &str) -> ErrorClass {
     look_up(FIRST_LEVELS, first_level).unwrap_or(Ambiguous)
 }
 
-/// Whether an error is the answer to a dry run that would have succeeded. The common list has a code for it; the page of
-/// CreateInstances says that a successful dry run returns only a request id (seed). Both count.
-pub fn is_dry_run_success(error: &CloudError) -> bool {
-    error.is("DryRunOperation")
-}
-
 fn look_up(table: &[(&str, ErrorClass)], code: &str) -> Option<ErrorClass> {
     table.iter().find(|(known, _)| *known == code).map(|(_, class)| *class)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::error::CloudError;
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
@@ -281,8 +276,8 @@ mod tests {
     #[test]
     fn dry_run() {
         let error = |code: &str| CloudError { code: Some(code.to_owned()), ..CloudError::transport(Refused, "A", "m") };
-        assert!(is_dry_run_success(&error("DryRunOperation")));
-        assert!(!is_dry_run_success(&error("FailedOperation")));
+        assert!(error("DryRunOperation").is_dry_run_success());
+        assert!(!error("FailedOperation").is_dry_run_success());
     }
 
     proptest! {

@@ -47,6 +47,12 @@ impl CloudError {
         Self { class, action: action.into(), code: None, message: message.into(), request_id: None }
     }
 
+    /// Whether this is the answer to a dry run that would have succeeded. The common list has a code for it; the page of
+    /// CreateInstances says that a successful dry run returns only a request id (seed). Both count.
+    pub fn is_dry_run_success(&self) -> bool {
+        self.is("DryRunOperation")
+    }
+
     /// Whether the code is `code` or below it (`First` covers `First.Second`).
     pub fn is(&self, code: &str) -> bool {
         self.code

@@ -11,7 +11,7 @@ use crate::desired::DesiredState;
 use crate::diag::Diagnostics;
 use crate::event::{Event, Item, ItemStatus};
 use crate::model::digest::sha256_hex;
-use crate::model::{Address, ClientToken, InstanceId};
+use crate::model::{Address, InstanceId};
 use crate::plan::change::OpenPurchase;
 use crate::plan::{self, Action, Blocked, Options, Planned};
 use crate::state::fold::OpenIntents;
@@ -120,7 +120,6 @@ impl Run<'_> {
             return Ok(None);
         }
         bind_account(self.context, &mut prior.state, account_of(self.context).await)?;
-        let wanted = self.wanted_tokens(&prior);
         let open: Vec<OpenPurchase> = prior
             .open
             .values()
@@ -135,7 +134,7 @@ impl Run<'_> {
             return Err(OpsError::Declined);
         }
         prior.renew_journal()?;
-        let job = Job::Settle { desired: self.desired, wanted };
+        let job = Job::Settle { desired: self.desired };
         let (outcome, save_error) = self.work(prior, job).await;
         // A settled purchase is planned on as any other; only what stays open, or an end of the run, is told here.
         let stuck = !outcome.account.open.is_empty() || outcome.account.stopped || save_error.is_some();
@@ -144,23 +143,6 @@ impl Run<'_> {
         }
         self.items.clear();
         Ok(None)
-    }
-
-    /// The tokens that the present manifest would use, were nothing of the open purchases bought.
-    fn wanted_tokens(&self, prior: &Prior) -> BTreeSet<ClientToken> {
-        let unasked = crate::observe::state::ObservedState::default();
-        let without = Prior {
-            state: prior.state.clone(),
-            open: OpenIntents::new(),
-            journal: match crate::state::Journal::open(&self.context.store) {
-                Ok((journal, _)) => journal,
-                Err(_) => return BTreeSet::new(),
-            },
-            journal_has_records: false,
-            journal_is_stale: false,
-        };
-        let planned = planned(self.desired, &without, &unasked, self.plan_options());
-        planned.plan.batches.into_iter().map(|batch| batch.token).collect()
     }
 
     async fn carry_out(&mut self) -> Result<ApplyReport, OpsError> {
@@ -203,7 +185,7 @@ impl Run<'_> {
             }
             self.relocate(&mut prior)?;
             prior.renew_journal()?;
-            let job = Job::Apply { plan: &planned.plan, desired: self.desired, observed: &observed.instances };
+            let job = Job::Apply { plan: &planned.plan, desired: self.desired, observed: &observed };
             let (outcome, save_error) = self.work(prior, job).await;
             let again = outcome.account.replan && !outcome.account.stopped && save_error.is_none();
             if !again || round == ROUNDS_MAX {

@@ -10,7 +10,7 @@ use crate::cloud::limits::CREATE_BATCH_MAX;
 use crate::desired::{DependencyRef, DesiredInstance, DesiredState};
 use crate::model::digest::canonical;
 use crate::model::{Address, ClientToken, InstanceSpec};
-use crate::state::Member;
+use crate::state::{Intent, Member, PriorState};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -103,6 +103,20 @@ fn same_but_name(a: &InstanceSpec, b: &InstanceSpec) -> bool {
         && *init_command == b.init_command
         && *domain_name == b.domain_name
         && *subdomain == b.subdomain
+}
+
+/// Whether the manifest still wants everything that an open purchase would bring, as it would bring it. Then it may be
+/// asked for again; otherwise it is only looked for. Another name is given afterwards.
+pub fn still_wanted(desired: &DesiredState, state: &PriorState, intent: &Intent) -> bool {
+    let Some(name) = intent.body.get("InstanceName") else { return false };
+    intent.members.iter().all(|member| {
+        let Some(instance) = desired.instances.get(&member.address) else { return false };
+        let mut body = create_body(&instance.spec, intent.members.len());
+        body["InstanceName"] = name.clone();
+        body == intent.body
+            && !state.instances.contains_key(&member.address)
+            && state.predecessor(&member.address) == member.predecessor
+    })
 }
 
 /// Makes the purchase for those of a cut's addresses that are missing, with their predecessors. `None` if none is.

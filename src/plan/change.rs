@@ -70,7 +70,7 @@ pub enum Reason {
     LaunchFailed(InstanceId),
     /// What stood there was removed.
     Removed(String),
-    /// Its batch brought fewer instances than were asked for.
+    /// An earlier purchase brought fewer instances than were asked for, or its token is refused for good.
     Short,
     /// Its attributes differ.
     Differs,
@@ -99,7 +99,7 @@ impl fmt::Display for Reason {
             Reason::New => f.write_str("is new"),
             Reason::Gone(id) => write!(f, "{id} is gone from the cloud, will be created again"),
             Reason::LaunchFailed(id) => write!(f, "{id} failed to launch, will be created again"),
-            Reason::Short => f.write_str("got no instance from its batch, which brought fewer than asked"),
+            Reason::Short => f.write_str("got no instance from an earlier purchase"),
             Reason::Removed(id) => write!(f, "{id} stood there before and was removed"),
             Reason::Differs => f.write_str("differs from the manifest"),
             Reason::NotInManifest => f.write_str("is not in the manifest"),

@@ -300,12 +300,11 @@ impl<'a> Planner<'a> {
         let mut again = true;
         while again {
             again = false;
-            for members in &cuts {
-                let Some(batch) = self.batch_of(members) else { continue };
-                let found = ownership::find(&sought(desired, &batch), self.unclaimed());
-                let Finding::Complete(matches) = found else { continue };
-                again = true;
-                for (address, id) in matches {
+            let batches: Vec<Batch> = cuts.iter().filter_map(|members| self.batch_of(members)).collect();
+            for alike in alike(desired, &batches) {
+                let found = ownership::find_alike(&alike, self.unclaimed());
+                for (address, id) in found.into_iter().filter_map(Finding::complete).flatten() {
+                    again = true;
                     self.take(&address, id);
                 }
             }
@@ -451,6 +450,7 @@ impl<'a> Planner<'a> {
             return;
         }
         let wanted: BTreeSet<&str> = self.batches.iter().map(|batch| batch.token.short()).collect();
+        let arriving = self.arriving();
         let mut unclear = Vec::new();
         for instance in self.unclaimed() {
             if matches!(instance.attributes.life(), Life::Isolated | Life::Ending) {
@@ -462,11 +462,11 @@ impl<'a> Planner<'a> {
                     !ownership::batch_of(instance).is_some_and(|batch| wanted.contains(batch))
                         && self.tag_names_what_is_missing(instance)
                 }
-                // More candidates than members, or fewer.
-                Ownership::Name => self.batches.iter().any(|batch| {
-                    let one = [instance];
-                    ownership::find(&sought(desired, batch), one) != Finding::Nothing
-                }),
+                // More candidates than members, or fewer; or one that was bought with another package or image.
+                Ownership::Name => {
+                    self.batches.iter().any(|batch| sought(desired, batch).bears_its_name(instance))
+                        && !arriving.contains(&instance.id)
+                }
             };
             if may_be_ours {
                 unclear.push(instance);
@@ -496,6 +496,24 @@ impl<'a> Planner<'a> {
                 "or, if they are not of this stack's addresses, buy all the same with --buy-anyway".into(),
             ],
         });
+    }
+
+    /// Without tags: instances of batches that are being listed right now, bought by another writer a moment ago and seen in
+    /// part. Apply looks again, and waits for the rest.
+    fn arriving(&self) -> BTreeSet<InstanceId> {
+        let Inputs { desired, observed, .. } = self.inputs;
+        if desired.ownership == Ownership::Tags {
+            return BTreeSet::new();
+        }
+        let since = observed.at.minus(desired.visibility_grace);
+        let is_recent = |instance: &ObservedInstance| instance.attributes.created_time.is_some_and(|at| at >= since);
+        let recent: Vec<&ObservedInstance> = self.unclaimed().filter(|instance| is_recent(instance)).collect();
+        let alike = alike(desired, &self.batches);
+        let found = alike.iter().flat_map(|alike| ownership::find_alike(alike, recent.iter().copied()));
+        found
+            .filter_map(|finding| if let Finding::Incomplete(ids) = finding { Some(ids) } else { None })
+            .flatten()
+            .collect()
     }
 
     fn tag_names_what_is_missing(&self, instance: &ObservedInstance) -> bool {
@@ -547,6 +565,13 @@ impl<'a> Planner<'a> {
             adopted: self.adopted,
         }
     }
+}
+
+/// Batches in the words of the search for their instances, those together that nobody can tell apart.
+fn alike<'a>(desired: &'a DesiredState, batches: &'a [Batch]) -> Vec<Vec<Sought<'a>>> {
+    let sought: Vec<Sought<'a>> = batches.iter().map(|batch| sought(desired, batch)).collect();
+    let groups = ownership::alike(&sought);
+    groups.into_iter().map(|group| group.into_iter().map(|number| sought[number].clone()).collect()).collect()
 }
 
 /// A batch in the words of the search for its instances.

@@ -130,6 +130,17 @@ pub fn wire_text<'a>(
     members: impl IntoIterator<Item = &'a Address>,
     secret: Option<&Secret>,
 ) -> String {
+    canonical(&wire_body(body, token, stack, ownership, members, secret))
+}
+
+fn wire_body<'a>(
+    body: &Value,
+    token: &ClientToken,
+    stack: &StackName,
+    ownership: Ownership,
+    members: impl IntoIterator<Item = &'a Address>,
+    secret: Option<&Secret>,
+) -> Value {
     let mut body = body.clone();
     let map = body.as_object_mut().expect("a request body is an object");
     map.insert("ClientToken".into(), json!(token));
@@ -145,6 +156,22 @@ pub fn wire_text<'a>(
     {
         *password = json!(secret.expose());
     }
+    body
+}
+
+/// The same request as a dry run: without its token, so that nothing the service keeps for the token can answer it.
+pub fn dry_run_text<'a>(
+    body: &Value,
+    token: &ClientToken,
+    stack: &StackName,
+    ownership: Ownership,
+    members: impl IntoIterator<Item = &'a Address>,
+    secret: Option<&Secret>,
+) -> String {
+    let mut body = wire_body(body, token, stack, ownership, members, secret);
+    let map = body.as_object_mut().expect("a request body is an object");
+    map.remove("ClientToken");
+    map.insert("DryRun".into(), json!(true));
     canonical(&body)
 }
 

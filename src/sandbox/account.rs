@@ -31,6 +31,8 @@ pub struct CreateFault {
     pub launch_failed: bool,
     /// The bundle is sold out.
     pub sold_out: bool,
+    /// Its token is refused from now on, whatever a dry run says.
+    pub refuse_token: bool,
 }
 
 /// A purchase that a token stands for.
@@ -42,6 +44,9 @@ pub struct TokenRecord {
     pub ids: Vec<String>,
     /// When.
     pub at: Timestamp,
+    /// It stands for nothing, and is refused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refused: bool,
 }
 
 /// What the account counts.

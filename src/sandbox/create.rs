@@ -31,6 +31,7 @@ impl Account {
             self.affordable(&order, fault)?;
             return done();
         }
+        self.refuse_token(&order, call.now, fault)?;
         if self.settings.order == CheckOrder::QuotaFirst {
             self.affordable(&order, fault)?;
         }
@@ -41,9 +42,24 @@ impl Account {
         let ids = self.buy(&order, call, fault);
         let remembers = self.settings.token_memory != TokenMemory::None;
         if let Some(token) = order.token.filter(|_| remembers) {
-            self.remember(&token, TokenRecord { digest: order.digest, ids: ids.clone(), at: call.now });
+            self.remember(&token, TokenRecord { digest: order.digest, ids: ids.clone(), at: call.now, refused: false });
         }
         Ok(json!({"InstanceIdSet": ids}))
+    }
+
+    /// A refusal that sticks to the token: what a service does that keeps the answer to a token, whatever it was.
+    fn refuse_token(&mut self, order: &Order, now: Timestamp, fault: CreateFault) -> Result<(), ApiError> {
+        let Some(token) = order.token.as_deref() else { return Ok(()) };
+        if fault.refuse_token && self.token(token).is_none() {
+            let digest = order.digest.clone();
+            self.remember(token, TokenRecord { digest, ids: Vec::new(), at: now, refused: true });
+        }
+        match self.token(token) {
+            Some(known) if known.refused => {
+                Err(wrong("ResourcesSoldOut.BundleSoldOut", format!("The bundle `{}` is sold out.", order.bundle.id)))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What the token of an order has already bought.

@@ -12,6 +12,7 @@
 //! | `delay=TIME` | the answer is late (1s) |
 //! | `throttle` | `RequestLimitExceeded` |
 //! | `sold-out` | `ResourcesSoldOut.BundleSoldOut`, of CreateInstances |
+//! | `refuse-token` | the ClientToken is refused for ever as sold out, although a dry run passes |
 //! | `launch-failed` | the new instances end in `LAUNCH_FAILED` |
 //! | `partial=COUNT` | no more than so many of the instances come (1) |
 
@@ -41,7 +42,7 @@ pub const ACTIONS: [&str; 13] = [
 ];
 
 const KINDS: &str = "lost-before, lost-after, status-before, status-after, internal-before, internal-after, cut, delay, \
-                     throttle, sold-out, launch-failed, partial";
+                     throttle, sold-out, refuse-token, launch-failed, partial";
 
 /// How an answer fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +70,8 @@ pub enum Kind {
     Throttle,
     /// No stock.
     SoldOut,
+    /// The token is refused from now on.
+    RefuseToken,
     /// New instances fail to launch.
     LaunchFailed,
     /// At most so many instances are created.
@@ -142,6 +145,7 @@ impl fmt::Display for Kind {
             Kind::Delay(time) => write!(f, "delay={}ms", time.as_millis()),
             Kind::Throttle => f.write_str("throttle"),
             Kind::SoldOut => f.write_str("sold-out"),
+            Kind::RefuseToken => f.write_str("refuse-token"),
             Kind::LaunchFailed => f.write_str("launch-failed"),
             Kind::Partial(count) => write!(f, "partial={count}"),
         }
@@ -160,7 +164,7 @@ fn read(text: &str) -> Result<Fault, String> {
     }
     let fault =
         Fault { kind: read_kind(kind)?, action: read_action(action)?, when: when.map_or(Ok(When::Always), read_when)? };
-    let of_purchase = matches!(fault.kind, Kind::SoldOut | Kind::LaunchFailed | Kind::Partial(_));
+    let of_purchase = matches!(fault.kind, Kind::SoldOut | Kind::RefuseToken | Kind::LaunchFailed | Kind::Partial(_));
     if of_purchase && fault.action != "CreateInstances" {
         return Err(format!("`{}` is for CreateInstances alone", fault.kind));
     }
@@ -182,6 +186,7 @@ fn read_kind(text: &str) -> Result<Kind, String> {
         "internal-after" => plain(Kind::After(Failure::Internal)),
         "throttle" => plain(Kind::Throttle),
         "sold-out" => plain(Kind::SoldOut),
+        "refuse-token" => plain(Kind::RefuseToken),
         "launch-failed" => plain(Kind::LaunchFailed),
         "cut" => {
             let bytes = value.unwrap_or("120");
@@ -241,6 +246,8 @@ pub struct Decision {
     pub after: Option<Failure>,
     /// No stock.
     pub sold_out: bool,
+    /// The token is refused from now on.
+    pub refuse_token: bool,
     /// The new instances fail to launch.
     pub launch_failed: bool,
     /// At most so many are created.
@@ -321,6 +328,7 @@ impl Decision {
             Kind::Delay(time) => self.delay = self.delay.saturating_add(time),
             Kind::Throttle => self.throttle = true,
             Kind::SoldOut => self.sold_out = true,
+            Kind::RefuseToken => self.refuse_token = true,
             Kind::LaunchFailed => self.launch_failed = true,
             Kind::Partial(count) => {
                 self.partial.get_or_insert(count);

@@ -121,8 +121,12 @@ impl Service {
         if let Err(error) = admitted {
             return outcome(None, Err(note(error)));
         }
-        let create =
-            CreateFault { partial: fault.partial, launch_failed: fault.launch_failed, sold_out: fault.sold_out };
+        let create = CreateFault {
+            partial: fault.partial,
+            launch_failed: fault.launch_failed,
+            sold_out: fault.sold_out,
+            refuse_token: fault.refuse_token,
+        };
         let call = Call {
             service: asked.service,
             action: asked.action,

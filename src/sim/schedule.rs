@@ -102,6 +102,7 @@ fn circumstances(chance: &mut Chance) -> Circumstances {
         internal_after: p(10),
         not_sent: p(10),
         sold_out: p(10),
+        refuse_token: p(3),
         partial: 0,
         launch_failed: p(5),
     };
@@ -320,7 +321,7 @@ impl Story {
     /// gone, they buy one set.
     fn crowd(&mut self, sabotage: Sabotage) -> Result<(), String> {
         let desired = fleet(&mut self.chance, &self.about);
-        self.world.set_faults(NetworkFaults { launch_failed: 0, sold_out: 0, ..self.about.faults });
+        self.world.set_faults(NetworkFaults { launch_failed: 0, sold_out: 0, refuse_token: 0, ..self.about.faults });
         let most = if self.chance.percent(10) { 19 } else { 4 };
         let size = 2 + self.chance.below(most);
         let writers: Vec<Writer> = (0..size).map(|number| Writer::new(sabotage, number)).collect();

@@ -39,8 +39,10 @@ pub struct NetworkFaults {
     pub internal_after: u64,
     /// The connection cannot be made.
     pub not_sent: u64,
-    /// A purchase is refused: sold out.
+    /// Stock is out, for this purchase or for a minute.
     pub sold_out: u64,
+    /// A purchase's token is refused from now on, whatever a dry run says.
+    pub refuse_token: u64,
     /// A purchase brings fewer than asked.
     pub partial: u64,
     /// An instance fails to launch.
@@ -58,6 +60,8 @@ struct Inner {
     chance: Chance,
     faults: NetworkFaults,
     late: Vec<Late>,
+    /// Until when stock is out.
+    sold_out_until: Timestamp,
     bodies: BTreeMap<String, String>,
     violations: Vec<String>,
     requests: u64,
@@ -82,6 +86,7 @@ impl World {
             chance: Chance::new(seed ^ 0x6e65_7477_6f72_6b00),
             faults: NetworkFaults::default(),
             late: Vec::new(),
+            sold_out_until: Timestamp::default(),
             bodies: BTreeMap::new(),
             violations: Vec::new(),
             requests: 0,
@@ -348,10 +353,15 @@ impl Network {
             inner.late.push(Late { at, signed_at: request.signed_at, call });
             return Self::error(ErrorClass::Ambiguous, action, "timed out");
         }
+        let sold_out = buys && inner.chance.percent(faults.sold_out);
+        if sold_out && inner.chance.percent(50) {
+            inner.sold_out_until = now.plus(Duration::from_secs(60));
+        }
         let create = CreateFault {
             partial: inner.chance.percent(faults.partial).then_some(1),
             launch_failed: inner.chance.percent(faults.launch_failed),
-            sold_out: inner.chance.percent(faults.sold_out),
+            sold_out: faults.sold_out > 0 && now < inner.sold_out_until || sold_out,
+            refuse_token: inner.chance.percent(faults.refuse_token),
         };
         let answer = if buys { inner.account.call_with(&call, create) } else { inner.account.call(&call) };
         if buys {

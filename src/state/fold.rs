@@ -152,6 +152,13 @@ pub fn apply_record(state: &mut PriorState, open: &mut OpenIntents, record: Reco
             let recorded = RecordedInstance { instance_id, predecessor, seen: true, protect, spec, attributes };
             state.instances.insert(address, recorded);
         }
+        Record::Refused { token, .. } => {
+            if let Some(entry) = open.remove(&token) {
+                for member in &entry.intent.members {
+                    state.predecessors.insert(member.address.clone(), token.0.clone());
+                }
+            }
+        }
         Record::Closed { token, .. } => drop(open.remove(&token)),
         Record::Gone { address, instance_id, why, deposed } => depart(state, &address, &instance_id, &why, deposed),
         Record::Kept { instance_id, why } => {

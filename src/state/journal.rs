@@ -60,6 +60,9 @@ pub struct Intent {
     /// Fingerprint of the secret in the body, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
+    /// Without ownership tags: what was created before this time was there when the purchase was planned, and is not its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
 }
 
 /// How an instance came to be assigned.
@@ -134,6 +137,14 @@ pub enum Record {
         /// Which purchase.
         token: ClientToken,
         /// Why: the service's code, `never sent`, `not found`.
+        why: String,
+    },
+    /// The service refuses the token for good, though a dry run of the same request passes. Nothing was bought by it; it is
+    /// the members' predecessor now, so that the next purchase has another.
+    Refused {
+        /// Which purchase.
+        token: ClientToken,
+        /// The service's code.
         why: String,
     },
     /// An instance stands at its address no more; it is the address's predecessor now.

@@ -7,6 +7,7 @@ mod credentials;
 mod files;
 mod language;
 mod output;
+mod protocol;
 mod sandbox;
 mod support;
 mod usage;

@@ -20,11 +20,11 @@ TTL, GRACE, LATE = 1, 2, 1      # token_ttl, visibility_grace, how long a signed
 Inst = namedtuple('Inst', 'token spec name age st')     # name: address whose name it bears; st: L live F failed I isolated G gone
 Mem = namedtuple('Mem', 'token body ids age')           # what the service remembers
 Flight = namedtuple('Flight', 'token body age')         # a request that timed out for its sender and may still arrive
-Intent = namedtuple('Intent', 'token body att age')     # att: ages of attempts that may have had an effect, oldest first; age: since the look of its plan
+Intent = namedtuple('Intent', 'token body att age con') # att: ages of attempts that may have had an effect, oldest first; age: since the look of its plan; con: refusals that a dry run contradicted
 Ent = namedtuple('Ent', 'id pred seen age')             # who stands at an address; age since the answer
 Store = namedtuple('Store', 'ent pred dep jrn')         # state file and journal; pred: by address, '-' for the first; dep: left over
 Writer = namedtuple('Writer', 'pc man cur got stale inc')
-S = namedtuple('S', 'insts mem flight wr st lock bud snap nonce flag')
+S = namedtuple('S', 'insts mem flight wr st lock bud snap nonce flag never')     # never: tokens that the service refuses for ever
 IDLE = Writer('START', 0, None, None, False, None)
 
 # A token is (((address, predecessor), ...), spec, nonce): equal for equal members, predecessors and body, on any machine.
@@ -37,12 +37,12 @@ BASE = dict(
     # the service: how long it remembers tokens, when it lists, what it does on another body under a known token
     TTLS=INF, V=0, TTLC=TTL, mismatch='replay', quota_first=0,
     # budgets of bad luck; `again`: runs after one that stopped and asked
-    lost=0, late=0, crash=0, refuse=0, kill=0, isolate=0, fail=0, partial=0, lose=0, stale=0, again=0, lose_any=0,
+    lost=0, late=0, crash=0, refuse=0, sticky=0, kill=0, isolate=0, fail=0, partial=0, lose=0, stale=0, again=0, lose_any=0,
     # the protocol; 0 takes a rule away
     look=1, intent=1, pred=1, same_token=1, refusal_doubted=1, late_grace=1, signature=1, rule7=1, rule7_settling=1, seen=1,
-    unwanted_looked=1, name_alone=1, since_plan=1, refusal_at_look=1, secret_kept=1,
+    unwanted_looked=1, name_alone=1, since_plan=1, refusal_at_look=1, secret_kept=1, dry_run=1, arriving=1, wanted_exact=0,
     states=40000)           # most states of a row; one that has more is marked as bounded
-BUD = ('lost', 'late', 'crash', 'refuse', 'kill', 'isolate', 'fail', 'partial', 'lose', 'stale', 'again', 'change')
+BUD = ('lost', 'late', 'crash', 'refuse', 'sticky', 'kill', 'isolate', 'fail', 'partial', 'lose', 'stale', 'again', 'change')
 
 
 class Cfg:
@@ -89,7 +89,7 @@ class Model:
         self.blank = Store((None,) * c.N, ('-',) * c.N, (), ())
         stores = 1 if c.shared else c.writers
         bud = tuple((1 if c.change else 0) if b == 'change' else getattr(c, b) for b in BUD)
-        self.init = S((), (), (), (IDLE,) * c.writers, (self.blank,) * stores, None, bud, None, 0, None)
+        self.init = S((), (), (), (IDLE,) * c.writers, (self.blank,) * stores, None, bud, None, 0, None, ())
 
     # ---- the service ---------------------------------------------------------------------------------------------
     def left(self, s, b):
@@ -106,6 +106,11 @@ class Model:
         """All results that the service may give: (label, state, result)."""
         c = self.c
         m = next((m for m in s.mem if m.token == token and (c.TTLS == INF or m.age < c.TTLS)), None)
+        if token in s.never:
+            yield 'refused for ever', s, ('refused',)
+            return
+        if self.left(s, 'sticky') and m is None:
+            yield 'refused, for ever', self.spend(s, 'sticky')._replace(never=s.never + (token,)), ('refused',)
         if self.left(s, 'refuse') and (m is None or c.quota_first):
             yield 'refused', self.spend(s, 'refuse'), ('refused',)
         if m and (m.body == body or c.mismatch == 'replay'):
@@ -260,7 +265,10 @@ class Model:
 
     def wanted(self, s, w, j):
         count, spec, _ = self.manifest(s.wr[w])
-        missing = {a for a in range(count) if not s.st[self.sid(w)].ent[a]}
+        st = s.st[self.sid(w)]
+        if not self.c.wanted_exact:          # everything that it would bring, however batches would be cut today
+            return j.token[1] == spec and all(a < count and not st.ent[a] and (st.pred[a] == p or not self.c.pred) for a, p in j.token[0])
+        missing = {a for a in range(count) if not st.ent[a]}
         return any(t[0] == j.token[0] and t[1] == j.token[1] for t in self.batches(s.st[self.sid(w)], (count, spec, 0), missing))
 
     def settle(self, s, w):
@@ -363,7 +371,19 @@ class Model:
         *att, this = next(j.att for j in st.jrn if j.token == wr.cur)
         # How old the last doubtful attempt was at the look that came before this one, not how old it is now.
         if not att or att[-1] - (this if c.refusal_at_look else 0) >= c.proof or not c.refusal_doubted:
-            yield 'the refusal is proof: closes', self.close(x, w, wr.cur, pc='PLAN')
+            if not c.dry_run or wr.cur not in s.never:
+                yield 'the refusal is proof, and a dry run refused as well: closes', self.close(x, w, wr.cur, pc='PLAN')
+            if not c.dry_run:
+                return
+            j = next(j for j in x.st[self.sid(w)].jrn if j.token == wr.cur)
+            if j.con < 1:
+                jrn = tuple(k._replace(con=1) if k.token == wr.cur else k for k in x.st[self.sid(w)].jrn)
+                yield 'refused, a dry run passes: again', self.setw(self.save(x, w, jrn=jrn), w, pc='SETTLE', cur=None, got=None)
+                return
+            pred = x.st[self.sid(w)].pred
+            for a, _ in wr.cur[0]:
+                pred = put(pred, a, wr.cur)
+            yield 'refused again though a dry run passes: the token is the predecessor', self.close(self.save(x, w, pred=pred), w, wr.cur, pc='PLAN')
         else:
             yield 'the refusal proves nothing: stays open', self.setw(x, w, pc='SETTLE', cur=None, got=None)
 
@@ -407,13 +427,17 @@ class Model:
             odd = [i for i in free if s.insts[i].token not in tokens and missing & {a for a, _ in s.insts[i].token[0]}]
         else:
             odd = [i for i in free if any(self.may_be(s, i, t, spec=not c.name_alone) for t in tokens)]
+            if c.arriving:       # a batch of a moment ago that is listed in part: the look before the request waits for the rest
+                for t in tokens:
+                    part = [i for i in free if s.insts[i].age <= GRACE and self.may_be(s, i, t)]
+                    odd = [i for i in odd if i not in part or len(part) >= len(t[0])]
         if odd and c.rule7:
             yield self.stop(s, w, '%s may be what is missing' % odd)
             return
         if not c.same_token:
             tokens = [t[:2] + (s.nonce + k + 1,) for k, t in enumerate(tokens)]
             s = s._replace(nonce=s.nonce + len(tokens))
-        new = tuple(Intent(t, (man[1], len(t[0]), man[2]), (), 0) for t in tokens)
+        new = tuple(Intent(t, (man[1], len(t[0]), man[2]), (), 0, 0) for t in tokens)
         yield 'writes intents ' + ' '.join(map(show, tokens)), self.setw(self.save(s, w, jrn=st.jrn + new), w, pc='SETTLE')
 
     def nothing_missing(self, s, w, count, waiting):
@@ -526,6 +550,8 @@ SCENARIOS = {
     'refused':       dict(lost=1, refuse=1, crash=1),
     'refused, quota first': dict(lost=1, refuse=1, crash=1, quota_first=1),
     'late, refused, body changed': dict(late=1, refuse=1, crash=1, change=(2, 2, 1), quota_first=1),
+    'refused for ever': dict(lost=1, sticky=1, crash=1),
+    'refused for ever, late': dict(late=1, sticky=1, refuse=1),
     'failed':        dict(lost=1, crash=1, fail=2),
     'gone':          dict(lost=1, crash=1, kill=2),
     'isolated':      dict(crash=1, isolate=1),
@@ -562,6 +588,7 @@ SCENARIOS = {
     '2 writers, failed': dict(writers=2, shared=0, fail=1),
     '2 writers, gone': dict(writers=2, shared=0, kill=1),
     '2 writers, refused': dict(writers=2, shared=0, refuse=1),
+    '2 writers, refused for ever': dict(writers=2, shared=0, sticky=1),
     '2 writers, partial': dict(writers=2, shared=0, partial=1),
     '2 writers, other commit': dict(writers=2, shared=0, change=(2, 2, 1)),
 }
@@ -591,6 +618,7 @@ VARIANTS = [
     ('pred', 'failed', 'always, at once', 'tags', 'NEVER SETTLES', 'holds', 'no predecessor in the token'),
     ('refusal_doubted', 'late, refused, body changed', 'always, in grace', 'tags', 'BOUGHT TWICE', 'holds', 'rule 5: a refusal is proof'),
     ('refusal_at_look', 'late, refused, body changed', 'always, in grace', 'tags', 'stops', 'holds', 'rule 5: age measured at the refusal, not at the look before it'),
+    ('dry_run', 'refused for ever', 'always, in grace', 'tags', 'NEVER SETTLES', 'holds', 'rule 5: a token that is refused for ever stays what it is'),
     ('late_grace', 'late', 'never, in grace, ttl 0', 'tags', 'BOUGHT TWICE', 'holds', 'rule 4: the grace without the way'),
     ('late_grace', 'body', 'always, in grace', 'tags', 'BOUGHT TWICE', 'holds', 'rule 4: the grace without the way'),
     ('signature', 'late', 'never, in grace, ttl 0', 'tags', 'BOUGHT TWICE', 'holds', 'rule 2: signatures that never expire'),

@@ -78,7 +78,7 @@ impl Machine {
             let word = match purchase.phase {
                 Phase::Blocked => Some("waiting"),
                 Phase::Ready(_) | Phase::Looking(_) | Phase::Queued { .. } => Some("queued"),
-                Phase::InFlight => Some("buying"),
+                Phase::InFlight { .. } | Phase::Checking => Some("buying"),
                 Phase::Answered => Some("pending"),
                 Phase::Settled => None,
                 Phase::Ended => Some("ended"),

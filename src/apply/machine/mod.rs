@@ -5,6 +5,8 @@
 
 mod account;
 mod purchase;
+#[cfg(test)]
+mod tests;
 mod wait;
 mod write;
 
@@ -14,9 +16,9 @@ use crate::cloud::CloudError;
 use crate::desired::{DependencyRef, DesiredState};
 use crate::event::{Event, Item, ItemStatus, Progress};
 use crate::model::address::compact;
-use crate::model::{
-    Address, Attributes, ClientToken, InstanceId, ObservedInstance, Ownership, Secret, SplitMix64, StackName, Timestamp,
-};
+use crate::model::{Address, Attributes, InstanceId, Ownership, Secret, SplitMix64, StackName, Timestamp};
+use crate::observe::state::ObservedState;
+use crate::plan::batch::still_wanted;
 use crate::plan::{Action, Plan};
 use crate::state::fold::OpenIntents;
 use crate::state::{Intent, PriorState, Record, apply_record};
@@ -72,14 +74,12 @@ pub enum Job<'a> {
         /// What it was made for.
         desired: &'a DesiredState,
         /// What its refresh saw.
-        observed: &'a BTreeMap<InstanceId, ObservedInstance>,
+        observed: &'a ObservedState,
     },
     /// Settle open purchases, before anything is planned.
     Settle {
         /// The present manifest: whether a purchase is still wanted, and its secret.
         desired: &'a DesiredState,
-        /// Tokens that the present manifest would use.
-        wanted: BTreeSet<ClientToken>,
     },
 }
 
@@ -155,12 +155,17 @@ impl Machine {
         };
         match job {
             Job::Apply { plan, desired, observed } => machine.take_plan(plan, desired, observed),
-            Job::Settle { desired, wanted } => machine.take_open(desired, &wanted),
+            Job::Settle { desired } => machine.take_open(desired),
         }
         machine
     }
 
-    fn take_plan(&mut self, plan: &Plan, desired: &DesiredState, observed: &BTreeMap<InstanceId, ObservedInstance>) {
+    fn take_plan(&mut self, plan: &Plan, desired: &DesiredState, observed: &ObservedState) {
+        let since = (self.setup.ownership == Ownership::Name).then(|| match self.setup.buy_anyway {
+            // What the plan saw is passed over by consent.
+            true => observed.at,
+            false => observed.at.minus(self.setup.visibility_grace),
+        });
         for batch in &plan.batches {
             let first = &batch.members[0];
             let secret = batch.spec.password().cloned();
@@ -170,13 +175,14 @@ impl Machine {
                 members: batch.members.clone(),
                 spec: batch.spec.to_json(&self.setup.salt),
                 secret: secret.as_ref().map(|secret| secret.fingerprint(&self.setup.salt)),
+                since,
             };
             debug_assert!(desired.instances.contains_key(&first.address));
             self.add_purchase(intent, secret, Arc::clone(&batch.depends_on), batch.create_timeout, true);
         }
         let mut removals = Vec::new();
         for change in &plan.changes {
-            let live = change.instance_id.as_ref().and_then(|id| observed.get(id));
+            let live = change.instance_id.as_ref().and_then(|id| observed.instances.get(id));
             if let (Some(id), Some(live)) = (&change.instance_id, live) {
                 self.observed_at_start.insert(id.clone(), live.attributes.clone());
             }
@@ -253,13 +259,13 @@ impl Machine {
         });
     }
 
-    fn take_open(&mut self, desired: &DesiredState, wanted: &BTreeSet<ClientToken>) {
+    fn take_open(&mut self, desired: &DesiredState) {
         let open: Vec<_> = self.open.values().cloned().collect();
         for entry in open {
             let first = entry.intent.members.first().and_then(|member| desired.instances.get(&member.address));
             let secret: Option<Secret> = first.and_then(|instance| instance.spec.password()).cloned();
             let timeout = first.map_or(crate::desired::Timeouts::default().create, |instance| instance.timeouts.create);
-            let is_wanted = wanted.contains(&entry.intent.token);
+            let is_wanted = still_wanted(desired, &self.state, &entry.intent);
             self.add_purchase(entry.intent, secret, Arc::from([]), timeout, is_wanted);
         }
         self.build_graph();
@@ -315,6 +321,7 @@ impl Machine {
                 }
             }
             Input::Sent { purchase, result } => self.sent(now, purchase, result),
+            Input::DryRan { purchase, result } => self.dry_ran(now, purchase, result),
             Input::Described { asked, result } => self.described(now, &asked, result),
             Input::Written { write, result } => self.written(now, write, result),
             Input::Timer(TimerId::Poll) => self.poll(now),

@@ -1,7 +1,8 @@
-//! The purchase protocol: intent, send, answer; what no answer means; what a refusal proves. The look before every send is
-//! in `look`.
+//! The purchase protocol: intent, send, answer; what no answer means. The look before every send is
+//! in `look`, what a refusal proves in `refusal`.
 
 mod look;
+mod refusal;
 
 use super::super::effect::{Effect, PurchaseId};
 use super::{Machine, error_detail, node_of};
@@ -13,6 +14,7 @@ use crate::event::ItemStatus;
 use crate::model::{Address, InstanceId, ObservedInstance, RequestId, Secret, Timestamp};
 use crate::observe::ownership::{self, Sought};
 use crate::state::{Intent, OpenIntent, Record, Via};
+use refusal::Refusal;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,9 +25,6 @@ const SIGNED_FOR_MAX: Duration = Duration::from_secs(SIGNATURE_VALID_SECS - 60);
 /// How long after it was signed a request may still arrive and be carried out. What it buys is listed within the grace
 /// after that, so only then does a look that finds nothing prove that nothing was bought.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(SIGNATURE_VALID_SECS);
-
-/// Refusals after which a purchase with an unanswered attempt is left to the next run instead of being asked for again.
-const REFUSALS_MAX: u32 = 3;
 
 /// One purchase.
 pub(super) struct Purchase {
@@ -40,6 +39,10 @@ pub(super) struct Purchase {
     began: Option<Timestamp>,
     tries: u32,
     refusals: u32,
+    /// The refusal that a dry run is to confirm.
+    refusal: Option<Refusal>,
+    /// Refusals that a dry run contradicted.
+    contradicted: u32,
     incomplete_since: Option<Timestamp>,
     last_error: Option<(String, Option<String>)>,
 }
@@ -56,7 +59,9 @@ pub(super) enum Phase {
     /// Looked for and not found: goes out at the next turn.
     Queued { signed_at: Timestamp, written: bool },
     /// On the wire.
-    InFlight,
+    InFlight { signed_at: Timestamp },
+    /// Refused, and a dry run of the same request is on the wire.
+    Checking,
     /// Its ids are known; who is who is not.
     Answered,
     /// Its instances stand at their addresses.
@@ -85,6 +90,8 @@ impl Purchase {
             began: None,
             tries: 0,
             refusals: 0,
+            refusal: None,
+            contradicted: 0,
             incomplete_since: None,
             last_error: None,
         }
@@ -93,7 +100,7 @@ impl Purchase {
     pub(super) fn is_over(&self, stopping: bool) -> bool {
         match self.phase {
             Phase::Settled | Phase::Ended => true,
-            Phase::InFlight => false,
+            Phase::InFlight { .. } | Phase::Checking => false,
             Phase::Answered => stopping,
             Phase::Blocked | Phase::Ready(_) | Phase::Looking(_) | Phase::Queued { .. } => false,
         }
@@ -211,7 +218,7 @@ impl Machine {
             if !written {
                 self.write_next_attempt(Some(now));
             }
-            self.purchases[id].phase = Phase::InFlight;
+            self.purchases[id].phase = Phase::InFlight { signed_at };
             self.effects.push(Effect::Send { purchase: id });
             // The next one's attempt is written down between two turns.
             self.write_next_attempt(Some(now));
@@ -235,12 +242,20 @@ impl Machine {
         id: PurchaseId,
         result: Result<(Vec<InstanceId>, RequestId), CloudError>,
     ) {
-        if self.purchases[id].phase != Phase::InFlight {
-            return;
-        }
+        let Phase::InFlight { signed_at } = self.purchases[id].phase else { return };
         match result {
+            // Neither ids nor an error: what this means nobody has documented, so it is no answer.
+            Ok((ids, request_id)) if ids.is_empty() => {
+                let action = WriteAction::CreateInstances.name();
+                let what = "the answer has no instance ids";
+                let error = CloudError {
+                    request_id: Some(request_id.0),
+                    ..CloudError::transport(ErrorClass::Ambiguous, action, what)
+                };
+                self.send_failed(now, id, signed_at, &error);
+            }
             Ok((ids, request_id)) => self.answered(now, id, ids, request_id),
-            Err(error) => self.send_failed(now, id, &error),
+            Err(error) => self.send_failed(now, id, signed_at, &error),
         }
         self.look(now);
     }
@@ -260,17 +275,6 @@ impl Machine {
                 format!("the service answered with {}, which stand at other addresses", join(&held))
             };
             self.end_purchase(id, ItemStatus::Unclear, &what, Some(request_id.0));
-            return;
-        }
-        if ids.is_empty() {
-            // Neither ids nor an error: what this means nobody has documented.
-            let error = CloudError::transport(
-                ErrorClass::Ambiguous,
-                WriteAction::CreateInstances.name(),
-                "the answer has no instance ids",
-            );
-            self.purchases[id].phase = Phase::InFlight;
-            self.send_failed(now, id, &error);
             return;
         }
         self.match_answer(now, id, None);
@@ -334,7 +338,7 @@ impl Machine {
         self.poll_soon(now);
     }
 
-    fn send_failed(&mut self, now: Timestamp, id: PurchaseId, error: &CloudError) {
+    fn send_failed(&mut self, now: Timestamp, id: PurchaseId, signed_at: Timestamp, error: &CloudError) {
         let detail = error_detail(error);
         let token = self.purchases[id].intent.token.clone();
         self.purchases[id].last_error = Some((detail.clone(), error.request_id.clone()));
@@ -352,33 +356,10 @@ impl Machine {
                 self.end_after_failure(id, &detail, error.request_id.clone());
                 self.stop(now, &detail);
             }
-            ErrorClass::Refused => self.refused(now, id, error, &detail),
+            ErrorClass::Refused => self.refused(now, id, signed_at, error, &detail),
             ErrorClass::SignatureExpired | ErrorClass::NotSent | ErrorClass::Throttled | ErrorClass::Ambiguous => {
                 self.retry_or_give_up(now, id, error);
             }
-        }
-    }
-
-    /// Rule 5: a refusal proves that nothing was bought only if no earlier attempt went unanswered, or if such a one is
-    /// so old that it would be listed. The look just before this attempt found nothing.
-    fn refused(&mut self, now: Timestamp, id: PurchaseId, error: &CloudError, detail: &str) {
-        let unsure = self.entry(id).and_then(OpenIntent::last_unsure);
-        let grace = self.setup.visibility_grace + ARRIVES_WITHIN;
-        let proved = unsure.is_none_or(|last| now.since(last) >= grace);
-        #[cfg(test)]
-        let proved = proved || crate::sim::sabotage::is(crate::sim::sabotage::Sabotage::RefusalIsProof);
-        if proved {
-            let code = error.code.clone().unwrap_or_else(|| "refused".into());
-            self.close(id, &code);
-            self.end_purchase(id, ItemStatus::Failed, detail, error.request_id.clone());
-            return;
-        }
-        self.purchases[id].refusals += 1;
-        if self.purchases[id].refusals >= REFUSALS_MAX {
-            let what = format!("{detail}; an earlier attempt has no answer yet");
-            self.end_purchase(id, ItemStatus::Unknown, &what, error.request_id.clone());
-        } else {
-            self.retry_or_give_up(now, id, error);
         }
     }
 
@@ -467,7 +448,8 @@ impl Machine {
                         self.set_item(&address, None, status, Some(detail.clone()), None);
                     }
                 }
-                Phase::InFlight | Phase::Answered | Phase::Settled | Phase::Ended => {}
+                Phase::Checking => self.give_up_checking(id),
+                Phase::InFlight { .. } | Phase::Answered | Phase::Settled | Phase::Ended => {}
             }
         }
     }
@@ -475,7 +457,7 @@ impl Machine {
     /// What is still on the wire when the time after a signal is over stays open; the next run settles it.
     pub(super) fn give_up_in_flight(&mut self) {
         for id in 0..self.purchases.len() {
-            if self.purchases[id].phase == Phase::InFlight {
+            if matches!(self.purchases[id].phase, Phase::InFlight { .. }) {
                 self.end_purchase(id, ItemStatus::Unknown, "no answer before the end of the run", None);
             }
         }

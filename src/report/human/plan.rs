@@ -158,7 +158,7 @@ fn reason_of_many(reason: &Reason) -> String {
         Reason::Gone(_) => "are gone from the cloud, will be created again".to_owned(),
         Reason::LaunchFailed(_) => "failed to launch, will be created again".to_owned(),
         Reason::Removed(_) => "stood there before and were removed".to_owned(),
-        Reason::Short => "got no instance from their batch, which brought fewer than asked".to_owned(),
+        Reason::Short => "got no instance from an earlier purchase".to_owned(),
         Reason::FoundAgain(_) => "were bought for them and are found again".to_owned(),
         Reason::NotInManifest => "are not in the manifest".to_owned(),
         Reason::StillPending => "are still being created".to_owned(),

@@ -43,7 +43,7 @@ impl Machine {
         }
         for id in ready {
             self.purchases[id].phase = Phase::Looking(now);
-            if self.purchases[id].can_repeat() {
+            if self.purchases[id].wanted && self.purchases[id].can_repeat() {
                 let purchase = &self.purchases[id];
                 let body = wire_text(
                     &purchase.intent.body,
@@ -94,16 +94,9 @@ impl Machine {
             }
             Ok(listed) => {
                 let unclaimed = self.unclaimed(listed);
-                let by_batch = index_by_batch(&unclaimed);
-                // What one purchase took is no candidate of the next.
-                let mut taken: BTreeSet<InstanceId> = BTreeSet::new();
-                for id in looking {
-                    self.decide(now, id, &unclaimed, &by_batch, &taken);
-                    if self.purchases[id].phase == Phase::Settled {
-                        let members = self.purchases[id].intent.members.iter();
-                        let stand = members.filter_map(|member| self.state.instances.get(&member.address));
-                        taken.extend(stand.map(|recorded| recorded.instance_id.clone()));
-                    }
+                match self.setup.ownership {
+                    Ownership::Tags => self.take_by_tag(now, looking, &unclaimed),
+                    Ownership::Name => self.take_by_name(now, looking, &unclaimed),
                 }
             }
         }
@@ -130,30 +123,72 @@ impl Machine {
             .collect()
     }
 
-    fn decide(
-        &mut self,
-        now: Timestamp,
-        id: PurchaseId,
-        unclaimed: &[ObservedInstance],
-        by_batch: &BTreeMap<&str, Vec<&ObservedInstance>>,
-        taken: &BTreeSet<InstanceId>,
-    ) {
-        let since = match self.setup.ownership {
-            // What was there before the first attempt, or before this run, is not this purchase's. What was found again
-            // before is in the plan already.
-            Ownership::Name => self.entry(id).and_then(OpenIntent::first_unsure).or(self.purchases[id].began),
-            Ownership::Tags => None,
-        };
-        let sought = self.purchases[id].sought(self, since);
-        let finding = match self.setup.ownership {
-            Ownership::Tags => {
-                let candidates = by_batch.get(sought.token.short()).map(Vec::as_slice).unwrap_or_default();
-                ownership::find(&sought, candidates.iter().copied())
+    fn take_by_tag(&mut self, now: Timestamp, looking: Vec<PurchaseId>, unclaimed: &[ObservedInstance]) {
+        let by_batch = index_by_batch(unclaimed);
+        for id in looking {
+            let sought = self.purchases[id].sought(self, None);
+            let candidates = by_batch.get(sought.token.short()).map(Vec::as_slice).unwrap_or_default();
+            let finding = ownership::find(&sought, candidates.iter().copied());
+            self.decide(now, id, finding, unclaimed);
+        }
+    }
+
+    /// Without tags purchases may be alike. They are decided together: what one of them took is no candidate of another, and
+    /// while one is on the wire nobody knows which of them an instance is of.
+    fn take_by_name(&mut self, now: Timestamp, looking: Vec<PurchaseId>, unclaimed: &[ObservedInstance]) {
+        let mut taken: BTreeSet<InstanceId> = BTreeSet::new();
+        let sought: Vec<_> = looking.iter().map(|id| self.purchases[*id].sought(self, None)).collect();
+        for group in ownership::alike(&sought) {
+            let alike: Vec<PurchaseId> = group.into_iter().map(|number| looking[number]).collect();
+            let sought: Vec<_> = alike
+                .iter()
+                .map(|id| {
+                    let purchase = &self.purchases[*id];
+                    purchase.sought(self, purchase.intent.since)
+                })
+                .collect();
+            let free = unclaimed.iter().filter(|instance| !taken.contains(&instance.id));
+            let findings = ownership::find_alike(&sought, free);
+            let found = findings.iter().any(|finding| *finding != Finding::Nothing);
+            if found && self.wait_for_those_alike(now, &alike) {
+                continue;
             }
-            Ownership::Name => {
-                ownership::find(&sought, unclaimed.iter().filter(|instance| !taken.contains(&instance.id)))
+            for (id, finding) in alike.into_iter().zip(findings) {
+                if let Finding::Complete(matches) = &finding {
+                    taken.extend(matches.iter().map(|(_, id)| id.clone()));
+                }
+                self.decide(now, id, finding, unclaimed);
             }
-        };
+        }
+    }
+
+    /// Whether another purchase of the same shape may have bought what is seen here: one on the wire, or one without an answer
+    /// that is looked for at another time. Those are looked for together next.
+    fn wait_for_those_alike(&mut self, now: Timestamp, alike: &[PurchaseId]) -> bool {
+        let first = self.purchases[alike[0]].sought(self, None);
+        let Some(shape) = first.shape() else { return false };
+        let others: Vec<PurchaseId> = (0..self.purchases.len())
+            .filter(|id| !alike.contains(id))
+            .filter(|id| match self.purchases[*id].phase {
+                Phase::InFlight { .. } => true,
+                Phase::Ready(_) | Phase::Queued { .. } => self.is_unsure(*id),
+                _ => false,
+            })
+            .filter(|id| self.purchases[*id].sought(self, None).shape() == Some(shape))
+            .collect();
+        if others.is_empty() {
+            return false;
+        }
+        let again = Phase::Ready(now.plus(LOOK_AGAIN));
+        for id in alike.iter().chain(&others) {
+            if matches!(self.purchases[*id].phase, Phase::Ready(_) | Phase::Looking(_)) {
+                self.purchases[*id].phase = again.clone();
+            }
+        }
+        true
+    }
+
+    fn decide(&mut self, now: Timestamp, id: PurchaseId, finding: Finding, unclaimed: &[ObservedInstance]) {
         match finding {
             Finding::Complete(matches) => {
                 let dead: Vec<(Address, InstanceId, Life)> = matches
@@ -200,14 +235,41 @@ impl Machine {
         }
     }
 
-    /// Rule 7: an instance of the stack that no purchase of this run accounts for and whose tag names a member of this one.
+    /// Rule 7: an instance of the stack that no purchase of this run accounts for and whose tag names a member of this one;
+    /// without tags, one that bears the name of a member.
     fn stranger(&self, id: PurchaseId, unclaimed: &[ObservedInstance]) -> Option<String> {
-        if self.setup.ownership != Ownership::Tags {
+        let strangers = match self.setup.ownership {
+            Ownership::Tags => self.strangers_by_tag(id, unclaimed),
+            Ownership::Name => self.strangers_by_name(id, unclaimed),
+        };
+        if strangers.is_empty() {
             return None;
         }
+        let ids: Vec<InstanceId> = strangers.iter().map(|instance| instance.id.clone()).collect();
+        Some(format!(
+            "{} of stack `{}` that the state does not know may stand for {}",
+            join(&ids),
+            self.setup.stack,
+            compact(self.purchases[id].addresses())
+        ))
+    }
+
+    fn strangers_by_name<'a>(&self, id: PurchaseId, unclaimed: &'a [ObservedInstance]) -> Vec<&'a ObservedInstance> {
+        let sought = self.purchases[id].sought(self, self.purchases[id].intent.since);
+        let accounted_for = |instance: &ObservedInstance| {
+            self.purchases.iter().any(|other| other.sought(self, other.intent.since).may_be(instance))
+        };
+        unclaimed
+            .iter()
+            .filter(|instance| sought.bears_its_name(instance))
+            .filter(|instance| !accounted_for(instance))
+            .collect()
+    }
+
+    fn strangers_by_tag<'a>(&self, id: PurchaseId, unclaimed: &'a [ObservedInstance]) -> Vec<&'a ObservedInstance> {
         let ours: BTreeSet<&str> = self.purchases.iter().map(|purchase| purchase.intent.token.short()).collect();
         let members: BTreeSet<&Address> = self.purchases[id].addresses().collect();
-        let strangers: Vec<&ObservedInstance> = unclaimed
+        unclaimed
             .iter()
             .filter(|instance| !matches!(instance.attributes.life(), Life::Isolated | Life::Ending))
             .filter(|instance| {
@@ -219,17 +281,7 @@ impl Machine {
                 let named = tag.and_then(|tag| tag.split_once(' ')).and_then(|(_, list)| expand_compact(list));
                 named.is_none_or(|named| named.iter().any(|address| members.contains(address)))
             })
-            .collect();
-        if strangers.is_empty() {
-            return None;
-        }
-        let ids: Vec<InstanceId> = strangers.iter().map(|instance| instance.id.clone()).collect();
-        Some(format!(
-            "{} of stack `{}` that the state does not know may stand for {}",
-            join(&ids),
-            self.setup.stack,
-            compact(members)
-        ))
+            .collect()
     }
 
     /// Rule 4 and the first half of rule 2: whether what is not listed may be asked for.
@@ -241,9 +293,14 @@ impl Machine {
         let grace = self.setup.visibility_grace + ARRIVES_WITHIN;
         let old_enough = last.is_none_or(|last| now.since(last) >= grace);
         let fresh = first.is_none_or(|first| now.since(first) <= self.setup.token_ttl);
-        if old_enough && last.is_some() && !self.purchases[id].wanted {
-            self.close(id, "not found");
-            self.end_quietly(id);
+        if !self.purchases[id].wanted {
+            // Asked for again it might be bought, to be returned at once, and refunds are few: it is only looked for.
+            if old_enough {
+                self.close(id, "not found");
+                self.end_quietly(id);
+            } else {
+                self.wait_for_grace(now, id, last, grace);
+            }
         } else if !self.purchases[id].can_repeat() {
             if old_enough {
                 self.close(id, "not found, and its secret has changed");
