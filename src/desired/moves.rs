@@ -57,19 +57,20 @@ impl Moves {
     }
 
     fn step(&self, from: &Address) -> Option<(Address, Span)> {
-        let entry = |address| self.by_from.get(address).and_then(|at| self.moved.get(*at));
-        if let Some(moved) = entry(from) {
+        if let Some(at) = self.by_from.get(from) {
+            let moved = self.moved.get(*at)?;
             return Some((moved.to.clone(), moved.span));
         }
         // A block's name on both sides: the key goes along.
-        let moved = entry(&Address::single(&from.block)).filter(|moved| moved.to.key == Key::Single)?;
+        let at = self.by_from.get(&Address::single(&from.block))?;
+        let moved = self.moved.get(*at).filter(|moved| moved.to.key == Key::Single)?;
         Some((Address { block: moved.to.block.clone(), key: from.key.clone() }, moved.span))
     }
 
     /// Whether the instance at `address` is to be let go, and where that is written.
     pub fn forgets(&self, address: &Address) -> Option<Span> {
-        let written = |address| self.by_address.get(address).copied();
-        written(address).or_else(|| written(&Address::single(&address.block)))
+        let whole_block = Address::single(&address.block);
+        self.by_address.get(address).or_else(|| self.by_address.get(&whole_block)).copied()
     }
 
     /// Whether there is nothing.

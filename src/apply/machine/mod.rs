@@ -13,7 +13,7 @@ mod write;
 use super::effect::{Effect, Input, PurchaseId, TimerId};
 use super::graph::{ExecutionGraph, NodeId, NodeSpec};
 use crate::cloud::CloudError;
-use crate::desired::{DependencyRef, DesiredState};
+use crate::desired::{DependencyRef, DesiredState, Moves};
 use crate::event::{Event, Item, ItemStatus, Progress};
 use crate::model::address::compact;
 use crate::model::{Address, Attributes, InstanceId, Ownership, Secret, SplitMix64, StackName, Timestamp};
@@ -44,6 +44,8 @@ pub struct Setup {
     pub visibility_grace: Duration,
     /// Buy although it is unclear what is already owned.
     pub buy_anyway: bool,
+    /// What stands at another address than the one it was bought for.
+    pub moves: Moves,
     /// Salt of fingerprints in the state.
     pub salt: String,
     /// Seed of the jitter.
@@ -59,6 +61,7 @@ impl Setup {
             token_ttl: desired.token_ttl,
             visibility_grace: desired.visibility_grace,
             buy_anyway: false,
+            moves: desired.moves.clone(),
             salt,
             seed,
         }
