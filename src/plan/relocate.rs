@@ -75,14 +75,20 @@ pub(super) fn mark(changes: &mut [Change], list: &[(Address, Address)]) {
 
 /// Says what was probably meant where something equal goes and comes. Buying it again would cost its price and its data.
 pub(super) fn propose(desired: &DesiredState, prior: &PriorState, changes: &[Change], diagnostics: &mut Diagnostics) {
-    let mut going: BTreeMap<String, Vec<&Address>> = BTreeMap::new();
+    // By what they are, then by block: what goes while its block stays can be another key of that block alone.
+    let mut going: BTreeMap<String, Going<'_>> = BTreeMap::new();
     for change in changes {
         if change.action == Action::Isolate
             && change.reason == Reason::NotInManifest
             && let Some(recorded) = prior.instances.get(&change.address)
             && !recorded.spec.is_null()
         {
-            going.entry(likeness(recorded.spec.clone())).or_default().push(&change.address);
+            let Address { block, key } = &change.address;
+            let alike = going.entry(likeness(recorded.spec.clone())).or_default();
+            alike.by_block.entry(block).or_default().insert(key, &change.address);
+            if !of_block(&desired.instances, block) {
+                alike.gone.insert(block);
+            }
         }
     }
     if going.is_empty() {
@@ -90,19 +96,61 @@ pub(super) fn propose(desired: &DesiredState, prior: &PriorState, changes: &[Cha
     }
     let mut pairs: BTreeMap<(&str, &str), Vec<(&Address, &Address)>> = BTreeMap::new();
     for change in changes.iter().filter(|change| change.action == Action::Create && change.reason == Reason::New) {
-        let Some(wanted) = desired.instances.get(&change.address) else { continue };
+        let to = &change.address;
+        let Some(wanted) = desired.instances.get(to) else { continue };
         let Some(alike) = going.get_mut(&likeness(wanted.spec.to_json(""))) else { continue };
-        if alike.is_empty() {
-            continue;
-        }
-        let at = alike.iter().position(|address| address.key == change.address.key).unwrap_or(0);
-        let from = alike.remove(at);
-        pairs.entry((&from.block, &change.address.block)).or_default().push((from, &change.address));
+        let Some(from) = alike.take(to, !of_block(&prior.instances, &to.block)) else { continue };
+        pairs.entry((&from.block, &to.block)).or_default().push((from, to));
     }
     for ((from, to), pairs) in pairs {
         let Some(wanted) = desired.instances.get(pairs[0].1) else { continue };
         diagnostics.push(renamed(from, to, &pairs, wanted, desired));
     }
+}
+
+/// Blocks among which one with the same key is looked for; beyond it the first will do, since this is a proposal.
+const BLOCKS_COMPARED_MAX: usize = 100;
+
+/// Instances that go and are alike.
+#[derive(Default)]
+struct Going<'a> {
+    by_block: BTreeMap<&'a str, BTreeMap<&'a Key, &'a Address>>,
+    /// Blocks of which the manifest has nothing any more.
+    gone: BTreeSet<&'a str>,
+}
+
+impl<'a> Going<'a> {
+    /// Takes the instance that may have been renamed to `to`: one of a block that is gone where that of `to` is new, or one
+    /// of its own block with another key. A block that is made smaller while another is made larger is no rename.
+    fn take(&mut self, to: &Address, block_is_new: bool) -> Option<&'a Address> {
+        let block = match self.by_block.get_key_value(to.block.as_str()) {
+            Some((own, _)) => *own,
+            None if block_is_new => {
+                let has_key = |block: &&&str| self.by_block.get(**block).is_some_and(|keys| keys.contains_key(&to.key));
+                self.gone.iter().take(BLOCKS_COMPARED_MAX).find(has_key).or_else(|| self.gone.first())?
+            }
+            None => return None,
+        };
+        let keys = self.by_block.get_mut(block)?;
+        let key = match (keys.contains_key(&to.key), keys.first_key_value()) {
+            (true, _) => &to.key,
+            // Numbers of one block mean nothing by themselves.
+            (false, Some((Key::Index(_), _))) if block == to.block && matches!(to.key, Key::Index(_)) => return None,
+            (false, first) => *first?.0,
+        };
+        let from = keys.remove(key);
+        if keys.is_empty() {
+            self.by_block.remove(block);
+            self.gone.remove(block);
+        }
+        from
+    }
+}
+
+/// Whether a map has an instance of a block.
+fn of_block<T>(instances: &BTreeMap<Address, T>, block: &str) -> bool {
+    // A block's single address comes before all of its others.
+    instances.range(Address::single(block)..).next().is_some_and(|(address, _)| address.block == block)
 }
 
 fn renamed(
@@ -112,8 +160,7 @@ fn renamed(
     wanted: &DesiredInstance,
     desired: &DesiredState,
 ) -> Diagnostic {
-    let block_is_gone = desired.instances.keys().all(|address| address.block != from);
-    let whole = block_is_gone && pairs.iter().all(|(from, to)| from.key == to.key);
+    let whole = !of_block(&desired.instances, from) && pairs.iter().all(|(from, to)| from.key == to.key);
     let entries: Vec<String> = match whole {
         true => vec![format!("{{ from: {from}, to: {to} }}")],
         false => pairs.iter().map(|(from, to)| format!("{{ from: {}, to: {} }}", quoted(from), quoted(to))).collect(),

@@ -167,3 +167,21 @@ fn two_instances_cannot_move_to_one_address() {
     let said = run(&place, &["plan"]).expect(1);
     assert!(said.err.contains("the state has an instance there already"), "{said:#?}");
 }
+
+#[test]
+fn a_key_that_is_renamed_is_a_rename_and_another_size_is_none() {
+    let place = Place::empty();
+    write(
+        &place,
+        "instances:\n  edge: { for_each: { a: {}, b: {} } }\n  db: {}\n  web: { count: 2 }\n  app: { count: 2 }\n",
+    );
+    run(&place, &["apply", "--yes"]).expect(0);
+    write(
+        &place,
+        "instances:\n  edge: { for_each: { b: {}, c: {} } }\n  db: { count: 1 }\n  web: { count: 1 }\n  app: { count: 3 }\n",
+    );
+    let said = run(&place, &["plan"]).expect(1);
+    assert!(said.err.contains(r#"moved: [{ from: 'edge["a"]', to: 'edge["c"]' }]"#), "{said:#?}");
+    assert!(said.err.contains(r#"moved: [{ from: db, to: "db[0]" }]"#), "{said:#?}");
+    assert!(!said.err.contains("web"), "{said:#?}");
+}
