@@ -87,10 +87,13 @@ pub struct Item {
     /// Its public addresses, where they are known.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub public_addresses: Vec<String>,
+    /// Whether this run bought it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub created: bool,
     /// Why, for what is not done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// The service's request id, where one says more.
+    /// The service's request id: of the call that decided its status, else of its purchase, where an answer told it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
 }
@@ -166,6 +169,12 @@ pub enum Event {
         counts: BTreeMap<&'static str, usize>,
         /// Every item that is not done.
         open_items: Vec<Item>,
+        /// What ended the run before its end, in one line.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+        /// The command that goes on, where there is something to go on with.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        next: Option<String>,
     },
 }
 

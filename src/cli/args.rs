@@ -473,8 +473,17 @@ impl DataArg {
 #[command(next_help_heading = "Sandbox")]
 pub struct SandboxFlags {
     /// What goes wrong: KIND:ACTION[:WHEN], such as lost-after:CreateInstances:at=1; may be given several times
+    ///
+    /// ACTION is an action's name or *. WHEN is a share (0.3, drawn from --seed), the first calls (n=5) or one of them (at=2).
+    ///
+    /// Kinds: lost-before, lost-after (no answer, before or after the call took effect), status-before, status-after (HTTP
+    /// 502), internal-before, internal-after (InternalError), cut=BYTES or cut=any (the connection ends in the middle of the
+    /// answer), delay=TIME, throttle, sold-out, launch-failed, partial=COUNT (fewer instances than asked for).
     #[arg(long, env = "LHPROV_FAULT", value_name = "FAULT", value_delimiter = ';')]
     pub fault: Vec<Fault>,
+    /// A file of such faults: a YAML list of texts as above, or of maps with kind, action and one of p, n, at
+    #[arg(long, env = "LHPROV_FAULT_FILE", value_name = "FILE")]
+    pub fault_file: Option<PathBuf>,
     /// Time from the purchase to RUNNING
     #[arg(long, env = "LHPROV_BOOT", value_name = "TIME", value_parser = duration)]
     boot: Option<Duration>,
@@ -542,8 +551,9 @@ impl SandboxFlags {
 }
 
 /// Options of `SandboxFlags`, for the check that they have a sandbox to work on.
-pub const SANDBOX_FLAGS: [&str; 14] = [
+pub const SANDBOX_FLAGS: [&str; 15] = [
     "fault",
+    "fault_file",
     "boot",
     "quota",
     "balance",

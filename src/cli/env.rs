@@ -25,6 +25,7 @@
 //! | `LHPROV_SANDBOX` | `--sandbox`: a folder, or `true`, `1`, `false`, `0` |
 //! | `LHPROV_LISTEN`, `LHPROV_TLS`, `LHPROV_DATA` | `--listen`, `--tls`, `--data` of `sandbox` |
 //! | `LHPROV_FAULT`, `LHPROV_RATE` | `--fault`, `--rate`, several separated by `;` |
+//! | `LHPROV_FAULT_FILE` | `--fault-file` |
 //! | `LHPROV_BOOT`, `LHPROV_QUOTA`, `LHPROV_BALANCE`, `LHPROV_LATENCY`, `LHPROV_TOKEN_MEMORY`, `LHPROV_MISMATCH` | the sandbox's settings |
 //! | `LHPROV_CHECK_ORDER`, `LHPROV_BATCH_NAMES`, `LHPROV_VISIBILITY_DELAY`, `LHPROV_RENAME_WHILE_PENDING` | the sandbox's settings |
 //! | `LHPROV_LAUNCH_FAILED`, `LHPROV_SEED` | the sandbox's settings |

@@ -9,6 +9,7 @@ mod env;
 mod exit;
 mod failure;
 mod host;
+mod life;
 mod load;
 mod prompt;
 mod session;
@@ -26,7 +27,7 @@ use std::process::ExitCode;
 
 /// Runs the command that the arguments of the process name.
 pub fn run() -> ExitCode {
-    ExitCode::from(run_command().code())
+    ExitCode::from(life::live(run_command).code())
 }
 
 fn run_command() -> Exit {

@@ -43,7 +43,7 @@ pub fn ask(question: &str, console: Console, signals: &Signals) -> Answer {
         match receive.recv_timeout(LOOK) {
             Ok(true) => return Answer::Yes,
             Ok(false) | Err(RecvTimeoutError::Disconnected) => return Answer::No,
-            Err(RecvTimeoutError::Timeout) if signals.early_now().is_some() => {
+            Err(RecvTimeoutError::Timeout) if signals.first_now().is_some() => {
                 console.say("\n");
                 return Answer::Signal;
             }

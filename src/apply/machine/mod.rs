@@ -4,6 +4,7 @@
 //! `account` what became of everything. This file holds them together: dispatch, records, the end.
 
 mod account;
+mod origin;
 mod purchase;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use crate::plan::batch::still_wanted;
 use crate::plan::{Action, Plan};
 use crate::state::fold::OpenIntents;
 use crate::state::{Intent, PriorState, Record, apply_record};
+use origin::Origins;
 use purchase::Purchase;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -102,6 +104,7 @@ pub struct Machine {
     observed_at_start: BTreeMap<InstanceId, Attributes>,
     groups: Vec<Group>,
     items: BTreeMap<(Address, Option<InstanceId>), Item>,
+    origins: Origins,
     effects: Vec<Effect>,
     look_in_flight: bool,
     turns_wanted: BTreeSet<crate::cloud::port::WriteAction>,
@@ -132,6 +135,7 @@ impl Machine {
         let mut machine = Self {
             setup,
             state,
+            origins: Origins::of_open(&open),
             open,
             purchases: Vec::new(),
             waits: BTreeMap::new(),
@@ -375,6 +379,7 @@ impl Machine {
 
     /// Writes a record down and lets it change the state: one function for now and for after a crash.
     fn record(&mut self, record: Record) {
+        self.origins.note(&record);
         apply_record(&mut self.state, &mut self.open, record.clone());
         match self.effects.last_mut() {
             Some(Effect::Journal(records)) => records.push(record),

@@ -366,3 +366,47 @@ fn a_tag_is_read_through_what_was_moved() {
     let plan = planned(&desired, &seen(NOON, &[moved]), Options::default());
     assert!(plan.blocked.is_empty(), "{:?}", plan.blocked);
 }
+
+#[test]
+fn an_answer_with_too_many_ids_stays_unclear_until_consent_and_nothing_of_it_is_forgotten() {
+    let desired = wanted(1, BUNDLE, "tags");
+    let mut open = left_open(&desired, &[MINUTE]);
+    let answered = crate::state::fold::Answered {
+        ids: vec![InstanceId("lhins-a".into()), InstanceId("lhins-b".into())],
+        at: NOON.minus(MINUTE),
+        request_id: "r".into(),
+    };
+    open.values_mut().for_each(|entry| entry.answer = Some(answered.clone()));
+    let mut machine = settling(&desired, open.clone());
+    assert_eq!(step(&mut machine, NOON, Input::Start), Vec::<String>::new());
+    assert_eq!(machine.open.len(), 1);
+    assert_eq!(statuses(machine), [("web[0]".to_owned(), ItemStatus::Unclear)]);
+
+    let setup = Setup { buy_anyway: true, ..setup(&desired) };
+    let mut machine = Machine::new(setup, empty_state(&desired), open, Job::Settle { desired: &desired });
+    assert_eq!(step(&mut machine, NOON, Input::Start), ["assigned"]);
+    assert_eq!(machine.state.instances.len(), 1);
+    assert_eq!(machine.state.deposed[0].instance_id.as_str(), "lhins-b");
+}
+
+#[test]
+fn a_batch_that_stays_listed_in_part_is_taken_as_it_is_by_consent() {
+    let desired = wanted(2, BUNDLE, "name");
+    for buy_anyway in [false, true] {
+        let setup = Setup { buy_anyway, ..setup(&desired) };
+        let open = left_open(&desired, &[MINUTE]);
+        let mut machine = Machine::new(setup, empty_state(&desired), open, Job::Settle { desired: &desired });
+        step(&mut machine, NOON, Input::Start);
+        assert_eq!(step(&mut machine, NOON, Input::Looked(Ok(many(1)))), ["look in 5 s"]);
+        let later = NOON.plus(11 * MINUTE);
+        step(&mut machine, later, Input::Timer(TimerId::Look));
+        let words = step(&mut machine, later, Input::Looked(Ok(many(1))));
+        assert_eq!(words, if buy_anyway { vec!["assigned"] } else { vec![] });
+        let account = machine.finish();
+        assert_eq!(account.replan, buy_anyway);
+        assert_eq!(
+            account.items.last().map(|item| item.status),
+            Some(if buy_anyway { ItemStatus::NotStarted } else { ItemStatus::Unclear })
+        );
+    }
+}

@@ -3,7 +3,7 @@
 
 use super::super::super::effect::{Effect, PurchaseId, TimerId};
 use super::super::{Machine, error_detail};
-use super::{ARRIVES_WITHIN, Phase, join};
+use super::{AND_THEN, ARRIVES_WITHIN, Phase, join};
 use crate::cloud::CloudError;
 use crate::event::{Event, ItemStatus};
 use crate::model::address::{compact, expand_compact};
@@ -213,9 +213,11 @@ impl Machine {
                 if now.since(since) < self.setup.visibility_grace {
                     let again = now.plus(LOOK_AGAIN.min(self.setup.visibility_grace / 4));
                     self.purchases[id].phase = Phase::Ready(again);
+                } else if self.setup.buy_anyway {
+                    self.take_part(now, id, &ids, unclaimed);
                 } else {
                     let what = format!(
-                        "{} of {} instances of this purchase are listed ({}), and the state does not say for whom",
+                        "{} of {} instances of this purchase are listed ({}), and the state does not say for whom; --buy-anyway {AND_THEN}",
                         ids.len(),
                         self.purchases[id].intent.members.len(),
                         join(&ids)
@@ -233,6 +235,19 @@ impl Machine {
                 self.end_purchase(id, ItemStatus::Unclear, &what, None);
             }
         }
+    }
+
+    /// By consent: what is listed is all that came, and the members without an instance are bought next.
+    fn take_part(&mut self, now: Timestamp, id: PurchaseId, ids: &[InstanceId], unclaimed: &[ObservedInstance]) {
+        let listed: Vec<(&InstanceId, &str)> = unclaimed
+            .iter()
+            .filter(|instance| ids.contains(&instance.id) && self.state.holder(&instance.id).is_none())
+            .map(|instance| (&instance.id, instance.attributes.instance_name.as_str()))
+            .collect();
+        let members: Vec<(&Address, &str)> =
+            self.purchases[id].intent.members.iter().map(|m| (&m.address, m.name.as_str())).collect();
+        let matches = ownership::match_members(&members, &listed);
+        self.assign(now, id, matches, Via::Look);
     }
 
     /// Rule 7: an instance of the stack that no purchase of this run accounts for and whose tag names a member of this one;
