@@ -5,7 +5,7 @@ use lhprov::clock::{BoxFuture, Clock};
 use lhprov::cloud::paced::Paced;
 use lhprov::desired::{self, DesiredState};
 use lhprov::event::{Event, EventSink};
-use lhprov::manifest::Sources;
+use lhprov::manifest::{Given, Sources};
 use lhprov::model::{Lineage, Timestamp};
 use lhprov::ops::{ApplyExit, ApplyOptions, Consent, Context, apply};
 use lhprov::sandbox::fault::Faults;
@@ -79,11 +79,10 @@ instances:
   db: {}
   web: { count: 2, instance_name: \"web-${count.index}\", depends_on: [db] }
 ";
-    let (desired, _, diagnostics) = desired::load_sources(
-        Sources::from_texts([("lighthouse.yaml", text.to_owned())]),
-        &lhprov::manifest::Given::default(),
-        &|_| None,
-    );
+    let (desired, _, diagnostics) =
+        desired::load_sources(Sources::from_texts([("lighthouse.yaml", text.to_owned())]), &Given::default(), &|_| {
+            None
+        });
     desired.unwrap_or_else(|| panic!("{diagnostics:?}"))
 }
 

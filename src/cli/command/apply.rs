@@ -17,6 +17,7 @@ use crate::report::human::lines::Lines;
 use crate::report::human::plan::{PlanText, render};
 use crate::report::human::progress::Live;
 use crate::report::json::{self, account::End};
+use crate::report::outputs;
 use crate::report::style::{Label, Palette};
 use crate::report::text::count;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -236,6 +237,8 @@ impl Desk<'_> {
         };
         let only_settled = report.items.is_empty() && exit == Exit::Done;
         let quiet = only_settled.then(|| self.nothing_to_do(kind, &report));
+        let told = outputs_text(&report);
+        let outputs = report.state.outputs.clone();
         let ApplyReport { items, save_error, stop, .. } = report;
         let troubles: Vec<Failure> = [
             stop.map(|stop| Failure::of_operation(stop, Arc::clone(&self.session.loaded.sources))),
@@ -253,14 +256,15 @@ impl Desk<'_> {
             let desired = &self.session.loaded.desired;
             let (stack, region) = (desired.stack.as_str(), desired.region.as_str());
             let end = End { exit_code: exit.code(), error: error.as_deref(), next: again.as_deref() };
-            let document = json::account::document(kind.command(), stack, region, &items, end);
+            let mut document = json::account::document(kind.command(), stack, region, &items, end);
+            document["outputs"] = serde_json::json!(outputs);
             self.console.result(&format!("{document}\n"))
         } else if let Some(text) = quiet {
-            self.console.result(&text)
+            self.console.result(&(text + &told))
         } else {
             let (again, sandbox) = (again.as_deref(), self.session.sandbox);
             let shown = AccountText { done: kind.done(), again, way_out, sandbox };
-            self.console.result(&account::render(&items, shown, self.console.stdout))
+            self.console.result(&(account::render(&items, shown, self.console.stdout) + &told))
         };
         for trouble in troubles {
             self.console.say(&trouble.render(self.console.stderr));
@@ -289,5 +293,13 @@ impl Desk<'_> {
         };
         let text = format!("{before} {text}");
         format!("{}{mark}\n", self.console.stdout.paint(Label::Heading, &text))
+    }
+}
+
+/// The outputs, where the manifest has any.
+fn outputs_text(report: &ApplyReport) -> String {
+    match report.state.outputs.is_empty() {
+        true => String::new(),
+        false => format!("\nOutputs:\n{}", outputs::text(&report.state.outputs)),
     }
 }
