@@ -23,6 +23,8 @@ pub enum ItemStatus {
     Purged,
     /// Dropped from the state.
     Forgotten,
+    /// Kept, at another address than before.
+    Moved,
     /// Left over from a failed launch, and the service does not take it back.
     Kept,
     /// Bought, not running yet: the next apply goes on waiting.
@@ -40,7 +42,8 @@ pub enum ItemStatus {
 impl ItemStatus {
     /// Whether the item is as the plan wanted it.
     pub fn is_done(self) -> bool {
-        matches!(self, Self::Running | Self::Updated | Self::Renewed | Self::Imported) || self.is_departure()
+        matches!(self, Self::Running | Self::Updated | Self::Renewed | Self::Imported | Self::Moved)
+            || self.is_departure()
     }
 
     /// Whether it tells of an instance that leaves. Such an item says nothing of what its address is to get.
@@ -58,6 +61,7 @@ impl ItemStatus {
             Self::Isolated => "isolated",
             Self::Purged => "destroyed",
             Self::Forgotten => "forgotten",
+            Self::Moved => "moved",
             Self::Kept => "left over",
             Self::Pending => "still pending",
             Self::Failed => "failed",

@@ -181,6 +181,8 @@ pub enum Command {
     Renew(RenewArgs),
     /// Show what the state records
     Show(ShowArgs),
+    /// Print the outputs of the manifest as the last apply told them, or the fleet for other programs
+    Output(OutputArgs),
     /// Look into the state
     State(StateArgs),
     /// List what the cloud sells
@@ -402,6 +404,41 @@ pub struct ShowArgs {
     /// Form of the result.
     #[command(flatten)]
     pub format: FormatArgs,
+}
+
+/// Options of `output`.
+#[derive(Debug, Args)]
+pub struct OutputArgs {
+    /// One output alone
+    pub name: Option<String>,
+    /// Form of the result
+    #[arg(long, env = "LHPROV_FORMAT", value_name = "FORMAT", value_enum, default_value_t = OutputFormat::Text)]
+    format: OutputFormat,
+    /// Short for --format json
+    #[arg(long, env = "LHPROV_JSON", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    json: bool,
+}
+
+impl OutputArgs {
+    /// Form of the result.
+    pub fn format(&self) -> OutputFormat {
+        if self.json { OutputFormat::Json } else { self.format }
+    }
+}
+
+/// Values of `--format` of `output`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum OutputFormat {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+    /// Assignments for a shell
+    Env,
+    /// All instances as an inventory of Ansible, in YAML
+    AnsibleInventory,
+    /// All instances as a configuration of OpenSSH
+    SshConfig,
 }
 
 /// Options of `state`.
@@ -634,7 +671,8 @@ mod tests {
         let mut commands = vec![definition()];
         while let Some(command) = commands.pop() {
             for arg in command.get_arguments() {
-                if matches!(arg.get_id().as_str(), "help" | "version") || arg.is_positional() {
+                // `--var x=…` has a variable for each `x`.
+                if matches!(arg.get_id().as_str(), "help" | "version" | "var") || arg.is_positional() {
                     continue;
                 }
                 let name = arg.get_env().and_then(|name| name.to_str()).unwrap_or_default();

@@ -94,6 +94,9 @@ pub fn about_plan(plan: &Plan, sandbox: bool) -> String {
         let what = if calls { "changes" } else { "records" };
         parts.push(format!("{what} {}", count(changed, "instance")));
     }
+    if counts.moved > 0 {
+        parts.push(format!("records {} at another address", count(counts.moved, "instance")));
+    }
     match parts.len() {
         0 => "This settles what an earlier run left open.".to_owned(),
         _ => format!("This {}.", parts.join(", and ")),

@@ -3,16 +3,18 @@
 use super::context::Context;
 use super::error::OpsError;
 use super::load::{Prior, account_of, bind_account, load_prior, observe, rewrite_journal};
+use super::outputs;
 use super::plan::planned_with_catalogue;
 use crate::apply::machine::Account;
 use crate::apply::{Driver, Job, Machine, Outcome, Setup, run};
 use crate::desired::DesiredState;
+use crate::diag::Diagnostics;
 use crate::event::{Event, Item, ItemStatus};
 use crate::model::digest::sha256_hex;
 use crate::model::{Address, InstanceId};
 use crate::observe::state::ObservedState;
 use crate::plan::change::{ACCEPT_NO_REFUND, ALLOW_DATA_LOSS, Need, OpenPurchase};
-use crate::plan::{Action, Blocked, Decision, Options, Plan, Planned};
+use crate::plan::{self, Action, Blocked, Decision, Options, Plan, Planned};
 use crate::state::lock::Mode;
 use crate::state::{OpenIntents, PriorState, StateError};
 use std::collections::{BTreeMap, BTreeSet};
@@ -170,7 +172,7 @@ impl Run<'_> {
             let adopted = follow_what_is_adopted(&mut prior.state, &planned.plan);
             if planned.plan.is_empty() {
                 // Protection is no call to the cloud, so no change of the plan; it is recorded all the same.
-                let changed = follow_protection(&mut prior.state, self.desired) || adopted;
+                let changed = follow_protection(&mut prior.state, self.desired) | self.tell(&mut prior.state) | adopted;
                 let mut account = Account::of_nothing(prior.state, prior.open);
                 let mut journal = prior.journal;
                 let save_error = match prior.journal_has_records || changed {
@@ -190,6 +192,7 @@ impl Run<'_> {
                 }
                 agreed.get_or_insert_default().extend(creates);
             }
+            self.relocate(&mut prior)?;
             prior.renew_journal()?;
             let job = Job::Apply { plan: &planned.plan, desired: self.desired, observed: &observed };
             let (outcome, save_error) = self.work(prior, job).await;
@@ -199,6 +202,31 @@ impl Run<'_> {
             }
         }
         unreachable!("the loop ends by returning")
+    }
+
+    /// Works the outputs out. Returns whether they differ from before.
+    fn tell(&self, state: &mut PriorState) -> bool {
+        let outputs = match self.options.destroy {
+            true => BTreeMap::new(),
+            false => outputs::evaluate(self.desired, state),
+        };
+        let changed = state.outputs != outputs;
+        state.outputs = outputs;
+        changed
+    }
+
+    /// Moves in the state what the manifest moves, all of it in one write: after a crash it either moved or did not. What the
+    /// run does to it is recorded at its new address from then on.
+    fn relocate(&self, prior: &mut Prior) -> Result<(), OpsError> {
+        let moves = plan::relocations(self.desired, &prior.state, &prior.open, &mut Diagnostics::default());
+        if moves.is_empty() {
+            return Ok(());
+        }
+        prior.state.relocate(&moves);
+        self.context.store.save(&mut prior.state)?;
+        rewrite_journal(&prior.state, &prior.open, &mut prior.journal)?;
+        prior.journal_is_stale = false;
+        Ok(())
     }
 
     /// What forbids to carry a plan out.
@@ -258,6 +286,7 @@ impl Run<'_> {
         };
         let mut outcome = run(machine, driver).await;
         let account = &mut outcome.account;
+        self.tell(&mut account.state);
         let save_error = save(context, &mut account.state, &account.open, &mut journal).err();
         for item in &account.items {
             // An earlier round's word on an address is overtaken by a later one's.

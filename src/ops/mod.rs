@@ -6,6 +6,7 @@ mod context;
 mod drift;
 mod error;
 mod load;
+mod outputs;
 mod plan;
 mod renew;
 

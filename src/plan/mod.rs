@@ -7,6 +7,7 @@ pub mod diff;
 pub mod drift;
 pub mod planner;
 pub mod questions;
+mod relocate;
 pub mod renewal;
 pub mod request;
 #[cfg(test)]
@@ -18,3 +19,4 @@ pub use batch::Batch;
 pub use change::{Action, AttributeDiff, Blocked, Change, Plan, Reason, Summary};
 pub use drift::{Decision, Drift};
 pub use planner::{Inputs, Options, Planned, plan};
+pub use relocate::relocations;

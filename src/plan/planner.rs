@@ -6,6 +6,7 @@ mod removal;
 use super::batch::{Batch, batch, cut};
 use super::change::{Action, Blocked, Change, OpenPurchase, Plan, Reason, UnsettledOrder, count};
 use super::drift::drift;
+use super::relocate::{self, relocations};
 use crate::desired::{DesiredInstance, DesiredState};
 use crate::diag::Diagnostics;
 use crate::model::address::compact;
@@ -55,7 +56,20 @@ pub struct Planned {
 
 /// Makes the plan.
 pub fn plan(inputs: Inputs<'_>, options: Options) -> Planned {
+    let mut diagnostics = Diagnostics::default();
+    let moves = relocations(inputs.desired, inputs.prior, inputs.open, &mut diagnostics);
+    if moves.is_empty() {
+        return plan_from(inputs, options, diagnostics, &moves);
+    }
+    let mut prior = inputs.prior.clone();
+    prior.relocate(&moves);
+    plan_from(Inputs { prior: &prior, ..inputs }, options, diagnostics, &moves)
+}
+
+/// The plan, once everything stands at the address where the manifest has it.
+fn plan_from(inputs: Inputs<'_>, options: Options, diagnostics: Diagnostics, moves: &[(Address, Address)]) -> Planned {
     let mut planner = Planner::new(inputs, options);
+    planner.diagnostics = diagnostics;
     planner.keep_or_miss_what_is_desired();
     planner.find_again();
     planner.offer_renewal();
@@ -65,6 +79,8 @@ pub fn plan(inputs: Inputs<'_>, options: Options) -> Planned {
     if !options.buy_anyway {
         planner.stop_before_buying_what_may_be_owned();
     }
+    relocate::propose(inputs.desired, inputs.prior, &planner.changes, &mut planner.diagnostics);
+    relocate::mark(&mut planner.changes, moves);
     planner.finish()
 }
 
@@ -389,8 +405,19 @@ impl<'a> Planner<'a> {
     fn tag_names_what_is_missing(&self, instance: &ObservedInstance) -> bool {
         let value = instance.attributes.tags.get(crate::cloud::types::TAG_BATCH);
         let Some((_, members)) = value.and_then(|value| value.split_once(' ')) else { return true };
-        let named = crate::model::address::expand_compact(members);
-        named.is_none_or(|named| named.iter().any(|address| self.missing.contains_key(address)))
+        let Some(named) = crate::model::address::expand_compact(members) else { return true };
+        let Inputs { desired, prior, .. } = self.inputs;
+        named.iter().any(|address| match desired.moves.target(address) {
+            _ if self.missing.contains_key(address) => true,
+            Some((moved, _)) => self.missing.contains_key(&moved),
+            // Of an address that neither manifest nor state has ever heard of, it may be what was moved and then lost with
+            // the state: the tag still says where it was bought.
+            None => {
+                !desired.instances.contains_key(address)
+                    && !prior.knows(address)
+                    && desired.moves.forgets(address).is_none()
+            }
+        })
     }
 
     fn finish(mut self) -> Planned {

@@ -6,6 +6,7 @@ mod bad_input;
 mod change;
 mod credentials;
 mod files;
+mod language;
 mod output;
 mod protocol;
 mod sandbox;

@@ -15,7 +15,7 @@ mod write;
 use super::effect::{Effect, Input, PurchaseId, TimerId};
 use super::graph::{ExecutionGraph, NodeId, NodeSpec};
 use crate::cloud::CloudError;
-use crate::desired::{DependencyRef, DesiredInstance, DesiredState};
+use crate::desired::{DependencyRef, DesiredInstance, DesiredState, Moves};
 use crate::event::{Event, Item, ItemStatus, Progress};
 use crate::model::address::compact;
 use crate::model::{
@@ -58,6 +58,8 @@ pub struct Setup {
     pub region: String,
     /// The account's number, likewise.
     pub account: Option<String>,
+    /// What stands at another address than the one it was bought for.
+    pub moves: Moves,
     /// Salt of fingerprints in the state.
     pub salt: String,
     /// Seed of the jitter.
@@ -78,6 +80,7 @@ impl Setup {
             site: desired.site,
             region: desired.region.clone(),
             account: None,
+            moves: desired.moves.clone(),
             salt,
             seed,
         }
@@ -282,6 +285,11 @@ impl Machine {
                         Some(change.reason.to_string()),
                         None,
                     );
+                }
+                // The state was moved before the run began.
+                (Action::Move, Some(id)) => {
+                    let from = Some(change.reason.to_string());
+                    self.set_item(&change.address, Some(id), ItemStatus::Moved, from, None);
                 }
                 (Action::Create, _) => self.part_from_predecessor(change),
                 _ => {}

@@ -18,6 +18,7 @@ use crate::report::human::lines::Lines;
 use crate::report::human::plan::{PlanText, render};
 use crate::report::human::progress::Live;
 use crate::report::json;
+use crate::report::outputs;
 use crate::report::style::{Label, Palette};
 use crate::report::text::count;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -220,14 +221,16 @@ impl Desk<'_> {
         let desired = &self.session.loaded.desired;
         let written = if self.own.run.format.is_json() {
             let (stack, region) = (desired.stack.as_str(), desired.region.as_str());
-            let document = json::account::document(kind.command(), stack, region, &report.items, exit.code());
+            let mut document = json::account::document(kind.command(), stack, region, &report.items, exit.code());
+            document["outputs"] = serde_json::json!(report.state.outputs);
             self.console.result(&format!("{document}\n"))
         } else if report.items.is_empty() && exit == Exit::Done {
-            self.console.result(&self.nothing_to_do(kind, &report))
+            self.console.result(&(self.nothing_to_do(kind, &report) + &outputs_text(&report)))
         } else {
             let again = env::command_line();
             let shown = AccountText { done: kind.done(), again: &again, way_out, sandbox: self.session.sandbox };
-            self.console.result(&account::render(&report.items, shown, self.console.stdout))
+            let told = outputs_text(&report);
+            self.console.result(&(account::render(&report.items, shown, self.console.stdout) + &told))
         };
         if let Some(error) = report.save_error {
             let told = Failure::from(error)
@@ -258,5 +261,13 @@ impl Desk<'_> {
         };
         let text = format!("{before} {text}");
         format!("{}{mark}\n", self.console.stdout.paint(Label::Heading, &text))
+    }
+}
+
+/// The outputs, where the manifest has any.
+fn outputs_text(report: &ApplyReport) -> String {
+    match report.state.outputs.is_empty() {
+        true => String::new(),
+        false => format!("\nOutputs:\n{}", outputs::text(&report.state.outputs)),
     }
 }

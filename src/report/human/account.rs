@@ -84,6 +84,7 @@ fn heading(status: ItemStatus) -> (&'static str, Label) {
         ItemStatus::Purged => ("Destroyed for good", Label::Remove),
         ItemStatus::Isolated => ("Isolated, recoverable for seven days", Label::Remove),
         ItemStatus::Forgotten => ("Forgotten", Label::Faint),
+        ItemStatus::Moved => ("Moved", Label::Add),
         ItemStatus::Kept => ("Left over, not taken back by the service", Label::Faint),
         ItemStatus::Pending => ("Still pending", Label::Change),
         ItemStatus::Failed => ("Failed", Label::Remove),

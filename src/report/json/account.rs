@@ -35,6 +35,7 @@ fn word(status: ItemStatus) -> &'static str {
         ItemStatus::Isolated => "isolated",
         ItemStatus::Purged => "purged",
         ItemStatus::Forgotten => "forgotten",
+        ItemStatus::Moved => "moved",
         ItemStatus::Kept => "kept",
         ItemStatus::Pending => "pending",
         ItemStatus::Failed => "failed",
