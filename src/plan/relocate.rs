@@ -4,8 +4,7 @@ use super::change::{Action, Change, Reason};
 use crate::desired::{DesiredInstance, DesiredState};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::{Address, Key};
-use crate::state::PriorState;
-use crate::state::fold::OpenIntents;
+use crate::state::{OpenIntents, PriorState};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,8 +19,9 @@ pub fn relocations(
     if desired.moves.moved.is_empty() {
         return Vec::new();
     }
-    let under_way: BTreeSet<&Address> =
-        open.values().flat_map(|open| open.intent.members.iter().map(|member| &member.address)).collect();
+    let purchased = open.values().flat_map(|open| open.intent.members.iter().map(|member| &member.address));
+    let ordered = open.orders.values().flat_map(|open| open.order.targets.iter().map(|target| &target.address));
+    let under_way: BTreeSet<&Address> = purchased.chain(ordered).collect();
     let mut taken: BTreeMap<Address, Address> = BTreeMap::new();
     let mut list = Vec::new();
     // Instances first: what stood somewhere and is gone never stands in the way of one.

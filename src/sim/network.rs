@@ -12,8 +12,9 @@ use crate::cloud::{CloudError, ErrorClass};
 use crate::model::{Address, Timestamp};
 use crate::sandbox::account::CreateFault;
 use crate::sandbox::call::Call;
-use crate::state::Record;
+use crate::state::{Member, Record};
 use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,7 +97,11 @@ impl Network {
         if !inner.ledger.knows(&token)
             && let Some(members) = intended(&durable, &token)
         {
-            inner.ledger.intend(&token, members);
+            let recorded = recorded(&self.disk.durable_text(&self.journal.with_extension("json")), &durable);
+            let replaced = |member: &Member| recorded.get(&member.address).is_some_and(|id| *id == member.predecessor);
+            let old = members.iter().filter(|member| replaced(member)).map(|member| member.predecessor.clone());
+            inner.ledger.replace(&token, old.collect());
+            inner.ledger.intend(&token, members.into_iter().map(|member| member.address).collect());
         }
         if let Some(wanted) = &inner.wanted
             && let Some(stray) = inner.ledger.members(&token).iter().find(|member| !wanted.contains(*member)).cloned()
@@ -242,16 +247,30 @@ impl Transport for Network {
 }
 
 /// For whom the intent of a token buys, by a journal's text.
-fn intended(journal: &str, token: &str) -> Option<Vec<Address>> {
+fn intended(journal: &str, token: &str) -> Option<Vec<Member>> {
     journal.lines().filter(|line| line.contains(token)).find_map(|line| {
         let line: Value = serde_json::from_str(line).ok()?;
         match serde_json::from_value(line.get("record")?.clone()).ok()? {
-            Record::Intent(intent) if intent.token.0 == token => {
-                Some(intent.members.into_iter().map(|member| member.address).collect())
-            }
+            Record::Intent(intent) if intent.token.0 == token => Some(intent.members),
             _ => None,
         }
     })
+}
+
+/// Who stands where by a state's text, but for what the journal says is gone.
+fn recorded(state: &str, journal: &str) -> BTreeMap<Address, String> {
+    let state: Value = serde_json::from_str(state).unwrap_or_default();
+    let gone: BTreeSet<String> = journal
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|line| line["record"]["type"] == "gone")
+        .filter_map(|line| line["record"]["instance_id"].as_str().map(str::to_owned))
+        .collect();
+    let instances = state["instances"].as_object().into_iter().flatten();
+    instances
+        .filter_map(|(address, one)| Some((address.parse().ok()?, one["instance_id"].as_str()?.to_owned())))
+        .filter(|(_, id)| !gone.contains(id))
+        .collect()
 }
 
 fn without_secret(body: &str) -> Value {

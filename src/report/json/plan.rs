@@ -108,15 +108,11 @@ fn one_change(change: &Change, sources: &Sources, before: &dyn Fn(&InstanceId) -
         _ => (unchanged(), unchanged(), &[][..]),
     };
     let unknown: Map<String, Value> = unknown.iter().map(|name| ((*name).to_owned(), json!(true))).collect();
-    let mut actions = actions(change);
-    if change.moved_from.is_some() && change.action != Action::Move {
-        actions.insert(0, Action::Move.as_str());
-    }
     let mut object = json!({
         "address": change.address,
         "instance_id": change.instance_id,
         "source": change.source.map(|span| place(span, sources)),
-        "change": {"actions": actions, "before": before, "after": after, "after_unknown": unknown},
+        "change": {"actions": actions(change), "before": before, "after": after, "after_unknown": unknown},
         "reason": change.reason.to_string(),
         "forces_replace": change.forces_replace.iter().map(|forced| forced.name).collect::<Vec<_>>(),
         "forced_by": change
@@ -153,6 +149,9 @@ fn actions(change: &Change) -> Vec<&'static str> {
         if !actions.contains(&action) {
             actions.push(action);
         }
+    }
+    if change.moved_from.is_some() && change.action != Action::Move {
+        actions.insert(0, Action::Move.as_str());
     }
     actions
 }
