@@ -9,12 +9,12 @@ use crate::cloud::classify::classify;
 use crate::cloud::limits::SIGNATURE_VALID_SECS;
 use crate::cloud::port::{Prepared, Reply, Service, Transport};
 use crate::cloud::{CloudError, ErrorClass};
-use crate::model::{Address, Timestamp};
+use crate::model::Timestamp;
 use crate::sandbox::account::CreateFault;
 use crate::sandbox::call::Call;
 use crate::state::{Member, Record};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,10 +97,10 @@ impl Network {
         if !inner.ledger.knows(&token)
             && let Some(members) = intended(&durable, &token)
         {
-            let recorded = recorded(&self.disk.durable_text(&self.journal.with_extension("json")), &durable);
-            let replaced = |member: &Member| recorded.get(&member.address).is_some_and(|id| *id == member.predecessor);
-            let old = members.iter().filter(|member| replaced(member)).map(|member| member.predecessor.clone());
-            inner.ledger.replace(&token, old.collect());
+            let gone = departed(&self.disk.durable_text(&self.journal.with_extension("json")), &durable);
+            let old: Vec<String> = members.iter().map(|member| member.predecessor.clone()).collect();
+            let old = old.into_iter().filter(|id| !gone.contains(id)).collect();
+            inner.ledger.replace(&token, old);
             inner.ledger.intend(&token, members.into_iter().map(|member| member.address).collect());
         }
         if let Some(wanted) = &inner.wanted
@@ -257,20 +257,16 @@ fn intended(journal: &str, token: &str) -> Option<Vec<Member>> {
     })
 }
 
-/// Who stands where by a state's text, but for what the journal says is gone.
-fn recorded(state: &str, journal: &str) -> BTreeMap<Address, String> {
+/// What stood somewhere before and is said to be gone, in a state's text or a journal's.
+fn departed(state: &str, journal: &str) -> BTreeSet<String> {
     let state: Value = serde_json::from_str(state).unwrap_or_default();
-    let gone: BTreeSet<String> = journal
+    let before = state["predecessors"].as_object().into_iter().flatten();
+    let gone = journal
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
         .filter(|line| line["record"]["type"] == "gone")
-        .filter_map(|line| line["record"]["instance_id"].as_str().map(str::to_owned))
-        .collect();
-    let instances = state["instances"].as_object().into_iter().flatten();
-    instances
-        .filter_map(|(address, one)| Some((address.parse().ok()?, one["instance_id"].as_str()?.to_owned())))
-        .filter(|(_, id)| !gone.contains(id))
-        .collect()
+        .filter_map(|line| line["record"]["instance_id"].as_str().map(str::to_owned));
+    before.filter_map(|(_, id)| id.as_str().map(str::to_owned)).chain(gone).collect()
 }
 
 fn without_secret(body: &str) -> Value {

@@ -140,7 +140,7 @@ impl Machine {
             recorded.is_some_and(|recorded| matches!(recorded.attributes.state.as_str(), "RUNNING"))
         };
         let displaced = self.state.deposed.iter().filter(|left| left.is_displaced());
-        displaced.into_iter().any(|left| !self.displaced_before.contains(&left.instance_id) && runs(&left.address))
+        displaced.into_iter().any(|left| !self.returned.contains(&left.instance_id) && runs(&left.address))
             || self.to_turn_off.iter().any(runs)
     }
 

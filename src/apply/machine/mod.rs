@@ -122,8 +122,8 @@ pub struct Machine {
     secrets: BTreeMap<String, Secret>,
     /// Addresses whose instance is returned before the next is bought.
     replaced_first: BTreeSet<Address>,
-    /// Replaced instances that were known before this run.
-    displaced_before: BTreeSet<InstanceId>,
+    /// What the plan returns: it is done here, or not at all.
+    returned: BTreeSet<InstanceId>,
     /// New addresses that are to be turned off once they run.
     to_turn_off: BTreeSet<Address>,
     graph: ExecutionGraph,
@@ -162,8 +162,6 @@ impl Machine {
     /// Prepares a job. `state` and `open` are what disk says, journal folded in.
     pub fn new(setup: Setup, state: PriorState, open: OpenIntents, job: Job<'_>) -> Self {
         let jitter = SplitMix64::new(setup.seed);
-        let displaced_before = state.deposed.iter().filter(|left| left.is_displaced());
-        let displaced_before = displaced_before.map(|left| left.instance_id.clone()).collect();
         let mut machine = Self {
             setup,
             state,
@@ -176,7 +174,7 @@ impl Machine {
             altering: BTreeMap::new(),
             secrets: BTreeMap::new(),
             replaced_first: BTreeSet::new(),
-            displaced_before,
+            returned: BTreeSet::new(),
             to_turn_off: BTreeSet::new(),
             graph: ExecutionGraph::new(&[]),
             resumed: BTreeMap::new(),
@@ -313,6 +311,7 @@ impl Machine {
         for addresses in altered.into_values() {
             self.add_group(addresses);
         }
+        self.returned = removals.iter().map(|(_, id)| id.clone()).collect();
         self.add_isolations(removals);
         self.add_terminations(terminations);
         self.build_graph();
