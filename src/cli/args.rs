@@ -1,6 +1,7 @@
 //! The words of the command line. The doc comments are the help texts.
 
 use crate::model::time::parse_duration;
+use crate::plan::Select;
 use crate::report::human::plan::View;
 use crate::report::style::ColorChoice;
 use crate::sandbox::fault::Fault;
@@ -226,6 +227,24 @@ enum ViewWord {
     Full,
 }
 
+/// Part of the stack.
+#[derive(Clone, Debug, Default, Args)]
+pub struct SelectArgs {
+    /// Only these: an address, a block, or a pattern such as 'web*'; what they depend on is added. May be given several times
+    #[arg(long, env = "LHPROV_ONLY", value_name = "GLOB", value_delimiter = ';')]
+    only: Vec<String>,
+    /// Not these; may be given several times
+    #[arg(long, env = "LHPROV_SKIP", value_name = "GLOB", value_delimiter = ';')]
+    skip: Vec<String>,
+}
+
+impl SelectArgs {
+    /// As the plan takes it.
+    pub fn words(&self) -> Select {
+        Select { only: self.only.clone(), skip: self.skip.clone() }
+    }
+}
+
 /// What `plan`, `apply` and `destroy` share.
 #[derive(Debug, Args)]
 pub struct RunArgs {
@@ -256,6 +275,9 @@ pub struct RunArgs {
     /// Destroy what leaves for good, after its return; it cannot be brought back then
     #[arg(long, env = "LHPROV_PURGE", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub purge: bool,
+    /// Part of the stack.
+    #[command(flatten)]
+    pub select: SelectArgs,
     /// With --sandbox.
     #[command(flatten)]
     pub sandbox: SandboxFlags,
@@ -347,6 +369,7 @@ impl CloudArgs {
             buy_anyway: false,
             replace: Vec::new(),
             purge: false,
+            select: SelectArgs::default(),
             sandbox: self.sandbox.clone(),
         }
     }
@@ -358,6 +381,9 @@ pub struct DriftArgs {
     /// Shared options.
     #[command(flatten)]
     pub cloud: CloudArgs,
+    /// Part of the stack.
+    #[command(flatten)]
+    pub select: SelectArgs,
     /// Count what is paid for no longer than this and does not renew by itself, such as 7d
     #[arg(long, env = "LHPROV_EXPIRES_WITHIN", value_name = "TIME", value_parser = duration)]
     pub expires_within: Option<Duration>,

@@ -88,6 +88,7 @@ impl Failure {
             OpsError::State(error) => error.into(),
             OpsError::Lock(error) => error.into(),
             OpsError::Cloud(error) => error.into(),
+            OpsError::Select(error) => Self::usage(error.to_string()).help(error.help),
             OpsError::Diagnostics(diagnostics) => Self::diagnostics(diagnostics, sources),
             OpsError::Blocked(blocked) => Self::blocked(blocked),
             OpsError::Declined => Self::new(Exit::Declined, "not carried out: nothing was changed"),

@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::error::OpsError;
 use super::load::{Prior, account_of, bind_account, load_prior, observe, rewrite_journal};
-use super::plan::planned_with_catalogue;
+use super::plan::{planned_with_catalogue, selection};
 use crate::apply::machine::Account;
 use crate::apply::{Driver, Job, Machine, Outcome, Setup, run};
 use crate::desired::DesiredState;
@@ -12,7 +12,7 @@ use crate::model::digest::sha256_hex;
 use crate::model::{Address, InstanceId};
 use crate::observe::state::ObservedState;
 use crate::plan::change::{ACCEPT_NO_REFUND, ALLOW_DATA_LOSS, Need, OpenPurchase};
-use crate::plan::{Action, Blocked, Decision, Options, Plan, Planned};
+use crate::plan::{Action, Blocked, Decision, Options, Plan, Planned, Selection};
 use crate::state::lock::Mode;
 use crate::state::{OpenIntents, PriorState, StateError};
 use std::collections::{BTreeMap, BTreeSet};
@@ -97,7 +97,14 @@ pub async fn apply(
     consent: &(dyn Fn(Question<'_>) -> Consent + Sync),
 ) -> Result<ApplyReport, OpsError> {
     let _lock = context.lock(Mode::Exclusive).await?;
-    let mut run = Run { context, desired, options, consent, items: BTreeMap::new() };
+    let selection = match context.select.is_everything() {
+        true => None,
+        false => selection(context, desired, &load_prior(context, desired)?, options.destroy)?,
+    };
+    // The manifest says which stack and how; what it wants is nothing.
+    let emptied = options.destroy.then(|| DesiredState { instances: BTreeMap::new(), ..desired.clone() });
+    let desired = emptied.as_ref().unwrap_or(desired);
+    let mut run = Run { context, desired, options, consent, selection, items: BTreeMap::new() };
     match run.settle().await? {
         Some(report) => Ok(report),
         None => run.carry_out().await,
@@ -109,6 +116,8 @@ pub(super) struct Run<'a> {
     pub(super) desired: &'a DesiredState,
     pub(super) options: ApplyOptions,
     pub(super) consent: &'a (dyn Fn(Question<'_>) -> Consent + Sync),
+    /// Worked out once: an address that has gone since is still meant.
+    pub(super) selection: Option<Selection>,
     pub(super) items: BTreeMap<(Address, Option<InstanceId>), Item>,
 }
 
@@ -159,7 +168,8 @@ impl Run<'_> {
             bind_account(self.context, &mut prior.state, account)?;
             let mut observed = observed?;
             let options = self.plan_options();
-            let planned = planned_with_catalogue(self.context, self.desired, &prior, &mut observed, options).await?;
+            let limits = (options, self.selection.as_ref());
+            let planned = planned_with_catalogue(self.context, self.desired, &prior, &mut observed, limits).await?;
             if let Some(stop) = self.obstacle(&planned) {
                 return match agreed {
                     None => Err(stop),
@@ -170,7 +180,7 @@ impl Run<'_> {
             let adopted = follow_what_is_adopted(&mut prior.state, &planned.plan);
             if planned.plan.is_empty() {
                 // Protection is no call to the cloud, so no change of the plan; it is recorded all the same.
-                let changed = follow_protection(&mut prior.state, self.desired) || adopted;
+                let changed = follow_protection(&mut prior.state, self.desired, self.selection.as_ref()) || adopted;
                 let mut account = Account::of_nothing(prior.state, prior.open);
                 let mut journal = prior.journal;
                 let save_error = match prior.journal_has_records || changed {
@@ -330,9 +340,10 @@ fn follow_what_is_adopted(state: &mut PriorState, plan: &Plan) -> bool {
 }
 
 /// What the manifest protects now is protected from now on. Returns whether that differs from before.
-fn follow_protection(state: &mut PriorState, desired: &DesiredState) -> bool {
+fn follow_protection(state: &mut PriorState, desired: &DesiredState, selection: Option<&Selection>) -> bool {
     let mut changed = false;
-    for (address, wanted) in &desired.instances {
+    let is_selected = |address: &&Address| selection.is_none_or(|selection| selection.addresses.contains(*address));
+    for (address, wanted) in desired.instances.iter().filter(|(address, _)| is_selected(address)) {
         if let Some(recorded) = state.instances.get_mut(address) {
             changed |= recorded.protect != wanted.protect;
             recorded.protect = wanted.protect;

@@ -3,6 +3,7 @@
 use crate::cloud::CloudError;
 use crate::diag::Diagnostics;
 use crate::plan::Blocked;
+use crate::plan::select::SelectError;
 use crate::state::StateError;
 use crate::state::lock::LockError;
 
@@ -18,6 +19,9 @@ pub enum OpsError {
     /// The cloud, while reading.
     #[error(transparent)]
     Cloud(#[from] CloudError),
+    /// `--only` or `--skip`.
+    #[error(transparent)]
+    Select(#[from] SelectError),
     /// The manifest, seen together with what is there.
     #[error("the plan has errors")]
     Diagnostics(Diagnostics),

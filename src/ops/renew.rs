@@ -33,7 +33,8 @@ pub async fn renew(
     consent: &(dyn Fn(Question<'_>) -> Consent + Sync),
 ) -> Result<ApplyReport, OpsError> {
     let _lock = context.lock(Mode::Exclusive).await?;
-    let mut run = Run { context, desired, options: ApplyOptions::default(), consent, items: BTreeMap::new() };
+    let mut run =
+        Run { context, desired, options: ApplyOptions::default(), consent, selection: None, items: BTreeMap::new() };
     if let Some(report) = run.settle().await? {
         return Ok(report);
     }
@@ -52,7 +53,7 @@ pub async fn renew(
     bind_account(context, &mut prior.state, account)?;
     let instances = refresh::by_ids(context.read.as_ref(), &ids).await?;
     let observed = ObservedState { at, instances, asked: true, ..ObservedState::default() };
-    let inputs = Inputs { desired, prior: &prior.state, open: &prior.open, observed: &observed };
+    let inputs = Inputs { desired, prior: &prior.state, open: &prior.open, observed: &observed, selection: None };
     let planned = renewals(inputs, &options.addresses, options.months);
     if let Some(stop) = run.obstacle(&planned) {
         return Err(stop);

@@ -9,6 +9,7 @@ pub mod planner;
 pub mod questions;
 pub mod renewal;
 pub mod request;
+pub mod select;
 pub mod token;
 mod verdict;
 
@@ -16,3 +17,4 @@ pub use batch::Batch;
 pub use change::{Action, AttributeDiff, Blocked, Change, Plan, Reason, Summary};
 pub use drift::{Decision, Drift};
 pub use planner::{Inputs, Options, Planned, plan};
+pub use select::{Select, Selection};

@@ -1,11 +1,13 @@
 //! The planner: a list of steps over desired, prior and observed.
 
 mod alter;
+mod limited;
 mod removal;
 
 use super::batch::{Batch, batch, cut};
 use super::change::{Action, Blocked, Change, OpenPurchase, Plan, Reason, UnsettledOrder, count};
 use super::drift::drift;
+use super::select::Selection;
 use crate::desired::{DesiredInstance, DesiredState};
 use crate::diag::Diagnostics;
 use crate::model::address::compact;
@@ -27,6 +29,8 @@ pub struct Inputs<'a> {
     pub open: &'a OpenIntents,
     /// What the cloud says.
     pub observed: &'a ObservedState,
+    /// What the run is limited to; everything if there is none.
+    pub selection: Option<&'a Selection>,
 }
 
 /// What the user has agreed to.
@@ -51,6 +55,8 @@ pub struct Planned {
     pub blocked: Vec<Blocked>,
     /// Addresses found again without our tags: taking them over needs consent.
     pub adopted: Vec<Address>,
+    /// The addresses that the plan is limited to; none if it is whole.
+    pub selected: Option<BTreeSet<Address>>,
 }
 
 /// Makes the plan.
@@ -58,6 +64,7 @@ pub fn plan(inputs: Inputs<'_>, options: Options) -> Planned {
     let mut planner = Planner::new(inputs, options);
     planner.keep_or_miss_what_is_desired();
     planner.find_again();
+    planner.leave_out();
     planner.offer_renewal();
     planner.buy_what_is_missing();
     planner.remove_what_is_not_desired();
@@ -85,6 +92,8 @@ struct Planner<'a> {
     /// Ids that are somebody's: recorded, deposed, predecessors, in answers.
     claimed: BTreeSet<InstanceId>,
     missing: BTreeMap<&'a Address, Missing>,
+    /// What the run leaves out and what has no running instance.
+    left_out: BTreeSet<&'a Address>,
     /// Addresses whose instance gets a successor before it goes.
     replaced: BTreeMap<&'a Address, Change>,
     batches: Vec<Batch>,
@@ -116,6 +125,7 @@ impl<'a> Planner<'a> {
             under_way: purchased.chain(ordered).collect(),
             claimed: recorded.chain(deposed).chain(before).chain(answered).collect(),
             missing: BTreeMap::new(),
+            left_out: BTreeSet::new(),
             replaced: BTreeMap::new(),
             batches: Vec::new(),
             changes: Vec::new(),
@@ -153,14 +163,12 @@ impl<'a> Planner<'a> {
             if self.under_way.contains(address) {
                 continue;
             }
+            if !self.is_selected(address) {
+                self.miss_what_is_left_out(address);
+                continue;
+            }
             let Some(recorded) = prior.instances.get(address) else {
-                let predecessor = prior.predecessor(address).to_owned();
-                let reason = match prior.predecessors.get(address) {
-                    Some(id) if id.starts_with("lhins-") => Reason::Removed(id.clone()),
-                    Some(_) => Reason::Short,
-                    None => Reason::New,
-                };
-                self.missing.insert(address, Missing { predecessor, reason });
+                self.missing.insert(address, self.never_recorded(address));
                 continue;
             };
             let id = &recorded.instance_id;
@@ -185,6 +193,18 @@ impl<'a> Planner<'a> {
                 },
             }
         }
+    }
+
+    /// What is missing at an address that has no record.
+    fn never_recorded(&self, address: &Address) -> Missing {
+        let prior = self.inputs.prior;
+        let predecessor = prior.predecessor(address).to_owned();
+        let reason = match prior.predecessors.get(address) {
+            Some(id) if id.starts_with("lhins-") => Reason::Removed(id.clone()),
+            Some(_) => Reason::Short,
+            None => Reason::New,
+        };
+        Missing { predecessor, reason }
     }
 
     fn block_never_listed(&mut self, address: &Address, recorded: &RecordedInstance) {
@@ -230,6 +250,10 @@ impl<'a> Planner<'a> {
             again = false;
             for members in &cuts {
                 let Some(batch) = self.batch_of(members) else { continue };
+                // What one purchase brought is taken together, or the rest of it could not be told any more.
+                if !batch.members.iter().any(|member| self.is_selected(&member.address)) {
+                    continue;
+                }
                 let found = ownership::find(&sought(desired, &batch), self.unclaimed());
                 let Finding::Complete(matches) = found else { continue };
                 again = true;
@@ -295,6 +319,7 @@ impl<'a> Planner<'a> {
         }
         for members in cut(desired) {
             let Some(batch) = self.batch_of(&members) else { continue };
+            self.refuse_without_what_is_left_out(&batch);
             let index = self.batches.len();
             for member in &batch.members {
                 let instance = &desired.instances[&member.address];
@@ -418,7 +443,9 @@ impl<'a> Planner<'a> {
         self.changes
             .sort_by(|a, b| (&a.address, a.action, &a.instance_id).cmp(&(&b.address, b.action, &b.instance_id)));
         let needs = self.consents();
-        let drift = drift(desired, self.inputs.prior, self.inputs.observed);
+        let mut drift = drift(desired, self.inputs.prior, self.inputs.observed);
+        drift.retain(|drift| self.is_selected(&drift.address));
+        let selected = self.say_what_is_selected();
         Planned {
             plan: Plan {
                 changes: self.changes,
@@ -431,6 +458,7 @@ impl<'a> Planner<'a> {
             diagnostics: self.diagnostics,
             blocked: self.blocked,
             adopted: self.adopted,
+            selected,
         }
     }
 }

@@ -216,6 +216,7 @@ impl Writer {
             locking: false,
             lock_timeout: Duration::ZERO,
             seed,
+            select: crate::plan::Select::default(),
             lineage: Lineage(format!("lineage-{}-{seed:x}", self.number)),
             signals: Arc::new(|| Box::pin(std::future::pending())),
         }

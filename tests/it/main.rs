@@ -9,5 +9,6 @@ mod files;
 mod output;
 mod protocol;
 mod sandbox;
+mod select;
 mod support;
 mod usage;

@@ -19,7 +19,8 @@ pub fn run(global: &Global, own: &DriftArgs, console: Console) -> Result<Exit, F
 }
 
 fn drift(global: &Global, own: &DriftArgs, console: Console, sinks: Vec<Arc<dyn EventSink>>) -> Result<Ended, Failure> {
-    let run = own.cloud.as_run();
+    let mut run = own.cloud.as_run();
+    run.select = own.select.clone();
     let loaded = session::load(global, &run, console)?;
     let runtime = host::runtime()?;
     let ended = runtime.block_on(async {
