@@ -5,6 +5,7 @@
 
 mod agree;
 pub mod decode;
+pub mod edit;
 mod instance;
 mod keys;
 mod merge;

@@ -2,13 +2,12 @@
 
 use super::context::Context;
 use super::error::OpsError;
-use super::load::{Prior, account_of, bind_account, load_prior, observe, rewrite_journal};
+use super::load::{Prior, account_of, bind_account, load_prior, observe, rewrite_journal, salt};
 use super::plan::{planned_with_catalogue, selection};
 use crate::apply::machine::Account;
 use crate::apply::{Driver, Job, Machine, Outcome, Setup, run};
 use crate::desired::DesiredState;
 use crate::event::{Event, Item, ItemStatus};
-use crate::model::digest::sha256_hex;
 use crate::model::{Address, InstanceId};
 use crate::observe::state::ObservedState;
 use crate::plan::change::{ACCEPT_NO_REFUND, ALLOW_DATA_LOSS, Need, OpenPurchase};
@@ -247,7 +246,7 @@ impl Run<'_> {
     /// Runs a machine and saves what it leaves.
     pub(super) async fn work(&mut self, prior: Prior, job: Job<'_>) -> (Outcome, Option<StateError>) {
         let context = self.context;
-        let salt = sha256_hex(format!("lhprov fingerprint salt {}", prior.state.lineage).as_bytes())[..16].to_owned();
+        let salt = salt(&prior.state);
         let mut setup = Setup::new(self.desired, salt, context.seed);
         setup.buy_anyway = self.options.buy_anyway;
         setup.purge = self.options.purge;

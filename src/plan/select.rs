@@ -83,6 +83,11 @@ impl Pattern {
         Ok(Self { text: text.to_owned(), glob: glob.compile_matcher() })
     }
 
+    /// Whether a text is, for patterns of names.
+    pub fn matches_text(&self, text: &str) -> bool {
+        self.text == text || self.glob.is_match(text)
+    }
+
     /// Whether an address is meant.
     pub fn matches(&self, address: &Address) -> bool {
         let shown = address.to_string();
