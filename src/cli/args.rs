@@ -168,7 +168,9 @@ pub enum Command {
     Renew(RenewArgs),
     /// Show what the state records
     Show(ShowArgs),
-    /// Look into the state
+    /// Take over instances that lhprov did not buy: into the state, and into the manifest where that lacks them
+    Import(ImportArgs),
+    /// Look into the state, and put it right
     State(StateArgs),
     /// List what the cloud sells
     Catalog(CatalogArgs),
@@ -384,6 +386,9 @@ pub struct DriftArgs {
     /// Part of the stack.
     #[command(flatten)]
     pub select: SelectArgs,
+    /// Let the manifest follow what is live, for these addresses or for all; comments stay
+    #[arg(long, value_name = "ADDRESS", num_args = 0..)]
+    pub accept: Option<Vec<String>>,
     /// Count what is paid for no longer than this and does not renew by itself, such as 7d
     #[arg(long, env = "LHPROV_EXPIRES_WITHIN", value_name = "TIME", value_parser = duration)]
     pub expires_within: Option<Duration>,
@@ -416,6 +421,43 @@ pub struct ShowArgs {
     pub format: FormatArgs,
 }
 
+/// Options of `import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// Where it is to stand: an address of the manifest, or the name of a new block
+    #[arg(requires = "id", value_name = "ADDRESS")]
+    pub address: Option<String>,
+    /// Which instance, such as lhins-abc12345
+    #[arg(value_name = "ID")]
+    pub id: Option<String>,
+    /// Everything in the region that no stack has
+    #[arg(long, conflicts_with = "address")]
+    pub all: bool,
+    /// What bears this tag; may be given several times, for all of them
+    #[arg(long, value_name = "KEY=VALUE", conflicts_with_all = ["address", "all"], value_parser = tag)]
+    pub tag: Vec<(String, String)>,
+    /// What is in this zone; may be given several times, for any of them
+    #[arg(long, value_name = "ZONE", conflicts_with_all = ["address", "all"])]
+    pub zone: Vec<String>,
+    /// What has such a name; may be given several times, for any of them
+    #[arg(long, value_name = "GLOB", conflicts_with_all = ["address", "all"])]
+    pub name: Vec<String>,
+    /// Also what bears the tags of another stack
+    #[arg(long, env = "LHPROV_TAKE_OVER", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub take_over: bool,
+    /// Shared options.
+    #[command(flatten)]
+    pub cloud: CloudArgs,
+}
+
+/// A tag as `--tag` takes it.
+fn tag(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("a tag is written KEY=VALUE".to_owned()),
+    }
+}
+
 /// Options of `state`.
 #[derive(Debug, Args)]
 pub struct StateArgs {
@@ -429,6 +471,32 @@ pub struct StateArgs {
 pub enum StateCommand {
     /// Print the addresses, one a line
     List,
+    /// Give an instance another address; nothing is bought or returned
+    #[command(name = "mv")]
+    Move {
+        /// Where it stands
+        from: String,
+        /// Where it is to stand
+        to: String,
+        /// Shared options.
+        #[command(flatten)]
+        cloud: CloudArgs,
+    },
+    /// Forget what is recorded at an address; the cloud is not touched
+    #[command(name = "rm")]
+    Remove {
+        /// Such as `db`, `web[0]` or `edge["a"]`
+        address: String,
+        /// Shared options.
+        #[command(flatten)]
+        cloud: CloudArgs,
+    },
+    /// Make the state again from the ownership tags in the cloud, or from names where there are none
+    Rebuild {
+        /// Shared options.
+        #[command(flatten)]
+        cloud: CloudArgs,
+    },
     /// Print everything that is recorded of an address
     Show {
         /// Such as `db`, `web[0]` or `edge["a"]`

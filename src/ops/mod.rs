@@ -1,5 +1,6 @@
 //! Use cases: one function for each operation. Nothing here prints; what happens is told by events and results.
 
+mod accept;
 mod apply;
 mod catalog;
 mod context;
@@ -15,6 +16,7 @@ mod tagging;
 mod taken;
 mod together;
 
+pub use accept::{AcceptReport, accept};
 pub use apply::{ApplyExit, ApplyOptions, ApplyReport, Consent, Question, apply};
 pub use catalog::{BlueprintRow, BundleRow, RegionRow, ZoneRow, blueprints, bundles, regions, zones};
 pub use context::Context;

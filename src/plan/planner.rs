@@ -385,7 +385,8 @@ impl<'a> Planner<'a> {
         self.blocked.push(Blocked {
             what,
             help: vec![
-                "restore the state file from version control or from its .backup: it says who is who".into(),
+                "if the state was lost, restore it from version control or from its .backup, or make it again: `lhprov state rebuild`".into(),
+                "take one over by hand with `lhprov import ADDRESS ID`".into(),
                 "or, if these were bought by an earlier version of this manifest, apply that version once without a state: \
                  unchanged, it finds its own instances again"
                     .into(),

@@ -3,11 +3,13 @@
 pub mod apply;
 pub mod catalog;
 pub mod drift;
+pub mod import;
 pub mod plan;
 pub mod render;
 pub mod renew;
 pub mod sandbox;
 pub mod selftest;
 pub mod state;
+mod state_work;
 pub mod validate;
 pub mod version;
