@@ -174,6 +174,21 @@ fn what_another_stack_has_needs_a_word() {
 }
 
 #[test]
+fn what_the_manifest_has_a_place_for_gets_no_second_block() {
+    let manifest = OURS.replace(
+        "instances: {} # none yet",
+        "instances:\n  off: { bundle_id: bundle_rs_nmc_lin_med2_01 }\n  own: { bundle_id: bundle_rs_nmc_lin_med2_01 }",
+    );
+    let place = bought(&manifest);
+    place.run(&[&["apply", "--only", "own"], &FAST[..]].concat()).expect(0);
+    place.run(&["state", "rm", "own", "--sandbox"]).expect(0);
+    let said = place.run(&["import", "--name", "o*", "--sandbox"]).expect(0);
+    assert!(said.out.contains("(`own`) is this stack's own by its tags: `lhprov state rebuild`"), "{said:#?}");
+    assert!(said.out.contains("(`off`) bears the name of `off`, which has no instance"), "{said:#?}");
+    assert_eq!(place.read("lighthouse.yaml"), manifest);
+}
+
+#[test]
 fn refused_tags_are_said_and_what_defaults_would_change_is_ignored() {
     let manifest = OURS.replace("charge: { period: 3 }", "charge: { period: 3 }\n  tags: { team: a }");
     let place = bought(&manifest);

@@ -66,7 +66,12 @@ fn accept(
         let session = session::open("drift", global, &run, loaded, sinks)?;
         let sources = Arc::clone(&session.loaded.sources);
         let texts = Texts { sources: &sources, environment: &env::variable };
-        let report = ops::accept(&session.context, &session.loaded.desired, &texts, addresses).await;
+        let accepting = ops::accept(&session.context, &session.loaded.desired, &texts, addresses);
+        let report = tokio::select! {
+            biased;
+            signal = session.signals.early() => return Ok(Exit::Interrupted(signal).into()),
+            report = accepting => report,
+        };
         let report = report.map_err(|error| Failure::of_operation(error, Arc::clone(&sources)))?;
         let text = if own.cloud.format.is_json() {
             let document = json!({

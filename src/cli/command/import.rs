@@ -54,8 +54,13 @@ fn import(
         let session = session::open("import", global, &run, loaded, sinks)?;
         let sources = Arc::clone(&session.loaded.sources);
         let texts = Texts { sources: &sources, environment: &env::variable };
-        // Two files change together; a signal in between is for the operating system to hold back, not for us to obey.
-        let report = ops::import(&session.context, &session.loaded.desired, &texts, what, own.take_over).await;
+        let importing = ops::import(&session.context, &session.loaded.desired, &texts, what, own.take_over);
+        // It is left only where it waits for the cloud: before anything is written, or when all is.
+        let report = tokio::select! {
+            biased;
+            signal = session.signals.early() => return Ok(Exit::Interrupted(signal).into()),
+            report = importing => report,
+        };
         let report = report.map_err(|error| Failure::of_operation(error, Arc::clone(&sources)))?;
         show(own, &report, session.sandbox, console)
     });

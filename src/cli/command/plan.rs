@@ -106,5 +106,6 @@ fn inputs(own: &PlanArgs, session: &Session, report: &PlanReport) -> Value {
         "refreshed": !own.no_refresh,
         "only": session.context.select.only,
         "skip": session.context.select.skip,
+        "selected": report.planned.selected,
     })
 }

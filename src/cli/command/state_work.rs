@@ -41,10 +41,17 @@ pub fn run(global: &Global, work: &Work<'_>, own: &CloudArgs, console: Console) 
         let runtime = host::runtime()?;
         let ended = runtime.block_on(async {
             let session = session::open(command, global, &run, loaded, sinks)?;
-            let done = match &addresses[..] {
-                [from, to] => moved(&session, from, to).await,
-                [address] => removed(&session, address).await,
-                _ => rebuilt(&session).await,
+            let working = async {
+                match &addresses[..] {
+                    [from, to] => moved(&session, from, to).await,
+                    [address] => removed(&session, address).await,
+                    _ => rebuilt(&session).await,
+                }
+            };
+            let done = tokio::select! {
+                biased;
+                signal = session.signals.early() => return Ok(Exit::Interrupted(signal).into()),
+                done = working => done,
             };
             let sources = Arc::clone(&session.loaded.sources);
             let done = done.map_err(|error| Failure::of_operation(error, sources))?;

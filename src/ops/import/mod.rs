@@ -92,9 +92,9 @@ pub async fn import(
         ImportWhat::Many { .. } => {
             let mut fitting = Vec::new();
             for live in found.values() {
-                match eye.obstacle(live) {
+                match eye.obstacle(live).map(|(why, _)| why).or_else(|| eye.has_a_place(live)) {
                     None => fitting.push(live),
-                    Some((why, _)) => {
+                    Some(why) => {
                         report.left.push((live.id.clone(), live.attributes.instance_name.clone(), why));
                     }
                 }
@@ -204,6 +204,19 @@ impl Eye<'_> {
             )),
             _ => None,
         }
+    }
+
+    /// Why an instance is no news to the manifest: a new block for it would stand beside the one that it was bought for, and
+    /// that one would be bought again.
+    fn has_a_place(&self, live: &ObservedInstance) -> Option<String> {
+        let seen = &live.attributes;
+        if seen.tags.get(TAG_STACK).is_some_and(|stack| stack == self.desired.stack.as_str()) {
+            return Some("is this stack's own by its tags: `lhprov state rebuild` puts it back".to_owned());
+        }
+        let vacant = self.desired.instances.iter().filter(|(address, _)| !self.prior.instances.contains_key(*address));
+        let mut named = vacant.filter(|(_, wanted)| wanted.spec.instance_name == seen.instance_name);
+        let (address, _) = named.next()?;
+        Some(format!("bears the name of `{address}`, which has no instance: `lhprov import '{address}' {}`", live.id))
     }
 
     fn the_one<'f>(
