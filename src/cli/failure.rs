@@ -89,9 +89,7 @@ impl Failure {
             OpsError::Lock(error) => error.into(),
             OpsError::Cloud(error) => error.into(),
             OpsError::Edited(diagnostics, sources) => Self::diagnostics(diagnostics, sources),
-            OpsError::Mistake { what, help } => {
-                help.into_iter().fold(Self::new(Exit::Error, what), |failure, line| failure.help(line))
-            }
+            OpsError::Mistake { what, help } => help.into_iter().fold(Self::new(Exit::Error, what), Failure::help),
             OpsError::Select(error) => Self::usage(error.to_string()).help(error.help),
             OpsError::Diagnostics(diagnostics) => Self::diagnostics(diagnostics, sources),
             OpsError::Blocked(blocked) => Self::blocked(blocked),

@@ -81,7 +81,7 @@ pub async fn accept(
         let mut own = match steps_of(drift, desired) {
             Ok(own) => own,
             Err(problem) => {
-                problems.push(problem.at(instance.span));
+                problems.push((*problem).at(instance.span));
                 continue;
             }
         };
@@ -204,7 +204,7 @@ fn not_alone(desired: &DesiredState, found: &[Drift], drift: &Drift) -> Option<D
 }
 
 /// What has to change in the text.
-fn steps_of(drift: &Drift, desired: &DesiredState) -> Result<Vec<Step>, Diagnostic> {
+fn steps_of(drift: &Drift, desired: &DesiredState) -> Result<Vec<Step>, Refused> {
     let step = |path: &[&str], value: Option<Yaml>| Step {
         block: drift.address.block.clone(),
         path: path.iter().map(|key| (*key).to_owned()).collect(),
@@ -234,8 +234,8 @@ fn steps_of(drift: &Drift, desired: &DesiredState) -> Result<Vec<Step>, Diagnost
                 Some(what) => format!("`{}` {what}, which no manifest can say", drift.address),
                 None => format!("`{}`: a manifest cannot follow `{name}`", drift.address),
             };
-            return Err(Diagnostic::error("not-acceptable", what)
-                .help(format!("remove `{}` from the manifest, or let `lhprov apply` put it right", drift.address)));
+            let help = format!("remove `{}` from the manifest, or let `lhprov apply` put it right", drift.address);
+            return Err(Diagnostic::error("not-acceptable", what).help(help).into());
         }
     })
 }

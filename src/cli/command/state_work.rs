@@ -6,8 +6,8 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::host;
 use crate::cli::session::{self, Session};
-use crate::model::Address;
 use crate::model::address::compact;
+use crate::model::{Address, InstanceId};
 use crate::ops::{self, OpsError, RebuildReport};
 use crate::report::console::Console;
 use crate::report::style::Label;
@@ -98,7 +98,7 @@ async fn moved(session: &Session, from: &Address, to: &Address) -> Result<Done, 
 
 async fn removed(session: &Session, address: &Address) -> Result<Done, OpsError> {
     let gone = ops::forget(&session.context, &session.loaded.desired, address).await?;
-    let ids: Vec<&str> = gone.instance_ids.iter().map(|id| id.as_str()).collect();
+    let ids: Vec<&str> = gone.instance_ids.iter().map(InstanceId::as_str).collect();
     let mut notes = format!(
         "It is only forgotten: {} still runs and costs what it did. Back with `lhprov import '{address}' {}`.\n",
         if ids.len() == 1 { "the instance" } else { "each instance" },

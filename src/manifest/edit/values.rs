@@ -82,7 +82,7 @@ impl Editor<'_> {
         if self.is_alias(&found.value) || !matches!(found.value.value, Value::Map(_)) {
             let what =
                 format!("`{shown}` cannot be changed: the block `{block}` stands for something written elsewhere");
-            return Err(refused(found.value.span, what).into());
+            return Err(refused(found.value.span, what).help("write the block out here").into());
         }
         self.refuse_what_is_shared(&found.value, path)?;
         // A key of the block's own lies over that of `defaults`, key by key where the key has maps below it.
