@@ -6,7 +6,7 @@ use lhprov::clock::{BoxFuture, Clock};
 use lhprov::cloud::paced::Paced;
 use lhprov::desired::{self, DesiredState};
 use lhprov::event::{Event, EventSink};
-use lhprov::manifest::Sources;
+use lhprov::manifest::{Given, Sources};
 use lhprov::model::{Lineage, Timestamp};
 use lhprov::ops::{ApplyExit, ApplyOptions, ApplyReport, Consent, Context, PlanOptions, apply, plan};
 use lhprov::sandbox::fault::Faults;
@@ -107,7 +107,7 @@ instances:
 "
         );
         let (desired, _, diagnostics) =
-            desired::load_sources(Sources::from_texts([("lighthouse.yaml", text)]), &|_| None);
+            desired::load_sources(Sources::from_texts([("lighthouse.yaml", text)]), &Given::default(), &|_| None);
         let settings = Settings {
             boot_ms: BOOT.as_millis() as u64,
             latency_ms: ROUND_TRIP.as_millis() as u64,

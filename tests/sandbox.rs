@@ -91,21 +91,37 @@ fn hex(bytes: &[u8]) -> String {
 
 /// A request as bytes, signed with these 20 lines and nobody else's.
 fn signed(method: &str, query: &str, action: &str, body: &str, key: &str, secs: i64) -> String {
+    let signer = Signer { id: SECRET_ID, key, token: None, service: "lighthouse", version: "2020-03-24" };
+    signed_as(&signer, method, query, action, body, secs)
+}
+
+/// In whose name, and for which service.
+struct Signer<'a> {
+    id: &'a str,
+    key: &'a str,
+    token: Option<&'a str>,
+    service: &'a str,
+    version: &'a str,
+}
+
+fn signed_as(signer: &Signer<'_>, method: &str, query: &str, action: &str, body: &str, secs: i64) -> String {
+    let Signer { id, key, token, service, version } = signer;
+    let token = token.map(|token| format!("X-TC-Token: {token}\r\n")).unwrap_or_default();
     let date = Timestamp::from_secs(secs).date();
     let content_type = if method == "GET" { "application/x-www-form-urlencoded" } else { "application/json" };
     let canonical = format!(
         "{method}\n/\n{query}\ncontent-type:{content_type}\nhost:sandbox.test\n\ncontent-type;host\n{}",
         hex(&Sha256::digest(body))
     );
-    let scope = format!("{date}/lighthouse/tc3_request");
+    let scope = format!("{date}/{service}/tc3_request");
     let to_sign = format!("TC3-HMAC-SHA256\n{secs}\n{scope}\n{}", hex(&Sha256::digest(canonical)));
-    let signing = mac(&mac(&mac(format!("TC3{key}").as_bytes(), &date), "lighthouse"), "tc3_request");
+    let signing = mac(&mac(&mac(format!("TC3{key}").as_bytes(), &date), service), "tc3_request");
     let signature = hex(&mac(&signing, &to_sign));
     let path = if query.is_empty() { "/".to_owned() } else { format!("/?{query}") };
     format!(
         "{method} {path} HTTP/1.1\r\nHost: sandbox.test\r\nContent-Type: {content_type}\r\nX-TC-Action: {action}\r\n\
-         X-TC-Version: 2020-03-24\r\nX-TC-Region: {REGION}\r\nX-TC-Timestamp: {secs}\r\nConnection: close\r\n\
-         Authorization: TC3-HMAC-SHA256 Credential={SECRET_ID}/{scope}, SignedHeaders=content-type;host, \
+         X-TC-Version: {version}\r\n{token}X-TC-Region: {REGION}\r\nX-TC-Timestamp: {secs}\r\nConnection: close\r\n\
+         Authorization: TC3-HMAC-SHA256 Credential={id}/{scope}, SignedHeaders=content-type;host, \
          Signature={signature}\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )
@@ -174,6 +190,111 @@ async fn signatures_and_times() {
     assert_eq!(lines[0], format!("http://{}", sandbox.address));
     assert_eq!(lines[1], format!("LHPROV_ENDPOINT=http://{}", sandbox.address));
     assert_eq!(lines.len(), 4);
+}
+
+#[tokio::test]
+async fn a_role_is_assumed_and_its_credentials_end() {
+    let sandbox = start(None, false, &["delay=901s:DescribeZones:at=1"]).await;
+    let ask = async |signer: &Signer<'_>, action: &str, body: &Value, secs: i64| {
+        response(&exchange(sandbox.address, &signed_as(signer, "POST", "", action, &body.to_string(), secs)).await)
+    };
+    let owner = Signer { id: SECRET_ID, key: SECRET_KEY, token: None, service: "sts", version: "2018-08-13" };
+    let who = ask(&owner, "GetCallerIdentity", &json!({}), NOW).await;
+    assert_eq!(who["Type"], "CAMUser", "{who}");
+    let role = json!({
+        "RoleArn": format!("qcs::cam::uin/{}:roleName/deploy", who["AccountId"].as_str().unwrap()),
+        "RoleSessionName": "ci", "DurationSeconds": 900
+    });
+    let given = ask(&owner, "AssumeRole", &role, NOW).await["Credentials"].clone();
+    let text = |name: &str| given[name].as_str().unwrap().to_owned();
+    let (id, key, token) = (text("TmpSecretId"), text("TmpSecretKey"), text("Token"));
+    let temporary = Signer { id: &id, key: &key, token: Some(&token), ..owner };
+    assert_eq!(ask(&temporary, "GetCallerIdentity", &json!({}), NOW).await["Type"], "CAMRole");
+    let altered = token.replace("deploy", "admin");
+    for (signer, want) in [
+        (Signer { token: None, ..temporary }, "AuthFailure.SecretIdNotFound"),
+        (Signer { token: Some(&altered), ..temporary }, "AuthFailure.TokenFailure"),
+        (Signer { token: Some(&token), ..owner }, "AuthFailure.SecretIdNotFound"),
+        (Signer { key: SECRET_KEY, ..temporary }, "AuthFailure.SignatureFailure"),
+    ] {
+        assert_eq!(code(&ask(&signer, "GetCallerIdentity", &json!({}), NOW).await), want);
+    }
+    // The answer is late, and so the clock moves on.
+    let lighthouse = Signer { service: "lighthouse", version: "2020-03-24", ..temporary };
+    assert_eq!(code(&ask(&lighthouse, "DescribeZones", &json!({}), NOW).await), "none");
+    assert_eq!(code(&ask(&lighthouse, "DescribeZones", &json!({}), NOW + 901).await), "AuthFailure.TokenFailure");
+}
+
+/// A request without a signature.
+fn unsigned(method: &str, path: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "{method} {path} HTTP/1.1\r\nHost: sandbox.test\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+}
+
+#[tokio::test]
+async fn beside_the_api() {
+    let sandbox = start(None, false, &[]).await;
+    let bought = call(sandbox.address, "CreateInstances", &order(1, "t1")).await;
+    let id = bought["InstanceIdSet"][0].as_str().unwrap();
+    let path = format!("/sandbox/instances/{id}");
+    let ask =
+        async |method: &str, path: &str, body: &str| exchange(sandbox.address, &unsigned(method, path, body)).await;
+    let changed = response(&ask("POST", &path, r#"{"InstanceState": "RESCUE_MODE"}"#).await);
+    assert_eq!(changed["InstanceState"], "RESCUE_MODE", "{changed}");
+    let shown = call(sandbox.address, "DescribeInstances", &json!({"InstanceIds": [id]})).await;
+    assert_eq!(shown["InstanceSet"][0]["InstanceState"], "RESCUE_MODE");
+    assert_eq!(response(&ask("GET", &path, "").await)["bundle"], BUNDLE);
+    assert_eq!(code(&response(&ask("POST", &path, "{").await)), "InvalidRequest");
+    assert_eq!(
+        code(&response(&ask("POST", "/sandbox/instances/x", "{}").await)),
+        "ResourceNotFound.InstanceIdNotFound"
+    );
+    assert!(ask("PUT", &path, "{}").await.starts_with("HTTP/1.1 404 "));
+    assert_eq!(code(&response(&ask("DELETE", &path, "").await)), "none");
+    assert_eq!(total(sandbox.address).await, 0);
+    let status = sandbox.service.store().status(Timestamp::from_secs(NOW)).unwrap();
+    assert_eq!(status.counts.calls["(outside the API)"], 4);
+
+    let metadata = "/latest/meta-data/cam/security-credentials/";
+    let named = ask("GET", metadata, "").await;
+    let role = named.rsplit("\r\n\r\n").next().unwrap();
+    let answer = ask("GET", &format!("{metadata}{role}"), "").await;
+    let given: Value = serde_json::from_str(answer.rsplit("\r\n\r\n").next().unwrap()).unwrap();
+    assert_eq!(given["Code"], "Success", "{given}");
+    let text = |name: &str| given[name].as_str().unwrap();
+    let machine = Signer {
+        id: text("TmpSecretId"),
+        key: text("TmpSecretKey"),
+        token: Some(text("Token")),
+        service: "sts",
+        version: "2018-08-13",
+    };
+    let who = signed_as(&machine, "POST", "", "GetCallerIdentity", "{}", NOW);
+    assert_eq!(response(&exchange(sandbox.address, &who).await)["UserId"], json!(format!("{role}:cvm")));
+    assert!(ask("GET", &format!("{metadata}other"), "").await.starts_with("HTTP/1.1 404 "));
+}
+
+#[tokio::test]
+async fn permissions_and_operations_fail_on_demand() {
+    let clock = clock();
+    let texts = ["denied:DescribeBundles:at=1", "operation-failed:StopInstances:at=1", "denied:ModifyResourceTags"];
+    let sandbox = in_process(None, &texts, Arc::clone(&clock));
+    let error = ask(&sandbox, "DescribeBundles", &json!({})).await.unwrap_err();
+    assert_eq!((error.code.as_deref(), error.class), (Some("UnauthorizedOperation.NoPermission"), ErrorClass::Auth));
+    ask(&sandbox, "DescribeBundles", &json!({})).await.unwrap();
+    let bought = ask(&sandbox, "CreateInstances", &order(1, "t")).await.unwrap();
+    let body = json!({"InstanceIds": bought["InstanceIdSet"]});
+    clock.sleep(Duration::from_secs(5)).await;
+    let after_stop = async || {
+        ask(&sandbox, "StopInstances", &body).await.unwrap();
+        clock.sleep(Duration::from_secs(5)).await;
+        let shown = ask(&sandbox, "DescribeInstances", &body).await.unwrap()["InstanceSet"][0].clone();
+        format!("{} {}", shown["LatestOperationState"].as_str().unwrap(), shown["InstanceState"].as_str().unwrap())
+    };
+    assert_eq!(after_stop().await, "FAILED RUNNING");
+    assert_eq!(after_stop().await, "SUCCESS STOPPED");
 }
 
 #[tokio::test]

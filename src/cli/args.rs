@@ -49,6 +49,12 @@ pub struct Global {
     /// State file [default: state/<stack>.json]
     #[arg(long, global = true, env = "LHPROV_STATE", value_name = "FILE")]
     pub state: Option<PathBuf>,
+    /// Value of one of the manifest's variables; may be given several times, the last of a name holds
+    #[arg(long, global = true, value_name = "NAME=VALUE", value_parser = assignment)]
+    pub var: Vec<(String, String)>,
+    /// YAML file with values of the manifest's variables; may be given several times. A --var beats it
+    #[arg(long, global = true, env = "LHPROV_VAR_FILE", value_name = "FILE", value_delimiter = PATHS_APART)]
+    pub var_file: Vec<PathBuf>,
     /// Region; for a stack it has to be the manifest's
     #[arg(long, global = true, env = "LHPROV_REGION", value_name = "REGION")]
     pub region: Option<String>,
@@ -73,6 +79,14 @@ pub struct Global {
     /// Log to stderr
     #[arg(long, global = true, env = "LHPROV_LOG_LEVEL", value_name = "LEVEL", value_enum)]
     pub log_level: Option<LogLevel>,
+}
+
+/// The name and the value of `--var`.
+fn assignment(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
 }
 
 /// Separates several files in one variable.

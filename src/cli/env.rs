@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `LHPROV_FILE` | `--file`, several separated by the system's path separator |
 //! | `LHPROV_STATE` | `--state` |
+//! | `LHPROV_VAR_x` | the manifest's variable `x`; `--var-file` and `--var` beat it |
+//! | `LHPROV_VAR_FILE` | `--var-file`, several separated by the system's path separator |
 //! | `LHPROV_REGION` | `--region` |
 //! | `LHPROV_ENDPOINT` | `--endpoint`; `--sandbox` beats it |
 //! | `LHPROV_PROFILE` | `--profile` |
@@ -45,6 +47,17 @@ use std::path::{Path, PathBuf};
 /// A variable's value; empty is unset, and so is what is not UTF-8.
 pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Variables whose names begin with `prefix`, what is behind it and their values, sorted.
+pub fn with_prefix(prefix: &str) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter_map(|(name, value)| Some((name.strip_prefix(prefix)?.to_owned(), value)))
+        .filter(|(_, value)| !value.is_empty())
+        .collect();
+    found.sort();
+    found
 }
 
 /// The home folder.

@@ -1,7 +1,10 @@
 //! The desired state.
 
+use super::moves::Moves;
+use super::output::Output;
 use crate::diag::Span;
 use crate::model::{Address, InstanceSpec, Ownership, Power, Replace, Site, StackName};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +28,12 @@ pub struct DesiredState {
     pub token_ttl: Duration,
     /// After how long a purchase is certainly listed.
     pub visibility_grace: Duration,
+    /// Variables with their values.
+    pub variables: BTreeMap<String, Value>,
+    /// Values to tell after an apply, by name.
+    pub outputs: BTreeMap<String, Output>,
+    /// What stands at another address now, and what is let go.
+    pub moves: Moves,
 }
 
 /// Default of `token_ttl`.

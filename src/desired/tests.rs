@@ -13,7 +13,8 @@ fn environment(name: &str) -> Option<String> {
 }
 
 fn outcome(text: &str) -> (Option<DesiredState>, Vec<&'static str>) {
-    let (desired, _, diagnostics) = load_sources(Sources::from_texts([("m.yaml", text)]), &environment);
+    let (desired, _, diagnostics) =
+        load_sources(Sources::from_texts([("m.yaml", text)]), &Given::default(), &environment);
     (desired, diagnostics.sorted().into_iter().map(|diagnostic| diagnostic.code).collect())
 }
 

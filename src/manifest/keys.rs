@@ -25,19 +25,13 @@ pub(super) const MANIFEST: Keys = Keys {
         "rate_limits",
         "token_ttl",
         "visibility_grace",
-    ],
-    later: &[
         "variables",
         "outputs",
         "include",
         "moved",
         "forget",
-        "limits",
-        "policy",
-        "allowed_accounts",
-        "key_pairs",
-        "disks",
     ],
+    later: &["limits", "policy", "allowed_accounts", "key_pairs", "disks"],
 };
 
 pub(super) const INSTANCE: Keys = Keys {
@@ -49,6 +43,7 @@ pub(super) const INSTANCE: Keys = Keys {
         "instance_name",
         "zones",
         "count",
+        "for_each",
         "depends_on",
         "tags",
         "login",
@@ -64,7 +59,7 @@ pub(super) const INSTANCE: Keys = Keys {
         "power",
         "timeouts",
     ],
-    later: &["for_each", "firewall"],
+    later: &["firewall"],
 };
 
 pub(super) const CHARGE: Keys = Keys { place: "in `charge`", known: &["period", "renew_flag"], later: &[] };
@@ -98,3 +93,12 @@ pub(super) const INIT_COMMAND: Keys = Keys {
 pub(super) const FILE: Keys = Keys { place: "beside `file`", known: &["file"], later: &[] };
 
 pub(super) const TIMEOUTS: Keys = Keys { place: "in `timeouts`", known: &["create", "update", "delete"], later: &[] };
+
+pub(super) const VARIABLE: Keys = Keys {
+    place: "in a variable",
+    known: &["default", "type", "allowed", "description"],
+    // What is sensitive comes from the environment or a file, where it is used: `${env:NAME}`.
+    later: &["sensitive"],
+};
+
+pub(super) const MOVED: Keys = Keys { place: "in an entry of `moved`", known: &["from", "to"], later: &[] };

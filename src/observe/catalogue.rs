@@ -6,7 +6,7 @@ use crate::cloud::port::{CloudRead, ReadAction};
 use crate::cloud::{CloudError, ErrorClass};
 use crate::model::InstanceId;
 use crate::model::money::Amount;
-use futures_util::stream::{self, StreamExt as _};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -162,7 +162,7 @@ pub async fn ask(cloud: &dyn CloudRead, questions: &Questions) -> Result<Catalog
         catalogue.platforms.entry(blueprint.clone()).or_default();
     }
     let offers = questions.upgrades.iter().map(|(id, (_, to))| offer(cloud, id, to));
-    let offers: Vec<(InstanceId, UpgradeOffer)> = stream::iter(offers).buffered(PAGES_AT_ONCE).collect().await;
+    let offers = stream::iter(offers.collect::<Vec<_>>()).buffered(PAGES_AT_ONCE).try_collect::<Vec<_>>().await?;
     catalogue.upgrades.extend(offers);
     let ids: Vec<&InstanceId> = questions.returns.iter().collect();
     for chunk in ids.chunks(DESCRIBE_BATCH_MAX) {
@@ -213,17 +213,17 @@ async fn listed(
     Ok(all)
 }
 
-async fn offer(cloud: &dyn CloudRead, id: &InstanceId, to: &str) -> (InstanceId, UpgradeOffer) {
+async fn offer(cloud: &dyn CloudRead, id: &InstanceId, to: &str) -> Result<(InstanceId, UpgradeOffer), CloudError> {
     let filters = json!([{"Name": "bundle-id", "Values": [to]}]);
     let body = json!({"InstanceId": id, "Filters": filters, "Limit": DESCRIBE_BATCH_MAX});
     let offer = match cloud.read(ReadAction::DescribeModifyInstanceBundles, body).await {
         Ok(reply) => read_offer(&reply.response, to),
-        Err(error) => UpgradeOffer::Refused {
-            state: error.code.clone().unwrap_or_else(|| "no answer".to_owned()),
-            message: error.message,
-        },
+        Err(error) if error.class == ErrorClass::Refused => {
+            UpgradeOffer::Refused { state: error.code.unwrap_or_default(), message: error.message }
+        }
+        Err(error) => return Err(error),
     };
-    (id.clone(), offer)
+    Ok((id.clone(), offer))
 }
 
 fn read_offer(response: &Value, to: &str) -> UpgradeOffer {

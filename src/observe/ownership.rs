@@ -47,6 +47,16 @@ pub enum Finding {
     TooMany(Vec<InstanceId>),
 }
 
+impl Finding {
+    /// Who stands where, if all are listed.
+    pub fn complete(self) -> Option<Vec<(Address, InstanceId)>> {
+        match self {
+            Finding::Complete(matches) => Some(matches),
+            Finding::Nothing | Finding::Incomplete(_) | Finding::TooMany(_) => None,
+        }
+    }
+}
+
 /// Looks for a purchase among instances that nobody has claimed.
 pub fn find<'a>(sought: &Sought<'_>, unclaimed: impl IntoIterator<Item = &'a ObservedInstance>) -> Finding {
     let found: Vec<&ObservedInstance> = unclaimed.into_iter().filter(|instance| sought.may_be(instance)).collect();
@@ -62,7 +72,63 @@ pub fn find<'a>(sought: &Sought<'_>, unclaimed: impl IntoIterator<Item = &'a Obs
     }
 }
 
+/// Looks for several purchases that nobody can tell apart: without tags, of equal shape and with one name for all members.
+/// As many candidates as members of all of them together are no ambiguity, since it does not matter who is who.
+pub fn find_alike<'a>(alike: &[Sought<'_>], unclaimed: impl IntoIterator<Item = &'a ObservedInstance>) -> Vec<Finding> {
+    let [first, rest @ ..] = alike else { return Vec::new() };
+    if rest.is_empty() {
+        return vec![find(first, unclaimed)];
+    }
+    let may_be = |instance: &&ObservedInstance| alike.iter().any(|sought| sought.may_be(instance));
+    let found: BTreeSet<InstanceId> =
+        unclaimed.into_iter().filter(may_be).map(|instance| instance.id.clone()).collect();
+    let members: usize = alike.iter().map(|sought| sought.members.len()).sum();
+    let ids = || found.iter().cloned().collect();
+    match found.len().cmp(&members) {
+        _ if found.is_empty() => alike.iter().map(|_| Finding::Nothing).collect(),
+        std::cmp::Ordering::Less => alike.iter().map(|_| Finding::Incomplete(ids())).collect(),
+        std::cmp::Ordering::Greater => alike.iter().map(|_| Finding::TooMany(ids())).collect(),
+        std::cmp::Ordering::Equal => {
+            let mut ids = found.iter().cloned();
+            let mut share = |sought: &Sought<'_>| {
+                let addresses: BTreeSet<&Address> = sought.members.iter().map(|(address, _)| *address).collect();
+                Finding::Complete(addresses.into_iter().cloned().zip(ids.by_ref()).collect())
+            };
+            alike.iter().map(&mut share).collect()
+        }
+    }
+}
+
+/// Puts purchases that nobody can tell apart together; each group has their places in `sought`.
+pub fn alike(sought: &[Sought<'_>]) -> Vec<Vec<usize>> {
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    let mut by_shape: BTreeMap<Shape<'_>, usize> = BTreeMap::new();
+    for (number, one) in sought.iter().enumerate() {
+        let known = one.shape().map(|shape| *by_shape.entry(shape).or_insert(groups.len()));
+        match known.and_then(|known| groups.get_mut(known)) {
+            Some(group) => group.push(number),
+            None => groups.push(vec![number]),
+        }
+    }
+    groups
+}
+
+/// What purchases have in common that nobody can tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Shape<'a>(&'a str, &'a str, &'a str, &'a [&'a str]);
+
 impl Sought<'_> {
+    /// Its shape, if other purchases may be like it.
+    pub fn shape(&self) -> Option<Shape<'_>> {
+        let one_name = self.members.iter().all(|(_, name)| *name == self.purchase_name);
+        (self.ownership == Ownership::Name && one_name).then_some(Shape(
+            self.purchase_name,
+            self.bundle_id,
+            self.blueprint_id,
+            &self.zones,
+        ))
+    }
+
     /// Whether an instance is taken for this purchase's.
     pub fn may_be(&self, instance: &ObservedInstance) -> bool {
         match self.ownership {

@@ -9,7 +9,7 @@ use super::taken::record;
 use super::together::{Edit, Texts, write};
 use crate::desired::DesiredState;
 use crate::diag::{Diagnostic, Diagnostics, SourceId, did_you_mean};
-use crate::manifest::edit::{Editor, Refused, Yaml};
+use crate::manifest::edit::{Editor, Refused, Yaml, of_defaults};
 use crate::model::{Address, Key};
 use crate::plan::diff::differences;
 use crate::plan::drift::{Decision, Drift, drift as compare};
@@ -42,6 +42,22 @@ impl Step {
         match &self.value {
             Some(value) => editor.set(&self.block, &path, value),
             None => editor.remove(&self.block, &path),
+        }
+    }
+}
+
+impl Step {
+    /// `defaults` may stand in another file than the block.
+    fn refuse_defaults(&self, texts: &Texts<'_>, own: SourceId) -> Result<(), Refused> {
+        let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
+        let editor = |id: SourceId| Editor::new(texts.sources.text(id), id);
+        if editor(own).is_some_and(|editor| editor.says(&self.block, &path)) {
+            return Ok(());
+        }
+        let others = texts.sources.files().into_iter().filter(|id| *id != own);
+        match others.filter_map(editor).find_map(|editor| editor.default_place(&path)) {
+            Some(span) => Err(of_defaults(&self.block, &path, span)),
+            None => Ok(()),
         }
     }
 }
@@ -90,7 +106,7 @@ pub async fn accept(
         for step in &own {
             // Against the text as it is, so that the place is where the user sees it.
             let Some(mut editor) = Editor::new(texts.sources.text(id), id) else { continue };
-            if let Err(problem) = step.make(&mut editor) {
+            if let Err(problem) = step.make(&mut editor).and_then(|()| step.refuse_defaults(texts, id)) {
                 let summary = format!("`{}`: {}", drift.address, problem.summary);
                 problems.push(Diagnostic { summary, ..*problem });
             }

@@ -10,7 +10,7 @@ use super::error::OpsError;
 use super::load::{Prior, rewrite_journal};
 use crate::desired::{self, DesiredState};
 use crate::diag::{Diagnostics, SourceId};
-use crate::manifest::Sources;
+use crate::manifest::{Given, Sources};
 use crate::state::store::{put_back, replace_with_backup};
 use crate::state::{PriorState, StateError};
 use std::collections::BTreeSet;
@@ -21,6 +21,8 @@ use std::sync::Arc;
 pub struct Texts<'a> {
     /// The texts.
     pub sources: &'a Sources,
+    /// Values of variables from outside.
+    pub given: &'a Given,
     /// A variable of the environment.
     pub environment: &'a dyn Fn(&str) -> Option<String>,
 }
@@ -31,11 +33,8 @@ impl Texts<'_> {
     /// # Errors
     /// With everything that is wrong with it then, in its new words.
     pub(super) fn with(&self, id: SourceId, new: &str) -> Result<DesiredState, OpsError> {
-        let texts = self.sources.ids().into_iter().map(|other| {
-            let text = if other == id { new } else { self.sources.text(other) };
-            (self.sources.path(other).to_owned(), text.to_owned())
-        });
-        let (desired, sources, diagnostics) = desired::load_sources(Sources::from_texts(texts), self.environment);
+        let sources = self.sources.with_text(id, new);
+        let (desired, sources, diagnostics) = desired::load_sources(sources, self.given, self.environment);
         desired.ok_or_else(|| OpsError::Edited(errors_of(diagnostics), Arc::new(sources)))
     }
 }

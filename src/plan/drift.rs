@@ -178,10 +178,8 @@ fn condition(
             }
         }
         Some(what) => say(what, state, Decision::Tell),
-        None if state == "RUNNING" && desired.power == Some(Power::Stopped) => {
-            if prior.attributes.state == "STOPPED" {
-                say("is running".into(), state, Decision::Revert);
-            }
+        None if state == "RUNNING" && desired.power == Some(Power::Stopped) && prior.attributes.state == "STOPPED" => {
+            say("is running".into(), state, Decision::Revert);
         }
         None => {}
     }

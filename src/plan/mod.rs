@@ -10,6 +10,8 @@ pub mod questions;
 pub mod renewal;
 pub mod request;
 pub mod select;
+#[cfg(test)]
+mod tests;
 pub mod token;
 mod verdict;
 

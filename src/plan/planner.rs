@@ -248,16 +248,13 @@ impl<'a> Planner<'a> {
         let mut again = true;
         while again {
             again = false;
-            for members in &cuts {
-                let Some(batch) = self.batch_of(members) else { continue };
-                // What one purchase brought is taken together, or the rest of it could not be told any more.
-                if !batch.members.iter().any(|member| self.is_selected(&member.address)) {
-                    continue;
-                }
-                let found = ownership::find(&sought(desired, &batch), self.unclaimed());
-                let Finding::Complete(matches) = found else { continue };
-                again = true;
-                for (address, id) in matches {
+            // What one purchase brought is taken together, or the rest of it could not be told any more.
+            let batches: Vec<Batch> =
+                cuts.iter().filter_map(|members| self.batch_of(members)).filter(|batch| self.is_meant(batch)).collect();
+            for alike in alike(desired, &batches) {
+                let found = ownership::find_alike(&alike, self.unclaimed());
+                for (address, id) in found.into_iter().filter_map(Finding::complete).flatten() {
+                    again = true;
                     self.take(&address, id);
                 }
             }
@@ -405,7 +402,8 @@ impl<'a> Planner<'a> {
         let since = observed.at.minus(desired.visibility_grace);
         let is_recent = |instance: &ObservedInstance| instance.attributes.created_time.is_some_and(|at| at >= since);
         let recent: Vec<&ObservedInstance> = self.unclaimed().filter(|instance| is_recent(instance)).collect();
-        let found = self.batches.iter().map(|batch| ownership::find(&sought(desired, batch), recent.iter().copied()));
+        let alike = alike(desired, &self.batches);
+        let found = alike.iter().flat_map(|alike| ownership::find_alike(alike, recent.iter().copied()));
         found
             .filter_map(|finding| if let Finding::Incomplete(ids) = finding { Some(ids) } else { None })
             .flatten()
@@ -473,6 +471,13 @@ pub(super) fn unsettled(open: &OpenIntents) -> Vec<UnsettledOrder> {
         accepted: open.accepted.is_some(),
     };
     open.orders.values().map(one).collect()
+}
+
+/// Batches in the words of the search for their instances, those together that nobody can tell apart.
+fn alike<'a>(desired: &'a DesiredState, batches: &'a [Batch]) -> Vec<Vec<Sought<'a>>> {
+    let sought: Vec<Sought<'a>> = batches.iter().map(|batch| sought(desired, batch)).collect();
+    let groups = ownership::alike(&sought);
+    groups.into_iter().map(|group| group.into_iter().map(|number| sought[number].clone()).collect()).collect()
 }
 
 /// A batch in the words of the search for its instances.

@@ -189,7 +189,7 @@ fn reinstall(case: &Case<'_>, diff: &AttributeDiff, verdict: &mut Verdict) {
     let own = case.live.map(|live| live.platform.as_str()).filter(|platform| !platform.is_empty());
     let listed = case.catalogue.platforms.get(from).and_then(Option::as_deref);
     let changes = own.or(listed).is_some_and(|platform| !target.is_empty() && platform != target);
-    if changes && !MAINLAND.iter().any(|region| case.region == *region) {
+    if changes && !MAINLAND.contains(&case.region) {
         verdict.note(format!(
             "outside mainland China no reinstall leads to {}",
             if target == "WINDOWS" { "Windows" } else { "Linux" }

@@ -70,6 +70,21 @@ pub static ACTIONS: [Action; 35] = [
     tag("UnTagResources"),
 ];
 
+/// The actions that begin an operation on an instance that exists.
+pub const OPERATIONS: [&str; 11] = [
+    "AssociateInstancesKeyPairs",
+    "DisassociateInstancesKeyPairs",
+    "IsolateInstances",
+    "ModifyInstancesBundle",
+    "RebootInstances",
+    "RenewInstances",
+    "ResetInstance",
+    "ResetInstancesPassword",
+    "StartInstances",
+    "StopInstances",
+    "TerminateInstances",
+];
+
 /// The version of a service's actions, if there is such a service.
 pub fn version(service: &str) -> Option<&'static str> {
     match service {
@@ -105,6 +120,15 @@ mod tests {
         for action in &ACTIONS {
             assert_eq!(ACTIONS.iter().filter(|other| other.name == action.name).count(), 1, "{}", action.name);
             assert!(version(action.service).is_some() && action.rate > 0);
+        }
+        assert!(OPERATIONS.iter().all(|name| knows("lighthouse", name)));
+    }
+
+    #[test]
+    fn the_client_asks_no_faster_than_is_admitted() {
+        for action in &ACTIONS {
+            let client = crate::cloud::limits::rate_per_second(action.name);
+            assert!(client <= action.rate, "{}: {client} a second, and {} are admitted", action.name, action.rate);
         }
     }
 }

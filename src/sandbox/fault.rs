@@ -160,6 +160,10 @@ fn read(text: &str) -> Result<Fault, String> {
     if of_purchase && fault.action != "CreateInstances" {
         return Err(format!("`{}` is for CreateInstances alone", fault.kind));
     }
+    let of_operation = fault.kind == Kind::OperationFailed && fault.action != "*";
+    if of_operation && !actions::OPERATIONS.contains(&fault.action.as_str()) {
+        return Err(format!("`{}` is for *, {}", fault.kind, actions::OPERATIONS.join(", ")));
+    }
     Ok(fault)
 }
 
@@ -398,6 +402,8 @@ mod tests {
             "delay=3000ms:DescribeInstances:0.1",
             "partial=2:CreateInstances",
             "sold-out:CreateInstances",
+            "denied:ModifyResourceTags",
+            "operation-failed:RenewInstances:at=1",
         ] {
             assert_eq!(text.parse::<Fault>().map(|fault| fault.to_string()), Ok(text.to_owned()));
         }
@@ -410,6 +416,7 @@ mod tests {
             ("throttle=3:*", "takes no value"),
             ("delay=soon:*", "not a time"),
             ("sold-out:*", "CreateInstances alone"),
+            ("operation-failed:CreateInstances", "is for *, AssociateInstancesKeyPairs"),
             ("throttle:*:1:2", "more than three"),
             ("", "KIND:ACTION"),
         ] {

@@ -12,11 +12,12 @@
 //! | `attribute`, `power`, `upgrade`, `reinstall`, `login` | what can be changed in place? |
 //! | `renew`, `lifecycle` | how does an instance go on, how does it end? |
 //! | `tags`, `sts` | what do the neighbouring services know of it? |
+//! | `intervene` | what happens to it without the API? |
 //! | [`fault`] | what goes wrong on demand? |
 //! | [`store`] | where is the account kept, and who else uses it? |
 //! | [`service`] | faults, rate, account: what both fronts do with a call |
 //! | [`port`] | the front in process: a transport |
-//! | [`server`] | the front over HTTP; [`verify`] checks signatures, [`tls`] makes certificates |
+//! | [`server`] | the front over HTTP; [`verify`] checks signatures, [`tls`] makes certificates, `side` is what is beside the API |
 
 pub mod actions;
 pub mod call;
@@ -32,6 +33,7 @@ mod catalog_actions;
 mod create;
 mod describe;
 mod due;
+mod intervene;
 mod lifecycle;
 mod login;
 mod operate;
@@ -56,6 +58,7 @@ pub mod port;
 
 mod query;
 pub mod server;
+mod side;
 pub mod tls;
 mod wire;
 

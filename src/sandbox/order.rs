@@ -358,7 +358,11 @@ fn command(params: &Params<'_>) -> Result<bool, ApiError> {
     Ok(true)
 }
 
-fn tags(params: &Params<'_>) -> Result<BTreeMap<String, String>, ApiError> {
+/// The tags of a request.
+///
+/// # Errors
+/// The API's error.
+pub fn tags(params: &Params<'_>) -> Result<BTreeMap<String, String>, ApiError> {
     let list = params.inners("Tags", &["Key", "Value"])?;
     if list.len() > TAGS_MAX {
         return Err(wrong("LimitExceeded", format!("At most {TAGS_MAX} tags can be bound.")));

@@ -7,6 +7,7 @@ use super::fault::{Failure, Faults};
 use super::query;
 use super::service::{Asked, Service, document};
 use super::settings::Settings;
+use super::side;
 use super::store::{Store, StoreError};
 use super::tls::{self, TlsError};
 use super::verify::{Received, SECRET_ID, SECRET_KEY, verify};
@@ -204,6 +205,9 @@ async fn handle(
     let Ok(body) = axum::body::to_bytes(body, BODY_MAX).await else {
         return refused(ApiError::new("RequestSizeLimitExceeded", "the request is larger than 10 MB"));
     };
+    if side::is_beside(parts.uri.path()) {
+        return beside(&front, parts, body).await;
+    }
     let asked = match front.read(&parts, &body, request_id.clone()) {
         Ok(asked) => asked,
         Err(error) => return refused(error),
@@ -223,6 +227,20 @@ async fn handle(
         Some(Failure::Internal) | None => {}
     }
     json(&document(&outcome.answer, &request_id).to_string())
+}
+
+/// Answers what is not for the API.
+async fn beside(front: &Front, parts: axum::http::request::Parts, body: Bytes) -> Response<Body> {
+    let (service, now) = (Arc::clone(&front.service), front.clock.now());
+    let answered = tokio::task::spawn_blocking(move || {
+        side::answer(&service, parts.method.as_str(), parts.uri.path(), &body, now)
+    });
+    match answered.await {
+        Ok(Some((text, true))) => json(&text),
+        Ok(Some((text, false))) => respond(StatusCode::OK, "text/plain", &text),
+        Ok(None) => respond(StatusCode::NOT_FOUND, "text/plain", "not found\n"),
+        Err(_) => respond(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", "an internal error has occurred\n"),
+    }
 }
 
 impl Front {

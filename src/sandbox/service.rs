@@ -1,6 +1,6 @@
 //! What both fronts have in common: faults, rate and account, in the order in which the service would ask.
 
-use super::account::{Caller, CreateFault, Forced};
+use super::account::{Account, Caller, CreateFault, Forced};
 use super::actions::knows;
 use super::call::{Answer, ApiError, Call};
 use super::fault::{Failure, Faults};
@@ -147,6 +147,14 @@ impl Service {
             Ok(answer) => outcome(fault.after, answer),
             Err(error) => outcome(fault.after, Err(internal(&trouble(&error)))),
         }
+    }
+
+    /// Does something to the account at `now` that the API does not offer: no fault, no rate, no signature.
+    ///
+    /// # Errors
+    /// What `act` answers, and `InternalError` if the account cannot be kept.
+    pub fn outside(&self, now: Timestamp, act: impl FnOnce(&mut Account, Timestamp) -> Answer) -> Answer {
+        self.store.outside(|account| act(account, now)).unwrap_or_else(|error| Err(internal(&trouble(&error))))
     }
 
     /// Which call of its action this is, and whether the rate admits it.

@@ -172,6 +172,18 @@ impl Store {
         })
     }
 
+    /// Does something to the account that is no call.
+    ///
+    /// # Errors
+    /// The folder cannot be used.
+    pub fn outside(&self, act: impl FnOnce(&mut Account) -> Answer) -> Result<Answer, StoreError> {
+        self.locked(|inner, _| {
+            let answer = act(&mut inner.account);
+            inner.record("(outside the API)", &[])?;
+            Ok(answer)
+        })
+    }
+
     /// Records a call that came to nothing.
     ///
     /// # Errors

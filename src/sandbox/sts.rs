@@ -141,6 +141,22 @@ fn granted(given: &Temporary) -> Value {
     })
 }
 
+/// The role of the machine that the metadata service speaks of.
+pub const METADATA_ROLE: &str = "lhprov-sandbox";
+
+/// What a CVM's metadata service answers for its role.
+pub fn machine_credentials(now: Timestamp) -> Value {
+    let given = Temporary::grant(METADATA_ROLE, "cvm", now.as_secs().saturating_add(LASTS));
+    json!({
+        "TmpSecretId": given.id,
+        "TmpSecretKey": given.key,
+        "Token": given.token,
+        "ExpiredTime": given.until,
+        "Expiration": iso(Timestamp::from_secs(given.until)),
+        "Code": "Success",
+    })
+}
+
 /// GetCallerIdentity.
 pub fn caller_identity(call: &Call, caller: &Caller) -> Answer {
     Params::of_body(&call.body, &[])?;

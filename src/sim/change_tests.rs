@@ -4,15 +4,16 @@
 
 use super::chance::Chance;
 use super::executor::VirtualClock;
-use super::sabotage::Sabotage;
+use super::sabotage::{self, Sabotage};
 use super::schedule::{Ended, Writer, run_apply};
 use super::world::{Death, Life, NetworkFaults, REGION, World, live_ids};
+use crate::desired::moves::Moves;
 use crate::desired::state::{TOKEN_TTL_DEFAULT, VISIBILITY_GRACE_DEFAULT};
 use crate::desired::{DesiredInstance, DesiredState, Timeouts};
 use crate::diag::{SourceId, Span};
 use crate::model::{Address, Charge, InstanceSpec, Ownership, RenewFlag, Replace, Site, StackName, Timestamp};
 use crate::ops::{ApplyExit, ApplyOptions, Consent, OpsError, RenewOptions, renew};
-use crate::sandbox::settings::Settings;
+use crate::sandbox::settings::{Afterwards, Settings};
 use futures_util::future::{Either, select};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -69,6 +70,9 @@ fn fleet() -> DesiredState {
         ownership: Ownership::Tags,
         instances,
         rate_limits: BTreeMap::new(),
+        variables: BTreeMap::new(),
+        outputs: BTreeMap::new(),
+        moves: Moves::default(),
         token_ttl: TOKEN_TTL_DEFAULT,
         visibility_grace: VISIBILITY_GRACE_DEFAULT,
     }
@@ -84,7 +88,9 @@ impl Stage {
     /// A fleet that stands.
     fn set(seed: u64, desired: &DesiredState) -> Self {
         let clock = VirtualClock::new(Timestamp::from_secs(1_800_000_000));
-        let settings = Settings { boot_ms: 2000, seed, ..Settings::default() };
+        // Whether a machine comes up by itself after such an operation is not documented.
+        let after_shutdown = if (seed / 4).is_multiple_of(2) { Afterwards::Stopped } else { Afterwards::Running };
+        let settings = Settings { boot_ms: 2000, seed, after_shutdown, ..Settings::default() };
         let world = World::new(settings, seed, clock, Sabotage::Sound);
         let writer = Writer::new(Sabotage::Sound, 0);
         let mut stage = Self { world, writer, chance: Chance::new(seed) };
@@ -187,6 +193,7 @@ fn at_every_effect(change: impl Fn(&mut DesiredState), check: impl Fn(&Stage, &B
     let before = fleet();
     let mut after = before.clone();
     change(&mut after);
+    let mut deaths = 0;
     for sky in 0..4 {
         for dies in 0..EFFECTS_MAX {
             let mut stage = Stage::set(dies * 4 + sky, &before);
@@ -194,6 +201,7 @@ fn at_every_effect(change: impl Fn(&mut DesiredState), check: impl Fn(&Stage, &B
             stage.world.set_faults(weather(sky));
             let exit = stage.apply(&after, Some(dies));
             let about = format!("dies at {dies} under sky {sky}");
+            deaths += usize::from(exit.is_none());
             assert!(stage.live().len() >= 2, "{about}: an address has no instance\n{}", stage.log());
             let pause = stage.chance.pick(&[0, 1, 60, 400, 2000]);
             stage.world.clock.advance(Duration::from_secs(pause));
@@ -205,6 +213,7 @@ fn at_every_effect(change: impl Fn(&mut DesiredState), check: impl Fn(&Stage, &B
             }
         }
     }
+    assert!(deaths > 50, "only {deaths} processes died");
 }
 
 #[test]
@@ -216,6 +225,7 @@ fn an_upgrade_is_ordered_once() {
         for id in old {
             assert_eq!(stage.field(id, "BundleId"), LARGE, "{about}");
             let orders = stage.world.carried_out("ModifyInstancesBundle", id);
+            assert_eq!(stage.field(id, "InstanceState"), "RUNNING", "{about}\n{}", stage.log());
             assert_eq!(orders, 1, "{about}: {id} was upgraded {orders} times\n{}", stage.log());
         }
     });
@@ -230,6 +240,7 @@ fn a_disk_is_wiped_once() {
         for id in old {
             assert_eq!(stage.field(id, "BlueprintId"), "lhbp-5e8807lo", "{about}");
             let orders = stage.world.carried_out("ResetInstance", id);
+            assert_eq!(stage.field(id, "InstanceState"), "RUNNING", "{about}\n{}", stage.log());
             assert_eq!(orders, 1, "{about}: {id} was wiped {orders} times\n{}", stage.log());
         }
     });
@@ -256,6 +267,19 @@ fn a_replacement_leaves_never_two_and_never_none() {
 
 #[test]
 fn a_renewal_is_ordered_once() {
+    renew_at_every_effect();
+}
+
+/// The proof that these tests can fail.
+#[test]
+fn an_order_that_is_repeated_at_once_is_found_out() {
+    sabotage::set(Sabotage::RepeatOrders);
+    let found = std::panic::catch_unwind(renew_at_every_effect);
+    sabotage::set(Sabotage::Sound);
+    assert!(found.is_err());
+}
+
+fn renew_at_every_effect() {
     let desired = fleet();
     for sky in 0..4 {
         for dies in 0..EFFECTS_MAX {

@@ -19,6 +19,8 @@ pub enum Sabotage {
     NoPredecessor,
     /// A refusal counts as proof although an earlier attempt has no answer.
     RefusalIsProof,
+    /// An upgrade or renewal without an answer is ordered again at once.
+    RepeatOrders,
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::world::{Death, Life, LifeGate, Network, NetworkFaults, REGION, World,
 use crate::clock::{BoxFuture, Clock};
 use crate::cloud::paced::Paced;
 use crate::desired::state::{TOKEN_TTL_DEFAULT, VISIBILITY_GRACE_DEFAULT};
-use crate::desired::{DependencyRef, DesiredInstance, DesiredState, Timeouts};
+use crate::desired::{DependencyRef, DesiredInstance, DesiredState, Moves, Timeouts};
 use crate::diag::{SourceId, Span};
 use crate::event::{Event, EventSink};
 use crate::model::{Address, Charge, InstanceSpec, Lineage, Ownership, RenewFlag, Replace, Site, StackName, Timestamp};
@@ -158,6 +158,9 @@ fn fleet(chance: &mut Chance, about: &Circumstances) -> DesiredState {
         }
     }
     DesiredState {
+        variables: BTreeMap::new(),
+        outputs: BTreeMap::new(),
+        moves: Moves::default(),
         stack: StackName::from("sim"),
         site: Site::China,
         region: REGION.into(),

@@ -58,6 +58,9 @@ pub struct OrderTarget {
     pub instance_id: InstanceId,
     /// What it was before: bundle, blueprint, or the end of the paid time.
     pub before: String,
+    /// Whether it runs, and has to run again once it has happened.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub runs: bool,
     /// Keys of the spec that hold once it has happened, in the manifest's words.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub spec: Value,

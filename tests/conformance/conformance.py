@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import traceback
+import urllib.request
 from unittest import mock
 
 from tencentcloud.common import credential
@@ -14,6 +15,10 @@ from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentClo
 from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
 from tencentcloud.lighthouse.v20200324 import lighthouse_client, models
+from tencentcloud.sts.v20180813 import models as sts_models
+from tencentcloud.sts.v20180813 import sts_client
+from tencentcloud.tag.v20180813 import models as tag_models
+from tencentcloud.tag.v20180813 import tag_client
 
 REGION = "ap-guangzhou"
 BUNDLE = "bundle_rs_nmc_lin_med2_01"
@@ -61,6 +66,13 @@ def code_of(function, *args):
     raise AssertionError(f"no error but {answer}")
 
 
+SERVICES = {
+    "lighthouse": (lighthouse_client.LighthouseClient, models),
+    "sts": (sts_client.StsClient, sts_models),
+    "tag": (tag_client.TagClient, tag_models),
+}
+
+
 class Sdk:
     def __init__(self, values, method="POST", **changes):
         secret_id = changes.get("secret_id", values["TENCENTCLOUD_SECRET_ID"])
@@ -69,12 +81,12 @@ class Sdk:
         http = HttpProfile(protocol="http", endpoint=host, reqMethod=method, reqTimeout=20)
         profile = ClientProfile(signMethod="TC3-HMAC-SHA256", httpProfile=http, language="en-US")
         profile.unsignedPayload = changes.get("unsigned", False)
-        self.client = lighthouse_client.LighthouseClient(
-            credential.Credential(secret_id, secret_key), changes.get("region", REGION), profile
-        )
+        client, self.models = SERVICES[changes.get("service", "lighthouse")]
+        own = credential.Credential(secret_id, secret_key, changes.get("token"))
+        self.client = client(own, changes.get("region", REGION), profile)
 
     def __call__(self, action, **parameters):
-        request = getattr(models, action + "Request")()
+        request = getattr(self.models, action + "Request")()
         request.from_json_string(json.dumps(parameters))
         return json.loads(getattr(self.client, action)(request).to_json_string())
 
@@ -298,6 +310,174 @@ def check_sdk(values):
         equal(sdk("DescribeInstances")["TotalCount"], 0)
 
 
+def settle(ask, one, request_id, limit=30):
+    """Waits for the operation that a request has begun; gives the instance."""
+    end = time.monotonic() + limit
+    while True:
+        instance = describe(ask, [one])[0]
+        if instance["LatestOperationRequestId"] == request_id and instance["LatestOperationState"] != "OPERATING":
+            equal(instance["LatestOperationState"], "SUCCESS")
+            return instance
+        assert time.monotonic() < end, f"{one} is {instance}"
+        time.sleep(0.2)
+
+
+def check_life(values):
+    """Everything that can be done to an instance that exists, by the official SDK."""
+    sdk = Sdk(values)
+    bought = []
+    busy = "UnsupportedOperation.LatestOperationUnfinished"
+    pause()
+
+    @check("life: an instance with a key pair and a tag")
+    def _():
+        tags = [{"Key": "team", "Value": "a"}]
+        body = order(2, "life-1", Tags=tags, LoginConfiguration={"KeyIds": ["lhkp-abcd1234"]})
+        bought.extend(sdk("CreateInstances", **body)["InstanceIdSet"])
+        equal(code_of(lambda: sdk("StopInstances", InstanceIds=bought)), "OperationDenied.InstanceCreating")
+        wait_state(sdk, bought, "RUNNING")
+
+    one = bought[0]
+
+    def do(action, **parameters):
+        return settle(sdk, one, sdk(action, **parameters)["RequestId"])
+
+    @check("life: power")
+    def _():
+        request = sdk("StopInstances", InstanceIds=[one], StopType="SOFT_FIRST")["RequestId"]
+        equal(code_of(lambda: sdk("StartInstances", InstanceIds=[one])), busy)
+        equal(settle(sdk, one, request)["InstanceState"], "STOPPED")
+        equal(code_of(lambda: sdk("StopInstances", InstanceIds=[one])), "UnsupportedOperation.InvalidInstanceState")
+        equal(do("StartInstances", InstanceIds=[one])["InstanceState"], "RUNNING")
+        equal(do("RebootInstances", InstanceIds=[one])["InstanceState"], "RUNNING")
+
+    @check("life: renew flag")
+    def _():
+        sdk("ModifyInstancesRenewFlag", InstanceIds=bought, RenewFlag="DISABLE_NOTIFY_AND_MANUAL_RENEW")
+        flags = {instance["RenewFlag"] for instance in describe(sdk, bought)}
+        equal(flags, {"DISABLE_NOTIFY_AND_MANUAL_RENEW"})
+
+    @check("life: upgrade to what is offered")
+    def _():
+        offers = sdk("DescribeModifyInstanceBundles", InstanceId=one, Limit=100)["ModifyBundleSet"]
+        offer = next(offer for offer in offers if offer["ModifyBundleState"] == "AVAILABLE")
+        assert offer["ModifyPrice"]["InstancePrice"]["DiscountPrice"] > 0, offer
+        target = offer["Bundle"]["BundleId"]
+        denied = next(offer for offer in offers if offer["ModifyBundleState"] == "UNAVAILABLE")["Bundle"]["BundleId"]
+        code = code_of(lambda: sdk("ModifyInstancesBundle", InstanceIds=[one], BundleId=denied))
+        equal(code, "InvalidParameterValue.NotSupportModifyInstanceBundleType")
+        code = code_of(lambda: sdk("ModifyInstancesBundle", InstanceIds=[one], BundleId=BUNDLE))
+        equal(code, "UnsupportedOperation.SameWithOldConfig")
+        equal(do("ModifyInstancesBundle", InstanceIds=[one], BundleId=target)["BundleId"], target)
+
+    @check("life: reinstall")
+    def _():
+        images = sdk("DescribeResetInstanceBlueprints", InstanceId=one)["ResetInstanceBlueprintSet"]
+        image = next(
+            image["BlueprintInfo"]["BlueprintId"]
+            for image in images
+            if image["IsResettable"] and image["BlueprintInfo"]["BlueprintId"] != BLUEPRINT
+        )
+        instance = do("ResetInstance", InstanceId=one, BlueprintId=image, LoginConfiguration={"Password": "Abcdef12"})
+        equal((instance["BlueprintId"], instance["LoginSettings"]["KeyIds"]), (image, []))
+
+    @check("life: key pairs")
+    def _():
+        keys = ["lhkp-efgh5678"]
+        equal(do("AssociateInstancesKeyPairs", InstanceIds=[one], KeyIds=keys)["LoginSettings"]["KeyIds"], keys)
+        told = sdk("DescribeKeyPairs", KeyIds=keys)["KeyPairSet"][0]
+        equal(told["AssociatedInstanceIds"], [one])
+        code = code_of(lambda: sdk("AssociateInstancesKeyPairs", InstanceIds=[one], KeyIds=keys))
+        equal(code, "UnsupportedOperation.KeyPairBindDuplicate")
+        equal(do("DisassociateInstancesKeyPairs", InstanceIds=[one], KeyIds=keys)["LoginSettings"]["KeyIds"], [])
+
+    @check("life: password")
+    def _():
+        code = code_of(lambda: sdk("ResetInstancesPassword", InstanceIds=[one], Password="weak"))
+        equal(code, "InvalidParameterValue.InvalidPassword")
+        equal(do("ResetInstancesPassword", InstanceIds=[one], Password="Abcdef13")["InstanceState"], "RUNNING")
+
+    @check("life: price of a renewal, renewal")
+    def _():
+        charge = {"Period": 2, "RenewFlag": "NOTIFY_AND_MANUAL_RENEW"}
+        price = sdk("InquirePriceRenewInstances", InstanceIds=bought, InstanceChargePrepaid=charge)
+        equal(len(price["InstancePriceDetailSet"]), 2)
+        assert price["TotalPrice"]["DiscountPrice"] > price["Price"]["InstancePrice"]["DiscountPrice"] > 0, price
+        before = describe(sdk, [one])[0]["ExpiredTime"]
+        after = do("RenewInstances", InstanceIds=[one], InstanceChargePrepaid=charge)
+        assert after["ExpiredTime"] > before and after["RenewFlag"] == "NOTIFY_AND_MANUAL_RENEW", after
+
+    @check("life: discounts")
+    def _():
+        answer = sdk("DescribeBundleDiscount", BundleId=BUNDLE)
+        assert answer["DiscountDetail"][0]["TimeSpan"] == 1, answer
+
+    @check("life: tags")
+    def _():
+        tag, sts = Sdk(values, service="tag"), Sdk(values, service="sts")
+        account = sts("GetCallerIdentity")["AccountId"]
+        names = [f"qcs::lighthouse:{REGION}:uin/{account}:instance/{id}" for id in bought]
+        new, gone = {"TagKey": "tier", "TagValue": "front"}, {"TagKey": "team"}
+        tag("ModifyResourceTags", Resource=names[0], ReplaceTags=[new], DeleteTags=[gone])
+        equal(describe(sdk, [one])[0]["Tags"], [{"Key": "tier", "Value": "front"}])
+        where = {"ServiceType": "lighthouse", "ResourcePrefix": "instance", "ResourceRegion": REGION}
+        told = tag("DescribeResourceTagsByResourceIds", ResourceIds=bought, **where)
+        equal(sorted(row["TagKey"] for row in told["Tags"]), ["team", "tier"])
+        equal(tag("DescribeResourceTags", ResourceId=one, **where)["TotalCount"], 1)
+        equal(tag("TagResources", ResourceList=names, Tags=[new])["FailedResources"], [])
+        found = tag("GetResources", TagFilters=[{"TagKey": "tier", "TagValue": ["front"]}])
+        equal(sorted(one["Resource"] for one in found["ResourceTagMappingList"]), sorted(names))
+        equal(tag("UnTagResources", ResourceList=names, TagKeys=["tier"])["FailedResources"], [])
+        equal(describe(sdk, [one])[0]["Tags"], [])
+        nobody = names[0].replace(one, "lhins-00000000")
+        code = code_of(lambda: tag("ModifyResourceTags", Resource=nobody, ReplaceTags=[new]))
+        equal(code, "InvalidParameterValue.ResourceDescriptionError")
+
+    @check("life: a role")
+    def _():
+        sts = Sdk(values, service="sts")
+        arn = f"qcs::cam::uin/{sts('GetCallerIdentity')['AccountId']}:roleName/deploy"
+        given = sts("AssumeRole", RoleArn=arn, RoleSessionName="conformance")["Credentials"]
+        own = {"secret_id": given["TmpSecretId"], "secret_key": given["TmpSecretKey"], "token": given["Token"]}
+        equal(Sdk(values, service="sts", **own)("GetCallerIdentity")["Type"], "CAMRole")
+        equal(len(describe(Sdk(values, **own), bought)), 2)
+        own["token"] = own["token"].replace("deploy", "admin")
+        equal(code_of(Sdk(values, **own), "DescribeZones"), "AuthFailure.TokenFailure")
+        code = code_of(lambda: sts("AssumeRole", RoleArn=arn.replace("deploy", "none"), RoleSessionName="conformance"))
+        equal(code, "ResourceNotFound.RoleNotFound")
+
+    @check("life: credentials of a machine, as its metadata service gives them")
+    def _():
+        place = values["LHPROV_ENDPOINT"] + "/latest/meta-data/cam/security-credentials/"
+        role = urllib.request.urlopen(place).read().decode()
+        given = json.load(urllib.request.urlopen(place + role))
+        own = {"secret_id": given["TmpSecretId"], "secret_key": given["TmpSecretKey"], "token": given["Token"]}
+        assert Sdk(values, **own)("DescribeZones")["TotalCount"] > 0
+
+    @check("life: rescue mode, which nobody can ask the API for")
+    def _():
+        def set_state(state):
+            body = json.dumps({"InstanceState": state}).encode()
+            urllib.request.urlopen(values["LHPROV_ENDPOINT"] + "/sandbox/instances/" + one, data=body).read()
+
+        set_state("RESCUE_MODE")
+        equal(describe(sdk, [one])[0]["InstanceState"], "RESCUE_MODE")
+        equal(code_of(lambda: sdk("StopInstances", InstanceIds=[one])), "UnsupportedOperation.InvalidInstanceState")
+        set_state("RUNNING")
+
+    @check("life: isolated, brought back, ended")
+    def _():
+        sdk("IsolateInstances", InstanceIds=bought)
+        wait_state(sdk, bought, "SHUTDOWN")
+        do("RenewInstances", InstanceIds=[one], InstanceChargePrepaid={"Period": 1})
+        states = {instance["InstanceId"]: instance["InstanceState"] for instance in describe(sdk, bought)}
+        equal(states, {bought[0]: "RUNNING", bought[1]: "SHUTDOWN"})
+        sdk("IsolateInstances", InstanceIds=[one])
+        wait_state(sdk, [one], "SHUTDOWN")
+        sdk("TerminateInstances", InstanceIds=bought)
+        wait_gone(sdk, bought)
+
+
 class Cli:
     def __init__(self, tccli, values):
         self.tccli = tccli
@@ -367,6 +547,18 @@ def check_cli(tccli, values):
         cli("ModifyInstancesAttribute", InstanceIds=ids, InstanceName="renamed")
         equal({instance["InstanceName"] for instance in describe(cli, ids)}, {"renamed"})
 
+    @check("cli: stop, upgrade, renew")
+    def _():
+        cli("ModifyInstancesRenewFlag", InstanceIds=ids, RenewFlag="NOTIFY_AND_AUTO_RENEW")
+        request = cli("StopInstances", InstanceIds=ids)["RequestId"]
+        equal(settle(cli, ids[0], request)["InstanceState"], "STOPPED")
+        offers = cli("DescribeModifyInstanceBundles", InstanceId=ids[0])["ModifyBundleSet"]
+        target = next(offer["Bundle"]["BundleId"] for offer in offers if offer["ModifyBundleState"] == "AVAILABLE")
+        request = cli("ModifyInstancesBundle", InstanceIds=ids, BundleId=target)["RequestId"]
+        equal(settle(cli, ids[0], request)["BundleId"], target)
+        request = cli("RenewInstances", InstanceIds=ids, InstanceChargePrepaid={"Period": 1})["RequestId"]
+        equal(settle(cli, ids[0], request)["InstanceState"], "STOPPED")
+
     @check("cli: isolate, terminate")
     def _():
         cli("IsolateInstances", InstanceIds=ids)
@@ -382,6 +574,7 @@ def main():
     parser.add_argument("--tccli", required=True, help="the official CLI")
     arguments = parser.parse_args()
     check_sdk(announced(arguments.plain))
+    check_life(announced(arguments.plain))
     check_cli(arguments.tccli, announced(arguments.tls))
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0

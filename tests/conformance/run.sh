@@ -43,7 +43,8 @@ serve() {
 # Two environments: the CLI brings the whole SDK, which would lie over the part that the SDK's package installs.
 python3 -m venv "$work/sdk"
 python3 -m venv "$work/cli"
-"$work/sdk/bin/pip" install --quiet --disable-pip-version-check tencentcloud-sdk-python-lighthouse
+"$work/sdk/bin/pip" install --quiet --disable-pip-version-check \
+    tencentcloud-sdk-python-lighthouse tencentcloud-sdk-python-sts tencentcloud-sdk-python-tag
 "$work/cli/bin/pip" install --quiet --disable-pip-version-check tccli
 
 serve plain

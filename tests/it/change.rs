@@ -66,10 +66,24 @@ fn names_flags_and_tags_in_place() {
         "db: { zones: [ap-guangzhou-3] }",
         "db: { zones: [ap-guangzhou-3], instance_name: main, tags: { tier: back }, charge: { renew_flag: NOTIFY_AND_AUTO_RENEW } }",
     );
-    insta::assert_snapshot!(changed(&place, &manifest, &[]), @"");
+    insta::assert_snapshot!(changed(&place, &manifest, &[]), @r#"
+      ~  db  update lhins-…
+            instance_name: "db" → "main"
+            renew_flag: "NOTIFY_AND_MANUAL_RENEW" → "NOTIFY_AND_AUTO_RENEW"
+            tags: {} → {"tier":"back"}
+
+    Plan: 0 to add, 1 to change, 0 to destroy. (sandbox)
+          2 unchanged. (sandbox)
+    "#);
     assert_eq!(id_of(&place, "db"), id);
     let without = manifest.replace("tier: back", "team: a");
-    insta::assert_snapshot!(changed(&place, &without, &[]), @"");
+    insta::assert_snapshot!(changed(&place, &without, &[]), @r#"
+      ~  db  update lhins-…
+            tags: {"tier":"back"} → {"team":"a"}
+
+    Plan: 0 to add, 1 to change, 0 to destroy. (sandbox)
+          2 unchanged. (sandbox)
+    "#);
 }
 
 #[test]
@@ -99,7 +113,19 @@ fn a_smaller_bundle_is_a_replacement_that_names_the_attribute_and_its_place() {
     place.write("lighthouse.yaml", BASE);
     let refused = place.run(&[&["apply", "--yes"], &FAST[..]].concat()).expect(7);
     assert!(refused.err.contains("--allow-data-loss"), "{refused:#?}");
-    insta::assert_snapshot!(changed(&place, BASE, &["--allow-data-loss"]), @"");
+    insta::assert_snapshot!(changed(&place, BASE, &["--allow-data-loss"]), @r#"
+      +/- db  replace lhins-…: cannot be changed in place
+            bundle_id: "bundle_rs_nmc_lin_med4_01" → "bundle_rs_nmc_lin_med2_01"
+            `bundle_id` forces another instance (lighthouse.yaml:4:24)
+            `bundle_rs_nmc_lin_med2_01` has less memory, disk, traffic than
+              `bundle_rs_nmc_lin_med4_01`, and a bundle can only grow
+            the service takes it back
+
+    needs --allow-data-loss: the data is lost of 1 instance
+
+    Plan: 1 to add, 0 to change, 1 to destroy. (sandbox)
+          2 unchanged, 1 with loss of data. (sandbox)
+    "#);
     assert_ne!(id_of(&place, "db"), id);
     let status = place.run(&["sandbox", "status", "--json"]).expect(0);
     let status: Value = serde_json::from_str(&status.out).expect("JSON");
@@ -125,7 +151,17 @@ fn another_image_wipes_the_disk_and_needs_consent() {
     let manifest = BASE.replace("web: { ", "web: { blueprint_id: lhbp-5e8807lo, ");
     place.write("lighthouse.yaml", &manifest);
     place.run(&[&["apply", "--yes"], &FAST[..]].concat()).expect(7);
-    insta::assert_snapshot!(changed(&place, &manifest, &["--allow-data-loss"]), @"");
+    insta::assert_snapshot!(changed(&place, &manifest, &["--allow-data-loss"]), @r#"
+      !  web[0-1]  reinstall 2 (lhins-…, lhins-…)
+            web[0]  blueprint_id: "lhbp-f1lkcd41" → "lhbp-5e8807lo"
+            web[1]  blueprint_id: "lhbp-f1lkcd41" → "lhbp-5e8807lo"
+            wipes the system disk
+
+    needs --allow-data-loss: the data is lost of 2 instances
+
+    Plan: 0 to add, 2 to change, 0 to destroy. (sandbox)
+          1 unchanged, 2 with loss of data. (sandbox)
+    "#);
     assert_eq!(id_of(&place, "web[0]"), id);
     let protected = BASE.replace("web: { ", "web: { protect: true, ");
     place.write("lighthouse.yaml", &protected);
@@ -258,7 +294,13 @@ fn drift_tells_what_changed_and_what_becomes_of_it() {
     place.run(&["apply", "--yes", "--sandbox", "-f", "other.yaml", "--state", "other.json"]).expect(0);
     let said = place.run(&["drift", "--sandbox"]).expect(3);
     let shown = anonymous(said.out.split("\nPaid until:").next().unwrap_or_default());
-    insta::assert_snapshot!(shown, @"");
+    insta::assert_snapshot!(shown, @r#"
+    Drift: 2 differences in 3 instances. (sandbox)
+
+      db  lhins-…
+          is stopped
+          instance_name: "db" → "renamed" (the next apply reverts it)
+    "#);
     let plan = place.run(&["plan", "--sandbox", "--json"]).expect(0);
     let plan: Value = serde_json::from_str(&plan.out).expect("JSON");
     assert_eq!(plan["drift"].as_array().map(Vec::len), Some(2), "{plan:#}");
@@ -282,6 +324,67 @@ fn an_answer_that_is_lost_is_looked_for() {
     place.write("lighthouse.yaml", &manifest);
     let fault = ["--fault", "lost-after:ModifyInstancesBundle:at=1"];
     place.run(&[&["apply", "--yes"], &FAST[..], &fault].concat()).expect(0);
+    place.run(&["plan", "--sandbox", "--detailed-exitcode"]).expect(0);
+    assert_eq!(calls(&place, "ModifyInstancesBundle"), 1);
+}
+
+#[test]
+fn without_permission_for_tags_the_rest_goes_on() {
+    let place = standing(BASE);
+    let manifest = BASE.replace("db: { ", "db: { tags: { tier: back }, ").replace("web: { ", "web: { power: stopped, ");
+    place.write("lighthouse.yaml", &manifest);
+    let fault = ["--fault", "denied:ModifyResourceTags"];
+    let said = place.run(&[&["apply", "--yes"], &FAST[..], &fault].concat()).expect(6);
+    assert!(said.out.contains("ModifyResourceTags: ") && said.out.contains("2 updated, 1 failed"), "{said:#?}");
+    // Never a replacement because of it.
+    let plan = place.run(&["plan", "--sandbox"]).expect(0);
+    assert!(plan.out.contains("Plan: 0 to add, 1 to change, 0 to destroy."), "{plan:#?}");
+}
+
+#[test]
+fn what_is_not_taken_back_needs_consent_and_stays_on_record() {
+    let place = standing(BASE);
+    let settings = place.path().join("state/sandbox/settings.json");
+    let text = std::fs::read_to_string(&settings).expect("settings");
+    let mut kept: Value = serde_json::from_str(&text).expect("JSON");
+    kept["returns"] = 0.into();
+    std::fs::write(&settings, kept.to_string()).expect("written");
+    place.write("lighthouse.yaml", &BASE.replace("  db: { zones: [ap-guangzhou-3] }\n", ""));
+    let plan = place.run(&["plan", "--sandbox"]).expect(0);
+    assert!(plan.out.contains("needs --accept-no-refund") && plan.out.contains("(code 8)"), "{plan:#?}");
+    let refused = place.run(&["apply", "--sandbox", "--yes"]).expect(7);
+    assert!(refused.err.contains("--accept-no-refund"), "{refused:#?}");
+    let said = place.run(&["apply", "--sandbox", "--yes", "--accept-no-refund"]).expect(0);
+    assert!(said.out.contains("Left over, not taken back by the service:"), "{said:#?}");
+    let plan = place.run(&["plan", "--sandbox", "--detailed-exitcode"]).expect(0);
+    assert!(plan.err.contains("is left over from `db`"), "{plan:#?}");
+}
+
+#[test]
+fn a_killed_upgrade_is_found_out_by_the_next_run() {
+    let place = standing(BASE);
+    place.write("lighthouse.yaml", &BASE.replace("db: { ", "db: { bundle_id: bundle_rs_nmc_lin_med4_01, "));
+    // The answer never comes, and the process is killed while it waits for it.
+    let fault = ["--fault", "delay=30s:ModifyInstancesBundle"];
+    let mut child = place
+        .command(&[&["apply", "--yes"], &FAST[..], &fault].concat())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("the command starts");
+    let journal = place.path().join("state/sandbox/small.journal");
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    let ordered = || std::fs::read_to_string(&journal).is_ok_and(|text| text.contains("\"type\":\"order\""));
+    while !ordered() && std::time::Instant::now() < until {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    child.kill().expect("SIGKILL");
+    child.wait().expect("it is over");
+    let plan = place.run(&["plan", "--sandbox"]).expect(0);
+    assert!(plan.out.contains("find out about the upgrade"), "{plan:#?}");
+    let said = place.run(&[&["apply", "--yes"], &FAST[..]].concat()).expect(0);
+    assert!(said.err.contains("the upgrade that an earlier run ordered has happened"), "{said:#?}");
     place.run(&["plan", "--sandbox", "--detailed-exitcode"]).expect(0);
     assert_eq!(calls(&place, "ModifyInstancesBundle"), 1);
 }

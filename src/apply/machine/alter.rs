@@ -14,7 +14,7 @@ use crate::cloud::{CloudError, ErrorClass};
 use crate::desired::DesiredInstance;
 use crate::event::ItemStatus;
 use crate::model::digest::canonical;
-use crate::model::{Address, InstanceId, InstanceSpec, ObservedInstance, RequestId, Secret, Timestamp};
+use crate::model::{Address, InstanceId, InstanceSpec, ObservedInstance, Power, RequestId, Secret, Timestamp};
 use crate::plan::{Action, Change};
 use crate::state::Record;
 use crate::state::fold::apply_keys;
@@ -201,6 +201,7 @@ impl Machine {
                 return;
             }
             self.alterations[index].steps.pop_front();
+            self.settle_order(index, true, "seen");
         }
     }
 
@@ -258,7 +259,7 @@ impl Machine {
         for index in members {
             self.alterations[*index].last_error.clone_from(&failed);
         }
-        if error.class.proves_no_effect() {
+        if error.class.proves_no_effect() && step.order_kind().is_some() {
             let why = error.code.clone().unwrap_or_else(|| "not sent".to_owned());
             for index in members {
                 self.settle_order(*index, false, &why);
@@ -390,12 +391,9 @@ impl Machine {
                 let detail = self.alterations[index].last_error.clone().map(|(detail, _)| detail).unwrap_or_default();
                 self.alteration_ends(index, ItemStatus::Failed, &detail);
             }
-            Phase::Unsure { since, .. } if self.alterations[index].order.is_some() => {
-                // Where nothing shows whether it happened, time does not tell either.
-                if made.is_some() {
-                    self.look_for_order(now, index, since);
-                }
-            }
+            // Where nothing shows whether an order happened, time does not tell either.
+            Phase::Unsure { .. } if self.alterations[index].orders() && made.is_none() => {}
+            Phase::Unsure { since, .. } if self.alterations[index].orders() => self.look_for_order(now, index, since),
             Phase::Unsure { .. } if self.alterations[index].tries < TRIES_MAX => self.try_again(now, index),
             Phase::Unsure { .. } => {
                 let detail = self.alterations[index].last_error.clone().map(|(detail, _)| detail).unwrap_or_default();
@@ -411,7 +409,8 @@ impl Machine {
         let known = self.state.instances.get(&address).filter(|recorded| recorded.instance_id == id);
         let settles = self.alterations[index].settles;
         if known.map_or(settles, |recorded| recorded.seen) {
-            self.settle_order(index, false, "gone");
+            let happened = !self.alterations[index].orders();
+            self.settle_order(index, happened, "gone");
             self.alteration_ends(index, ItemStatus::Failed, "the instance is gone from the cloud");
         }
     }
@@ -433,7 +432,11 @@ impl Machine {
 
     /// The present step is made.
     fn step_made(&mut self, now: Timestamp, index: usize) {
-        self.settle_order(index, true, "seen");
+        // An order that shut a machine down is settled when that is up again: until then a crash must not forget it.
+        let comes_up = self.alterations[index].steps.get(1) == Some(&Step::Power(Power::Running));
+        if !(self.alterations[index].orders() && comes_up) {
+            self.settle_order(index, true, "seen");
+        }
         let alteration = &mut self.alterations[index];
         alteration.changed = true;
         alteration.alone = false;
@@ -476,6 +479,10 @@ impl Machine {
     }
 
     fn alteration_ends(&mut self, index: usize, status: ItemStatus, detail: &str) {
+        if status == ItemStatus::Failed && !self.alterations[index].orders() {
+            // The order itself has happened, and what was to follow it failed for good.
+            self.settle_order(index, true, "seen");
+        }
         let alteration = &mut self.alterations[index];
         alteration.phase = Phase::Over;
         let (address, id) = (alteration.address.clone(), alteration.id.clone());

@@ -20,7 +20,11 @@ fn wanted(count: u32, bundle: &str, ownership: &str) -> DesiredState {
         "version: 1\nstack: shop\nregion: ap-guangzhou\nownership: {ownership}\ninstances:\n  web:\n    count: {count}\n    \
          bundle_id: {bundle}\n    blueprint_id: lhbp-f1lkcd41\n    instance_name: web\n    charge: {{ period: 1 }}\n"
     );
-    let (desired, _, problems) = load_sources(Sources::from_texts([("m.yaml", text.as_str())]), &|_| None);
+    let (desired, _, problems) = load_sources(
+        Sources::from_texts([("m.yaml", text.as_str())]),
+        &crate::manifest::variable::Given::default(),
+        &|_| None,
+    );
     desired.unwrap_or_else(|| panic!("{problems:?}"))
 }
 
@@ -286,4 +290,57 @@ fn without_tags_a_batch_that_is_listed_in_part_is_waited_for() {
     let old = instance("lhins-one", BUNDLE, NOON.minus(60 * MINUTE));
     let plan = planned(&desired, &seen(NOON, &[old]), Options::default());
     assert_eq!(plan.blocked.len(), 1);
+}
+
+/// So many instances of one name, created a minute before noon.
+fn many(count: usize) -> Vec<ObservedInstance> {
+    (0..count).map(|number| instance(&format!("lhins-{number:02}"), BUNDLE, NOON.minus(MINUTE))).collect()
+}
+
+#[test]
+fn without_tags_and_state_as_many_candidates_as_equal_members_are_no_ambiguity() {
+    let desired = wanted(60, BUNDLE, "name");
+    let planned = planned(&desired, &seen(NOON, &many(60)), Options::default());
+    assert!(planned.blocked.is_empty() && planned.plan.batches.is_empty(), "{:?}", planned.blocked);
+    assert_eq!(planned.adopted.len(), 60);
+}
+
+#[test]
+fn without_tags_purchases_that_are_alike_are_decided_together() {
+    let desired = wanted(60, BUNDLE, "name");
+    let mut machine = buying(&desired, &seen(NOON, &[]), Options::default());
+    step(&mut machine, NOON, Input::Start);
+    // Another writer's, the second batch still to be listed.
+    assert_eq!(step(&mut machine, NOON, Input::Looked(Ok(many(45)))), ["look in 5 s"]);
+    let now = NOON.plus(MINUTE);
+    assert_eq!(step(&mut machine, now, Input::Timer(TimerId::Look)), ["sign", "sign", "look"]);
+    assert_eq!(step(&mut machine, now, Input::Looked(Ok(many(60)))), ["assigned", "assigned"]);
+    let ids: BTreeSet<_> = machine.state.instances.values().map(|recorded| &recorded.instance_id).collect();
+    assert_eq!(ids.len(), 60);
+}
+
+#[test]
+fn without_tags_what_one_on_the_wire_may_have_bought_is_not_taken_by_another() {
+    let desired = wanted(60, BUNDLE, "name");
+    let create = || Input::Turn(crate::cloud::port::WriteAction::CreateInstances);
+    let lost = CloudError::transport(ErrorClass::Ambiguous, "CreateInstances", "no answer");
+    let mut machine = buying(&desired, &seen(NOON, &[]), Options::default());
+    step(&mut machine, NOON, Input::Start);
+    step(&mut machine, NOON, Input::Looked(Ok(vec![])));
+    step(&mut machine, NOON, create());
+    step(&mut machine, NOON, Input::Sent { purchase: 0, result: Err(lost.clone()) });
+    step(&mut machine, NOON, create());
+    let now = NOON.plus(MINUTE);
+    assert_eq!(step(&mut machine, now, Input::Timer(TimerId::Look)), ["sign", "look"]);
+    // The first one's or the second one's: that one is still on the wire.
+    assert_eq!(step(&mut machine, now, Input::Looked(Ok(many(30)))), ["look in 5 s"]);
+    let ids = many(30).into_iter().map(|instance| instance.id).collect();
+    let answer = Ok((ids, crate::model::RequestId("r".into())));
+    let words = step(&mut machine, now, Input::Sent { purchase: 1, result: answer });
+    assert_eq!(words, ["other", "assigned", "look in 5 s"]);
+    // They were the second one's, so the first was never bought.
+    let now = now.plus(MINUTE);
+    assert_eq!(step(&mut machine, now, Input::Timer(TimerId::Look)), ["sign", "look"]);
+    let words = step(&mut machine, now, Input::Looked(Ok(many(30))));
+    assert_eq!(words, ["turn CreateInstances", "attempt"]);
 }

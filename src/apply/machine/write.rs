@@ -443,7 +443,7 @@ impl Machine {
             match &self.writes[id].kind {
                 Kind::Isolate { .. } => self.end_isolation(id, status, &detail, None),
                 Kind::Terminate { .. } => {
-                    self.end_termination(id, ItemStatus::Pending, &format!("not destroyed; {why}"), None)
+                    self.end_termination(id, ItemStatus::Pending, &format!("not destroyed; {why}"), None);
                 }
                 Kind::Rename { .. } => self.writes[id].phase = WritePhase::Over,
                 Kind::Alter { members, .. } => {

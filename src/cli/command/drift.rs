@@ -5,7 +5,7 @@ use crate::cli::env;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::host;
-use crate::cli::load::Loaded;
+use crate::cli::load::{self, Loaded};
 use crate::cli::session::{self, Ended, Session};
 use crate::event::EventSink;
 use crate::ops::{self, DriftReport, Texts};
@@ -65,7 +65,8 @@ fn accept(
     let ended = runtime.block_on(async {
         let session = session::open("drift", global, &run, loaded, sinks)?;
         let sources = Arc::clone(&session.loaded.sources);
-        let texts = Texts { sources: &sources, environment: &env::variable };
+        let given = load::given(global);
+        let texts = Texts { sources: &sources, given: &given, environment: &env::variable };
         let accepting = ops::accept(&session.context, &session.loaded.desired, &texts, addresses);
         let report = tokio::select! {
             biased;

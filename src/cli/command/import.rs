@@ -5,6 +5,7 @@ use crate::cli::env;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::host;
+use crate::cli::load;
 use crate::cli::session::{self, Ended};
 use crate::event::EventSink;
 use crate::model::address::compact;
@@ -53,7 +54,8 @@ fn import(
     let ended = runtime.block_on(async {
         let session = session::open("import", global, &run, loaded, sinks)?;
         let sources = Arc::clone(&session.loaded.sources);
-        let texts = Texts { sources: &sources, environment: &env::variable };
+        let given = load::given(global);
+        let texts = Texts { sources: &sources, given: &given, environment: &env::variable };
         let importing = ops::import(&session.context, &session.loaded.desired, &texts, what, own.take_over);
         // It is left only where it waits for the cloud: before anything is written, or when all is.
         let report = tokio::select! {

@@ -95,9 +95,10 @@ fn show(own: &PlanArgs, session: &Session, report: &PlanReport, console: Console
 }
 
 fn inputs(own: &PlanArgs, session: &Session, report: &PlanReport) -> Value {
-    let files: Vec<&str> = session.loaded.sources.ids().into_iter().map(|id| session.loaded.sources.path(id)).collect();
+    let files: Vec<&str> = session.loaded.sources.all().into_iter().map(|id| session.loaded.sources.path(id)).collect();
     json!({
         "manifest": files,
+        "variables": session.loaded.desired.variables,
         "state": session.context.store.path(),
         "serial": report.prior.serial,
         "site": session.loaded.desired.site,

@@ -9,6 +9,7 @@ mod values;
 mod yaml;
 
 pub use blocks::NewBlock;
+pub use values::of_defaults;
 pub use yaml::Yaml;
 
 use super::node::{Entry, Node, Value};

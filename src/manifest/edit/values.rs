@@ -69,6 +69,25 @@ impl Editor<'_> {
         Ok(())
     }
 
+    /// Where `defaults` of this text has a key that blocks of other texts follow.
+    pub fn default_place(&self, path: &[&str]) -> Option<Span> {
+        let defaults = entry(&self.root, "defaults")?;
+        path.iter()
+            .try_fold((&defaults.value, defaults.key_span), |(node, _), key| {
+                entry(node, key).map(|entry| (&entry.value, entry.key_span))
+            })
+            .map(|(_, span)| span)
+    }
+
+    /// Whether a block says the value at `path` itself; a `login` of its own is whole.
+    pub fn says(&self, block: &str, path: &[&str]) -> bool {
+        let own = self.block(block).and_then(|found| {
+            path.iter().try_fold(&found.value, |node, key| entry(node, key).map(|entry| &entry.value))
+        });
+        let has_login = || self.block(block).is_some_and(|found| entry(&found.value, "login").is_some());
+        own.is_some() || (path.first() == Some(&"login") && has_login())
+    }
+
     fn block(&self, block: &str) -> Option<&Entry> {
         entry(&entry(&self.root, "instances")?.value, block)
     }
@@ -86,21 +105,9 @@ impl Editor<'_> {
         }
         self.refuse_what_is_shared(&found.value, path)?;
         // A key of the block's own lies over that of `defaults`, key by key where the key has maps below it.
-        let own = path.iter().try_fold(&found.value, |node, key| entry(node, key).map(|entry| &entry.value));
-        let whole = path.first() == Some(&"login") && entry(&found.value, "login").is_some();
-        let defaults = entry(&self.root, "defaults").map(|defaults| &defaults.value);
-        let default = defaults.and_then(|node| {
-            path.iter().try_fold((node, node.span), |(node, _), key| {
-                entry(node, key).map(|entry| (&entry.value, entry.key_span))
-            })
-        });
-        match default {
-            Some((_, span)) if own.is_none() && !whole => {
-                let help = format!("write `{shown}` into `{block}` itself, or change it here for all");
-                let what = format!("`{shown}` of `{block}` comes from `defaults`, which other blocks share");
-                Err(refused(span, what).help(help).into())
-            }
-            _ => Ok(found),
+        match self.default_place(path).filter(|_| !self.says(block, path)) {
+            Some(span) => Err(of_defaults(block, path, span)),
+            None => Ok(found),
         }
     }
 
@@ -271,6 +278,13 @@ impl Editor<'_> {
         }
         Ok((self.line_start(start)..self.next_line(end), String::new()))
     }
+}
+
+/// That a value comes from `defaults`.
+pub fn of_defaults(block: &str, path: &[&str], span: Span) -> Refused {
+    let shown = path.join(".");
+    let help = format!("write `{shown}` into `{block}` itself, or change it here for all");
+    refused(span, format!("`{shown}` of `{block}` comes from `defaults`, which other blocks share")).help(help).into()
 }
 
 /// Whether a text has `${…}` in it that is worked out.

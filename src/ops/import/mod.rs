@@ -327,7 +327,7 @@ fn try_blocks(
 
 /// The file that gets new blocks: the first that has `instances`.
 fn file_of(texts: &Texts<'_>) -> Result<SourceId, OpsError> {
-    let ids = texts.sources.ids();
+    let ids = texts.sources.files();
     let has = |id: &SourceId| Editor::new(texts.sources.text(*id), *id).is_some_and(|editor| editor.has("instances"));
     match ids.into_iter().find(has) {
         Some(id) => Ok(id),

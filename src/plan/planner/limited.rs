@@ -14,6 +14,11 @@ impl<'a> Planner<'a> {
         self.inputs.selection.is_none_or(|selection| selection.addresses.contains(address))
     }
 
+    /// Whether one of a purchase's members is selected.
+    pub(super) fn is_meant(&self, batch: &Batch) -> bool {
+        batch.members.iter().any(|member| self.is_selected(&member.address))
+    }
+
     /// Whether what is left out has its instance still matters: batches are cut without regard to the selection, so what a
     /// selected instance was bought together with can be recognised.
     pub(super) fn miss_what_is_left_out(&mut self, address: &'a Address) {

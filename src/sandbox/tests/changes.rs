@@ -16,7 +16,7 @@ fn record<'a>(lab: &'a Lab, id: &str) -> &'a Record {
 }
 
 /// All asynchronous actions on an instance, with bodies that a running Linux instance accepts.
-fn operations(id: &str) -> Vec<(&'static str, Value)> {
+pub fn operations(id: &str) -> Vec<(&'static str, Value)> {
     let ids = json!([id]);
     vec![
         ("StopInstances", json!({"InstanceIds": ids, "StopType": "SOFT"})),

@@ -3,6 +3,7 @@
 mod changes;
 mod lease;
 mod neighbours;
+mod outside;
 mod purchase;
 
 use super::account::{Account, Change};
@@ -333,6 +334,10 @@ fn changes_rebuild_the_account_at_any_point() {
             1 => drop(lab.ask("IsolateInstances", json!({"InstanceIds": [live[step as usize / 3]]}), ms)),
             2 => drop(lab.ask("TerminateInstances", json!({"InstanceIds": [live[step as usize / 3]]}), ms)),
             _ => drop(lab.list(json!({}), ms)),
+        }
+        let last = live.last().unwrap().clone();
+        for (action, body) in changes::operations(&last).into_iter().skip(step as usize % 8).step_by(3) {
+            drop(lab.ask(action, body, ms));
         }
         log.extend(lab.0.take_changes());
         let copy = replay(&settings, &log);

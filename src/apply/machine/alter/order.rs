@@ -6,7 +6,7 @@ use super::{Alteration, Phase, Step};
 use crate::cloud::limits::SIGNATURE_VALID_SECS;
 use crate::event::{Event, ItemStatus};
 use crate::model::digest::sha256_hex;
-use crate::model::{RequestId, Timestamp};
+use crate::model::{Power, RequestId, Timestamp};
 use crate::state::{OpenOrder, Order, OrderKind, OrderTarget, Record};
 use serde_json::Value;
 use std::collections::VecDeque;
@@ -17,6 +17,13 @@ pub(in super::super) const LEAVES_WITHIN: Duration = Duration::from_secs(60);
 
 /// So long after it was written down an order may still arrive and be carried out.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(SIGNATURE_VALID_SECS + LEAVES_WITHIN.as_secs());
+
+impl Alteration {
+    /// Whether its present step is an order that went out.
+    pub(super) fn orders(&self) -> bool {
+        self.order.is_some() && self.steps.front().is_some_and(|step| step.order_kind().is_some())
+    }
+}
 
 impl Machine {
     /// Writes an order down. The effects that follow wait until that is durable.
@@ -29,6 +36,7 @@ impl Machine {
                     address: alteration.address.clone(),
                     instance_id: alteration.id.clone(),
                     before: alteration.live.as_ref().map(|live| step.before(live)).unwrap_or_default(),
+                    runs: alteration.steps.get(1) == Some(&Step::Power(Power::Running)),
                     spec: step.spec_keys(&alteration.wanted, &Value::Null),
                 }
             })
@@ -44,7 +52,8 @@ impl Machine {
     }
 
     pub(super) fn accept_order(&mut self, members: &[usize], request_id: &RequestId) {
-        let order = members.first().and_then(|index| self.alterations[*index].order.clone());
+        let order = members.first().map(|index| &self.alterations[*index]).filter(|first| first.orders());
+        let order = order.and_then(|first| first.order.clone());
         if let Some(order) = order {
             self.record(Record::OrderAccepted { order, request_id: request_id.0.clone() });
         }
@@ -71,6 +80,11 @@ impl Machine {
     /// within the life of its signature, and what it does shows within the grace.
     pub(super) fn look_for_order(&mut self, now: Timestamp, index: usize, since: Timestamp) {
         let until = since.plus(ARRIVES_WITHIN).plus(self.setup.visibility_grace);
+        #[cfg(test)]
+        let until = match crate::sim::sabotage::is(crate::sim::sabotage::Sabotage::RepeatOrders) {
+            true => since,
+            false => until,
+        };
         if now < until {
             if !std::mem::replace(&mut self.alterations[index].told, true) {
                 let alteration = &self.alterations[index];
@@ -106,7 +120,10 @@ impl Machine {
                 self.alterations.push(Alteration {
                     address: target.address,
                     id: target.instance_id,
-                    steps: VecDeque::from([step.clone()]),
+                    steps: [step.clone()]
+                        .into_iter()
+                        .chain(target.runs.then_some(Step::Power(Power::Running)))
+                        .collect::<VecDeque<Step>>(),
                     spec: None,
                     wanted: Value::Null,
                     phase: match &accepted {

@@ -94,16 +94,9 @@ impl Machine {
             }
             Ok(listed) => {
                 let unclaimed = self.unclaimed(listed);
-                let by_batch = index_by_batch(&unclaimed);
-                // What one purchase took is no candidate of the next.
-                let mut taken: BTreeSet<InstanceId> = BTreeSet::new();
-                for id in looking {
-                    self.decide(now, id, &unclaimed, &by_batch, &taken);
-                    if self.purchases[id].phase == Phase::Settled {
-                        let members = self.purchases[id].intent.members.iter();
-                        let stand = members.filter_map(|member| self.state.instances.get(&member.address));
-                        taken.extend(stand.map(|recorded| recorded.instance_id.clone()));
-                    }
+                match self.setup.ownership {
+                    Ownership::Tags => self.take_by_tag(now, looking, &unclaimed),
+                    Ownership::Name => self.take_by_name(now, looking, &unclaimed),
                 }
             }
         }
@@ -130,29 +123,72 @@ impl Machine {
             .collect()
     }
 
-    fn decide(
-        &mut self,
-        now: Timestamp,
-        id: PurchaseId,
-        unclaimed: &[ObservedInstance],
-        by_batch: &BTreeMap<&str, Vec<&ObservedInstance>>,
-        taken: &BTreeSet<InstanceId>,
-    ) {
-        let since = match self.setup.ownership {
-            // The plan took or stopped for what it saw. What was bought shortly before may not have been listed to it.
-            Ownership::Name => self.purchases[id].intent.since,
-            Ownership::Tags => None,
-        };
-        let sought = self.purchases[id].sought(self, since);
-        let finding = match self.setup.ownership {
-            Ownership::Tags => {
-                let candidates = by_batch.get(sought.token.short()).map(Vec::as_slice).unwrap_or_default();
-                ownership::find(&sought, candidates.iter().copied())
+    fn take_by_tag(&mut self, now: Timestamp, looking: Vec<PurchaseId>, unclaimed: &[ObservedInstance]) {
+        let by_batch = index_by_batch(unclaimed);
+        for id in looking {
+            let sought = self.purchases[id].sought(self, None);
+            let candidates = by_batch.get(sought.token.short()).map(Vec::as_slice).unwrap_or_default();
+            let finding = ownership::find(&sought, candidates.iter().copied());
+            self.decide(now, id, finding, unclaimed);
+        }
+    }
+
+    /// Without tags purchases may be alike. They are decided together: what one of them took is no candidate of another, and
+    /// while one is on the wire nobody knows which of them an instance is of.
+    fn take_by_name(&mut self, now: Timestamp, looking: Vec<PurchaseId>, unclaimed: &[ObservedInstance]) {
+        let mut taken: BTreeSet<InstanceId> = BTreeSet::new();
+        let sought: Vec<_> = looking.iter().map(|id| self.purchases[*id].sought(self, None)).collect();
+        for group in ownership::alike(&sought) {
+            let alike: Vec<PurchaseId> = group.into_iter().map(|number| looking[number]).collect();
+            let sought: Vec<_> = alike
+                .iter()
+                .map(|id| {
+                    let purchase = &self.purchases[*id];
+                    purchase.sought(self, purchase.intent.since)
+                })
+                .collect();
+            let free = unclaimed.iter().filter(|instance| !taken.contains(&instance.id));
+            let findings = ownership::find_alike(&sought, free);
+            let found = findings.iter().any(|finding| *finding != Finding::Nothing);
+            if found && self.wait_for_those_alike(now, &alike) {
+                continue;
             }
-            Ownership::Name => {
-                ownership::find(&sought, unclaimed.iter().filter(|instance| !taken.contains(&instance.id)))
+            for (id, finding) in alike.into_iter().zip(findings) {
+                if let Finding::Complete(matches) = &finding {
+                    taken.extend(matches.iter().map(|(_, id)| id.clone()));
+                }
+                self.decide(now, id, finding, unclaimed);
             }
-        };
+        }
+    }
+
+    /// Whether another purchase of the same shape may have bought what is seen here: one on the wire, or one without an answer
+    /// that is looked for at another time. Those are looked for together next.
+    fn wait_for_those_alike(&mut self, now: Timestamp, alike: &[PurchaseId]) -> bool {
+        let first = self.purchases[alike[0]].sought(self, None);
+        let Some(shape) = first.shape() else { return false };
+        let others: Vec<PurchaseId> = (0..self.purchases.len())
+            .filter(|id| !alike.contains(id))
+            .filter(|id| match self.purchases[*id].phase {
+                Phase::InFlight { .. } => true,
+                Phase::Ready(_) | Phase::Queued { .. } => self.is_unsure(*id),
+                _ => false,
+            })
+            .filter(|id| self.purchases[*id].sought(self, None).shape() == Some(shape))
+            .collect();
+        if others.is_empty() {
+            return false;
+        }
+        let again = Phase::Ready(now.plus(LOOK_AGAIN));
+        for id in alike.iter().chain(&others) {
+            if matches!(self.purchases[*id].phase, Phase::Ready(_) | Phase::Looking(_)) {
+                self.purchases[*id].phase = again.clone();
+            }
+        }
+        true
+    }
+
+    fn decide(&mut self, now: Timestamp, id: PurchaseId, finding: Finding, unclaimed: &[ObservedInstance]) {
         match finding {
             Finding::Complete(matches) => {
                 let dead: Vec<(Address, InstanceId, Life)> = matches
