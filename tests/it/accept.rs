@@ -106,3 +106,51 @@ fn what_is_gone_cannot_be_followed() {
     assert!(said.out.starts_with("No drift to accept."), "{said:#?}");
     assert_eq!(place.read("lighthouse.yaml"), STACK);
 }
+
+#[test]
+fn the_file_that_has_the_block_follows_and_variables_do_not() {
+    let place = Place::with(
+        "version: 1
+stack: small
+region: ap-guangzhou
+variables: { bundle: { default: bundle_rs_nmc_lin_med2_01 } }
+defaults: { blueprint_id: lhbp-f1lkcd41, charge: { period: 1 } }
+include: [parts/more.yaml]
+",
+    );
+    std::fs::create_dir(place.path().join("parts")).expect("made");
+    let part = "instances: # of the part
+  db: { bundle_id: \"${var.bundle}\", instance_name: db } # one
+  edge:
+    for_each: { a: { name: first } }
+    bundle_id: bundle_rs_nmc_lin_med2_01
+    instance_name: \"${each.value.name}\"
+";
+    place.write("parts/more.yaml", part);
+    place.run(&[&["apply"], &FAST[..]].concat()).expect(0);
+    std::fs::copy(place.path().join("state/sandbox/small.json"), place.path().join("other.json")).expect("copied");
+    let drift = |part: &str| {
+        place.write("parts/more.yaml", part);
+        place.run(&[&["apply", "--state", "other.json"], &FAST[..]].concat()).expect(0);
+    };
+    drift(&part.replace("instance_name: db", "instance_name: other"));
+    place.write("parts/more.yaml", part);
+    let said = place.run(&["drift", "--accept", "--sandbox"]).expect(0);
+    assert!(said.out.starts_with("Accepted into parts/more.yaml: 1 difference."), "{said:#?}");
+    let followed = part.replace("instance_name: db", "instance_name: other");
+    assert_eq!(place.read("parts/more.yaml"), followed);
+    is_settled(&place);
+    drift(&followed.replace("name: first", "name: second").replace("\"${var.bundle}\"", "bundle_rs_nmc_lin_med4_01"));
+    place.write("parts/more.yaml", &followed);
+    let said = place.run(&["drift", "--accept", "--sandbox"]).expect(1);
+    assert!(said.err.contains("`bundle_id` is worked out: `${var.bundle}`"), "{said:#?}");
+    assert!(said.err.contains("`instance_name` is worked out: `${each.value.name}`"), "{said:#?}");
+    assert!(said.err.contains("parts/more.yaml:2:"), "{said:#?}");
+    assert_eq!(place.read("parts/more.yaml"), followed);
+    // What is there and not in the manifest becomes a block of the file that has the blocks.
+    let said = place.run(&["state", "rm", "db", "--sandbox"]).expect(0);
+    let id = said.out.split_whitespace().nth(1).expect("an id").to_owned();
+    let said = place.run(&["import", "spare", &id, "--sandbox"]).expect(0);
+    assert!(said.out.contains("into state and parts/more.yaml: spare."), "{said:#?}");
+    assert!(place.read("parts/more.yaml").starts_with(&followed));
+}

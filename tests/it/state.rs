@@ -185,7 +185,12 @@ fn what_is_under_way_is_settled_first() {
     let place = Place::with(STACK);
     let fault = ["--fault", "lost-before:CreateInstances"];
     let arguments = [&["apply", "--token-ttl", "1s"], &FAST[..], &fault].concat();
-    let mut apply = place.command(&arguments).spawn().expect("started");
+    let mut apply = place
+        .command(&arguments)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("started");
     std::thread::sleep(std::time::Duration::from_secs(2));
     apply.kill().expect("killed");
     apply.wait().expect("gone");
