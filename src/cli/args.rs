@@ -401,7 +401,7 @@ pub struct DriftArgs {
     #[command(flatten)]
     pub select: SelectArgs,
     /// Let the manifest follow what is live, for these addresses or for all; comments stay
-    #[arg(long, value_name = "ADDRESS", num_args = 0..)]
+    #[arg(long, env = "LHPROV_ACCEPT", value_delimiter = ';', value_name = "ADDRESS", num_args = 0..)]
     pub accept: Option<Vec<String>>,
     /// Count what is paid for no longer than this and does not renew by itself, such as 7d
     #[arg(long, env = "LHPROV_EXPIRES_WITHIN", value_name = "TIME", value_parser = duration)]
@@ -445,16 +445,16 @@ pub struct ImportArgs {
     #[arg(value_name = "ID")]
     pub id: Option<String>,
     /// Everything in the region that no stack has
-    #[arg(long, conflicts_with = "address")]
+    #[arg(long, env = "LHPROV_ALL", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue, conflicts_with = "address")]
     pub all: bool,
     /// What bears this tag; may be given several times, for all of them
-    #[arg(long, value_name = "KEY=VALUE", conflicts_with_all = ["address", "all"], value_parser = tag)]
+    #[arg(long, env = "LHPROV_TAG", value_delimiter = ';', value_name = "KEY=VALUE", conflicts_with_all = ["address", "all"], value_parser = tag)]
     pub tag: Vec<(String, String)>,
     /// What is in this zone; may be given several times, for any of them
-    #[arg(long, value_name = "ZONE", conflicts_with_all = ["address", "all"])]
+    #[arg(long, env = "LHPROV_ZONE", value_delimiter = ';', value_name = "ZONE", conflicts_with_all = ["address", "all"])]
     pub zone: Vec<String>,
     /// What has such a name; may be given several times, for any of them
-    #[arg(long, value_name = "GLOB", conflicts_with_all = ["address", "all"])]
+    #[arg(long, env = "LHPROV_NAME", value_delimiter = ';', value_name = "GLOB", conflicts_with_all = ["address", "all"])]
     pub name: Vec<String>,
     /// Also what bears the tags of another stack
     #[arg(long, env = "LHPROV_TAKE_OVER", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
