@@ -16,6 +16,7 @@ mod tagging;
 mod taken;
 mod together;
 
+pub use crate::plan::Select;
 pub use accept::{AcceptReport, accept};
 pub use apply::{ApplyExit, ApplyOptions, ApplyReport, Consent, Question, apply};
 pub use catalog::{BlueprintRow, BundleRow, RegionRow, ZoneRow, blueprints, bundles, regions, zones};

@@ -219,7 +219,7 @@ impl Writer {
             locking: false,
             lock_timeout: Duration::ZERO,
             seed,
-            select: crate::plan::Select::default(),
+            select: crate::ops::Select::default(),
             lineage: Lineage(format!("lineage-{}-{seed:x}", self.number)),
             signals: Arc::new(|| Box::pin(std::future::pending())),
         }
