@@ -23,6 +23,8 @@ pub enum ItemStatus {
     Purged,
     /// Dropped from the state.
     Forgotten,
+    /// Kept, at another address than before.
+    Moved,
     /// Left over from a failed launch, and the service does not take it back.
     Kept,
     /// Bought, not running yet: the next apply goes on waiting.
@@ -40,7 +42,8 @@ pub enum ItemStatus {
 impl ItemStatus {
     /// Whether the item is as the plan wanted it.
     pub fn is_done(self) -> bool {
-        matches!(self, Self::Running | Self::Updated | Self::Renewed | Self::Imported) || self.is_departure()
+        matches!(self, Self::Running | Self::Updated | Self::Renewed | Self::Imported | Self::Moved)
+            || self.is_departure()
     }
 
     /// Whether it tells of an instance that leaves. Such an item says nothing of what its address is to get.
@@ -58,6 +61,7 @@ impl ItemStatus {
             Self::Isolated => "isolated",
             Self::Purged => "destroyed",
             Self::Forgotten => "forgotten",
+            Self::Moved => "moved",
             Self::Kept => "left over",
             Self::Pending => "still pending",
             Self::Failed => "failed",
@@ -81,10 +85,13 @@ pub struct Item {
     /// Its public addresses, where they are known.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub public_addresses: Vec<String>,
+    /// Whether this run bought it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub created: bool,
     /// Why, for what is not done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// The service's request id, where one says more.
+    /// The service's request id: of the call that decided its status, else of its purchase, where an answer told it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
 }
@@ -160,6 +167,12 @@ pub enum Event {
         counts: BTreeMap<&'static str, usize>,
         /// Every item that is not done.
         open_items: Vec<Item>,
+        /// What ended the run before its end, in one line.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+        /// The command that goes on, where there is something to go on with.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        next: Option<String>,
     },
 }
 

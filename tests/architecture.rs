@@ -64,7 +64,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("ops", &["model", "diag", "clock", "event", "manifest", "desired", "state", "cloud", "observe", "plan", "apply"]),
     ("report", &["model", "diag", "event", "plan", "manifest", "cloud::explain", "cloud::error", "cloud::CloudError"]),
     ("sandbox", &["model", "clock", "cloud"]),
-    ("sim", &["model", "diag", "clock", "event", "desired", "state", "cloud", "ops", "sandbox"]),
+    ("sim", &["model", "diag", "clock", "event", "desired", "state", "cloud", "plan", "ops", "sandbox"]),
 ];
 
 /// Where an effect may be used: text, and the files or folders that may contain it.

@@ -3,6 +3,8 @@
 //! What is at stake in each case is the class: `NotSent` where a request has certainly not arrived, `Ambiguous` wherever
 //! it may have.
 
+#![allow(clippy::print_stdout, reason = "tests tell what they skipped")]
+
 use lhprov::clock::{BoxFuture, Clock};
 use lhprov::cloud::client::{ClientError, HttpClient, HttpOptions};
 use lhprov::cloud::credential::Credential;
@@ -597,5 +599,87 @@ async fn traces_show_the_traffic_but_no_secret() {
     for secret in ["hunter2", "session-token", "BEGIN RSA", "SECRETEXAMPLE", &signature] {
         assert!(!log.contains(secret), "{secret} is in the log:\n{log}");
         assert!(!error.contains(secret), "{secret} is in: {error}");
+    }
+}
+
+/// What the table of error codes has to know: the sandbox's vocabulary, and the dossier of the API where it is at hand.
+mod vocabulary {
+    use lhprov::cloud::classify::reason;
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    /// Whether the table has a line for a code itself, not only for its family.
+    fn unlisted(codes: &BTreeSet<String>) -> Vec<&String> {
+        codes.iter().filter(|code| reason(code).is_none()).collect()
+    }
+
+    /// Words in quotation marks that look like a code: a first level that the table knows, alone or with a second one.
+    fn literals(text: &str) -> impl Iterator<Item = &str> {
+        text.split('"').skip(1).step_by(2).filter(|word| {
+            let mut levels = word.split('.');
+            let first = levels.next().unwrap_or_default();
+            let named = |level: &str| level.len() > 4 && level.chars().all(|c| c.is_ascii_alphanumeric());
+            named(first)
+                && levels.all(named)
+                && word.starts_with(|c: char| c.is_ascii_uppercase())
+                && reason(first).is_some()
+        })
+    }
+
+    #[test]
+    fn every_code_that_the_sandbox_gives_has_a_line() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sandbox");
+        let mut codes = BTreeSet::new();
+        let (mut folders, mut files) = (vec![root], 0);
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                match path.is_dir() {
+                    true if !path.ends_with("tests") => folders.push(path),
+                    true => {}
+                    false => {
+                        files += 1;
+                        let text = std::fs::read_to_string(&path).unwrap();
+                        codes.extend(literals(&text).map(str::to_owned));
+                        // Second levels that are put behind `InvalidParameter.`.
+                        let filters = text.split("return bad(\"").skip(1).filter_map(|rest| rest.split('"').next());
+                        codes.extend(filters.map(|second| format!("InvalidParameter.{second}")));
+                    }
+                }
+            }
+        }
+        assert!(files > 15 && codes.len() > 40, "{files} files, {codes:?}");
+        for known in ["ResourcesSoldOut.BundleSoldOut", "RequestLimitExceeded", "InvalidParameter.InvalidFilterNotDict"]
+        {
+            assert!(codes.contains(known), "{known} was not found in {codes:?}");
+        }
+        assert_eq!(unlisted(&codes), Vec::<&String>::new());
+    }
+
+    /// The dossier lists the codes of each action. It stands beside a checkout, not in it.
+    #[test]
+    fn every_code_of_the_api_has_a_line() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/api/FACTS.md");
+        let Ok(text) = std::fs::read_to_string(&path) else {
+            return println!("skipped: there is no {}", path.display());
+        };
+        let mut codes = BTreeSet::new();
+        for line in text.lines() {
+            if let Some(list) = line.strip_prefix("Codes: ") {
+                let list = list.trim_end_matches('.').split(", ").map(|code| code.trim_matches(['`', ' ']));
+                codes.extend(
+                    list.filter(|code| code.chars().all(|c| c.is_ascii_alphanumeric() || c == '.')).map(str::to_owned),
+                );
+            }
+            // The tables: a code in the first column.
+            let first = line.strip_prefix("| ").and_then(|row| row.split(" | ").next()).unwrap_or_default();
+            let first = first.trim_matches('`');
+            let family = first.split('.').next().unwrap_or_default();
+            if first.contains('.') && reason(family).is_some() && !first.contains(' ') {
+                codes.insert(first.to_owned());
+            }
+        }
+        assert!(codes.len() >= 225, "{} codes", codes.len());
+        assert_eq!(unlisted(&codes), Vec::<&String>::new());
     }
 }

@@ -6,9 +6,9 @@
 
 mod common;
 
-use common::{Folder, Owned, Sandbox, recorded, recorded_names};
+use common::{Folder, Owned, Sandbox, recorded_and_left_over, recorded_names};
 use lhprov::sim::chance::Chance;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -28,8 +28,58 @@ fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).ok().map_or(default, |text| text.parse().expect("a number"))
 }
 
+/// What a round is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Purchases come whole, and every machine launches.
+    Whole,
+    /// Some purchases bring fewer instances than asked for.
+    Partial,
+    /// Some machines never launch.
+    LaunchFailed,
+    /// No tags: an instance is known by its name.
+    ByName,
+}
+
+impl Kind {
+    /// Rounds take turns.
+    fn of(seed: u64) -> Self {
+        match seed % 6 {
+            0 => Kind::Partial,
+            1 => Kind::LaunchFailed,
+            2 => Kind::ByName,
+            _ => Kind::Whole,
+        }
+    }
+
+    /// Faults that such a round has besides.
+    fn faults(self) -> &'static [&'static str] {
+        match self {
+            Kind::Whole | Kind::ByName => &[],
+            Kind::Partial => &["--fault=partial=1:CreateInstances:0.4"],
+            Kind::LaunchFailed => &["--fault=launch-failed:CreateInstances:0.3"],
+        }
+    }
+
+    /// Whether it may stop and ask: a batch that came in part and whose answer died with the process, or names that decide
+    /// nothing. Nothing may be bought twice then either, and every id has to be named.
+    fn may_ask(self) -> bool {
+        matches!(self, Kind::Partial | Kind::ByName)
+    }
+
+    /// What an apply says besides.
+    fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Kind::Whole | Kind::LaunchFailed => &[],
+            // What is missing from a batch is waited for that long.
+            Kind::Partial => &["--visibility-grace=2s"],
+            Kind::ByName => &["--adopt", "--visibility-grace=2s"],
+        }
+    }
+}
+
 /// Three blocks, one of which waits for another, eight to twelve instances with names of their own.
-fn manifest(chance: &mut Chance) -> (String, usize) {
+fn manifest(chance: &mut Chance, kind: Kind) -> (String, usize) {
     let (db, web) = (1 + chance.below(2), 2 + chance.below(3));
     let job = 5 + chance.below(2);
     let own = chance.percent(75);
@@ -38,12 +88,13 @@ fn manifest(chance: &mut Chance) -> (String, usize) {
         "version: 1
 stack: killed
 region: ap-guangzhou
-defaults: {{ bundle_id: bundle_rs_nmc_lin_med2_01, blueprint_id: lhbp-f1lkcd41, charge: {{ period: 1 }} }}
+{ownership}defaults: {{ bundle_id: bundle_rs_nmc_lin_med2_01, blueprint_id: lhbp-f1lkcd41, charge: {{ period: 1 }} }}
 instances:
   db: {{ {db_name}count: {db} }}
   web: {{ {web_name}count: {web}, depends_on: [db] }}
   job: {{ {job_name}count: {job}, bundle_id: bundle_rs_nmc_lin_med4_01 }}
 ",
+        ownership = if kind == Kind::ByName { "ownership: name\n" } else { "" },
         db_name = name("db"),
         web_name = name("web"),
         job_name = name("job"),
@@ -88,21 +139,32 @@ fn moment(chance: &mut Chance) -> Duration {
     Duration::from_millis(chance.below(limit))
 }
 
-/// One fleet, applied and killed until an apply comes to its end. Gives the kills.
-fn round(seed: u64) -> u64 {
+/// Runs that stop and ask, one after the other, until that counts as the end.
+const ASKS_MAX: u64 = 3;
+
+/// How often an apply of the round has stopped and asked.
+fn questions(folder: &Folder) -> usize {
+    folder.read("apply.log").matches("Unclear, stopped before buying:").count()
+}
+
+/// One fleet, applied and killed until an apply comes to its end. Gives the kills, and whether it ended with a question.
+fn round(seed: u64) -> (u64, bool) {
     let mut chance = Chance::new(seed);
     let folder = Folder::new();
-    let (text, wanted) = manifest(&mut chance);
+    let kind = Kind::of(seed);
+    let (text, wanted) = manifest(&mut chance, kind);
     folder.write("lighthouse.yaml", &text);
     let flags = weather(&mut chance);
-    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-    folder.write("round.txt", &format!("seed {seed}\n{flags:#?}\n"));
+    let flags: Vec<&str> = flags.iter().map(String::as_str).chain(kind.faults().iter().copied()).collect();
+    folder.write("round.txt", &format!("seed {seed}, {kind:?}\n{flags:#?}\n"));
+    let arguments = [&["apply", "--yes"], kind.arguments()].concat();
     let mut sandbox = Sandbox::serve(&folder, &flags);
     let state = folder.path().join("state/killed.json");
-    let mut kills = 0;
+    let (mut kills, mut asks) = (0, 0);
     let mut done = false;
     for number in 0..APPLIES_MAX {
-        let mut apply = Owned::start(sandbox.tell(&mut folder.command(&["apply", "--yes"], "apply.log")));
+        let mut apply = Owned::start(sandbox.tell(&mut folder.command(&arguments, "apply.log")));
+        let before = questions(&folder);
         // Towards the end of a long round nobody kills any more, so that it ends.
         let limit = if number < APPLIES_MAX - 8 { moment(&mut chance) } else { APPLY_MAX };
         match apply.code_within(limit) {
@@ -116,6 +178,13 @@ fn round(seed: u64) -> u64 {
                 done = true;
                 break;
             }
+            Some(6 | 7) if kind.may_ask() && questions(&folder) > before => {
+                asks += 1;
+                if asks == ASKS_MAX {
+                    break;
+                }
+                continue;
+            }
             // Something is open still, or a read failed five times.
             Some(1 | 6) => {}
             Some(code) => panic!("seed {seed}: exit {code}\n{}", folder.read("apply.log")),
@@ -126,12 +195,25 @@ fn round(seed: u64) -> u64 {
         }
     }
     let log = folder.read("apply.log");
-    assert!(done, "seed {seed}: never done\n{log}");
+    assert!(done || asks == ASKS_MAX, "seed {seed}: never done\n{log}");
     assert!(!log.contains("panicked"), "seed {seed}\n{log}");
     let sandbox = sandbox.serve_again(&folder, &[]);
     let bought = sandbox.instances("ap-guangzhou");
+    if !done {
+        assert!(bought.len() <= wanted, "seed {seed}: {bought:#?}\n{log}");
+        let state = folder.read("state/killed.json") + &folder.read("state/killed.journal");
+        for id in bought.keys() {
+            assert!(state.contains(id) || log.contains(id), "seed {seed}: nobody knows {id}\n{log}");
+        }
+        return (kills, true);
+    }
+    let (recorded, left_over) = recorded_and_left_over(&state);
+    // What did not launch is not taken back, and stays on record.
+    let launched: BTreeMap<_, _> = bought.clone().into_iter().filter(|(id, _)| !left_over.contains(id)).collect();
+    assert!(left_over.iter().all(|id| bought[id].1 == "LAUNCH_FAILED"), "seed {seed}: {left_over:?} {bought:#?}");
+    assert!(left_over.is_empty() || kind == Kind::LaunchFailed, "seed {seed}: {left_over:?}");
+    let bought = launched;
     assert_eq!(bought.len(), wanted, "seed {seed}: {bought:#?}\n{log}");
-    let recorded = recorded(&state);
     let ids: BTreeSet<&String> = recorded.values().collect();
     assert_eq!(recorded.len(), wanted, "seed {seed}");
     assert_eq!(ids, bought.keys().collect(), "seed {seed}");
@@ -139,34 +221,43 @@ fn round(seed: u64) -> u64 {
         assert_eq!(bought[&id], (name, "RUNNING".to_owned()), "seed {seed}: {id}");
     }
     assert!(!state.with_extension("journal").exists(), "seed {seed}: the journal is left");
-    let mut plan = Owned::start(sandbox.tell(&mut folder.command(&["plan", "--detailed-exitcode"], "plan.log")));
+    let plan = [&["plan", "--detailed-exitcode"][..], kind.arguments()].concat();
+    let plan: Vec<&str> = plan.into_iter().filter(|argument| *argument != "--adopt").collect();
+    let mut plan = Owned::start(sandbox.tell(&mut folder.command(&plan, "plan.log")));
     assert_eq!(plan.code_within(APPLY_MAX), Some(0), "seed {seed}\n{}", folder.read("plan.log"));
-    kills
+    (kills, false)
 }
 
 #[test]
 fn killed_at_any_moment_it_buys_what_is_wanted_once() {
     let (wanted, first) = (number("LHPROV_KILLS", KILLS), number("LHPROV_SEED", 1));
-    let (kills, rounds) = (AtomicU64::new(0), AtomicU64::new(0));
+    let (kills, rounds, asked) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
     let began = Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 while kills.load(Ordering::Relaxed) < wanted {
                     let seed = first + rounds.fetch_add(1, Ordering::Relaxed);
-                    kills.fetch_add(round(seed), Ordering::Relaxed);
+                    let (killed, asks) = round(seed);
+                    kills.fetch_add(killed, Ordering::Relaxed);
+                    asked.fetch_add(u64::from(asks), Ordering::Relaxed);
                 }
             });
         }
     });
     let (kills, rounds) = (kills.into_inner(), rounds.into_inner());
-    println!("{kills} kills in {rounds} rounds from seed {first}, {:.1?}", began.elapsed());
+    let asked = asked.into_inner();
+    println!(
+        "{kills} kills in {rounds} rounds from seed {first}, {asked} ended with a question, {:.1?}",
+        began.elapsed()
+    );
     assert!(kills >= wanted);
 }
 
 #[cfg(unix)]
 mod signals {
     use super::*;
+    use common::recorded;
 
     /// From the first signal to the end.
     const LIMIT: Duration = Duration::from_secs(6);

@@ -483,6 +483,7 @@ async fn classes_in_process() {
         "sold-out:CreateInstances:at=5",
         "cut:DescribeZones:at=1",
         "delay=3s:DescribeZones:at=2",
+        "delay=2m:DescribeZones:at=3",
     ];
     let clock = clock();
     let sandbox = in_process(None, &texts, Arc::clone(&clock));
@@ -499,6 +500,11 @@ async fn classes_in_process() {
     let before = clock.now();
     ask(&sandbox, "DescribeZones", &json!({})).await.unwrap();
     assert_eq!(clock.now().since(before), Duration::from_secs(3));
+    // Later than anybody waits: the client has gone by then.
+    let before = clock.now();
+    let error = ask(&sandbox, "DescribeZones", &json!({})).await.unwrap_err();
+    assert!(error.class == Ambiguous && error.message.contains("no answer from the sandbox within"), "{error}");
+    assert_eq!(clock.now().since(before), Duration::from_secs(60));
     let stale = sandbox.prepare(ServiceName::Lighthouse, "CreateInstances", order(1, "s").to_string()).await.unwrap();
     clock.sleep(Duration::from_secs(301)).await;
     assert_eq!(sandbox.send(stale).await.unwrap_err().class, ErrorClass::SignatureExpired);

@@ -10,6 +10,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -184,6 +185,8 @@ pub enum Command {
     Show(ShowArgs),
     /// Take over instances that lhprov did not buy: into the state, and into the manifest where that lacks them
     Import(ImportArgs),
+    /// Print the outputs of the manifest as the last apply told them, or the fleet for other programs
+    Output(OutputArgs),
     /// Look into the state, and put it right
     State(StateArgs),
     /// List what the cloud sells
@@ -205,6 +208,9 @@ pub struct SelftestArgs {
     /// The first seed; one that failed is replayed with --first SEED --seeds 1
     #[arg(long, env = "LHPROV_FIRST", value_name = "SEED", default_value_t = 1)]
     pub first: u64,
+    /// How many run at once; by default as many as the machine has cores
+    #[arg(long, env = "LHPROV_THREADS", value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
 }
 
 /// Text for people or JSON for programs.
@@ -472,6 +478,41 @@ fn tag(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// Options of `output`.
+#[derive(Debug, Args)]
+pub struct OutputArgs {
+    /// One output alone
+    pub name: Option<String>,
+    /// Form of the result
+    #[arg(long, env = "LHPROV_FORMAT", value_name = "FORMAT", value_enum, default_value_t = OutputFormat::Text)]
+    format: OutputFormat,
+    /// Short for --format json
+    #[arg(long, env = "LHPROV_JSON", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    json: bool,
+}
+
+impl OutputArgs {
+    /// Form of the result.
+    pub fn format(&self) -> OutputFormat {
+        if self.json { OutputFormat::Json } else { self.format }
+    }
+}
+
+/// Values of `--format` of `output`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum OutputFormat {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+    /// Assignments for a shell
+    Env,
+    /// All instances as an inventory of Ansible, in YAML
+    AnsibleInventory,
+    /// All instances as a configuration of OpenSSH
+    SshConfig,
+}
+
 /// Options of `state`.
 #[derive(Debug, Args)]
 pub struct StateArgs {
@@ -611,8 +652,17 @@ impl DataArg {
 #[command(next_help_heading = "Sandbox")]
 pub struct SandboxFlags {
     /// What goes wrong: KIND:ACTION[:WHEN], such as lost-after:CreateInstances:at=1; may be given several times
+    ///
+    /// ACTION is an action's name or *. WHEN is a share (0.3, drawn from --seed), the first calls (n=5) or one of them (at=2).
+    ///
+    /// Kinds: lost-before, lost-after (no answer, before or after the call took effect), status-before, status-after (HTTP
+    /// 502), internal-before, internal-after (InternalError), cut=BYTES or cut=any (the connection ends in the middle of the
+    /// answer), delay=TIME, throttle, sold-out, launch-failed, partial=COUNT (fewer instances than asked for).
     #[arg(long, env = "LHPROV_FAULT", value_name = "FAULT", value_delimiter = ';')]
     pub fault: Vec<Fault>,
+    /// A file of such faults: a YAML list of texts as above, or of maps with kind, action and one of p, n, at
+    #[arg(long, env = "LHPROV_FAULT_FILE", value_name = "FILE")]
+    pub fault_file: Option<PathBuf>,
     /// Time from the purchase to RUNNING
     #[arg(long, env = "LHPROV_BOOT", value_name = "TIME", value_parser = duration)]
     boot: Option<Duration>,
@@ -680,8 +730,9 @@ impl SandboxFlags {
 }
 
 /// Options of `SandboxFlags`, for the check that they have a sandbox to work on.
-pub const SANDBOX_FLAGS: [&str; 14] = [
+pub const SANDBOX_FLAGS: [&str; 15] = [
     "fault",
+    "fault_file",
     "boot",
     "quota",
     "balance",
@@ -728,7 +779,7 @@ mod tests {
         let mut commands = vec![definition()];
         while let Some(command) = commands.pop() {
             for arg in command.get_arguments() {
-                // A variable of the manifest has one of its own: `LHPROV_VAR_x`.
+                // `--var x=…` has a variable for each `x`.
                 if matches!(arg.get_id().as_str(), "help" | "version" | "var") || arg.is_positional() {
                     continue;
                 }

@@ -61,9 +61,20 @@ pub fn connect(global: &Global, wanted: Wanted<'_>, events: Arc<dyn EventSink>) 
 /// The sandbox, kept in `folder`.
 fn in_process(folder: &Path, wanted: &Wanted<'_>, clock: Arc<dyn Clock>) -> Result<InProcess, Failure> {
     let settings = settings(folder, wanted.sandbox, Some(wanted.site))?;
-    let faults = Faults::new(settings.seed, wanted.sandbox.fault.clone());
+    let faults = faults(&settings, wanted.sandbox)?;
     let store = Store::open(folder, settings)?;
     Ok(InProcess::new(Arc::new(Service::new(store, faults)), clock, wanted.region))
+}
+
+/// The faults of the command line, and then those of the fault file.
+pub fn faults(settings: &Settings, flags: &SandboxFlags) -> Result<Faults, Failure> {
+    let mut list = flags.fault.clone();
+    if let Some(path) = &flags.fault_file {
+        let wrong = |why: &dyn std::fmt::Display| Failure::usage(format!("the fault file {}: {why}", path.display()));
+        let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
+        list.extend(Faults::parse_file(&text).map_err(|error| wrong(&error))?);
+    }
+    Ok(Faults::new(settings.seed, list))
 }
 
 /// The settings that a folder keeps, with what the command line says in their place.

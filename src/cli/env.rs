@@ -32,10 +32,11 @@
 //! | `LHPROV_SANDBOX` | `--sandbox`: a folder, or `true`, `1`, `false`, `0` |
 //! | `LHPROV_LISTEN`, `LHPROV_TLS`, `LHPROV_DATA` | `--listen`, `--tls`, `--data` of `sandbox` |
 //! | `LHPROV_FAULT`, `LHPROV_RATE` | `--fault`, `--rate`, several separated by `;` |
+//! | `LHPROV_FAULT_FILE` | `--fault-file` |
 //! | `LHPROV_BOOT`, `LHPROV_QUOTA`, `LHPROV_BALANCE`, `LHPROV_LATENCY`, `LHPROV_TOKEN_MEMORY`, `LHPROV_MISMATCH` | the sandbox's settings |
 //! | `LHPROV_CHECK_ORDER`, `LHPROV_BATCH_NAMES`, `LHPROV_VISIBILITY_DELAY`, `LHPROV_RENAME_WHILE_PENDING` | the sandbox's settings |
 //! | `LHPROV_LAUNCH_FAILED`, `LHPROV_SEED` | the sandbox's settings |
-//! | `LHPROV_SEEDS`, `LHPROV_FIRST` | how many schedules `selftest` runs, and from which seed |
+//! | `LHPROV_SEEDS`, `LHPROV_FIRST`, `LHPROV_THREADS` | how many schedules `selftest` runs, from which seed, on how many threads |
 //! | `TENCENTCLOUD_SECRET_ID`, `…_SECRET_KEY`, `…_TOKEN`, `…_SECURITY_TOKEN` | credentials; never a flag |
 //! | `HTTPS_PROXY`, `https_proxy`, `ALL_PROXY`, `all_proxy`, `NO_PROXY`, `no_proxy` | the way to the endpoint |
 //! | `HOME` | where the official CLI keeps its profiles |

@@ -5,13 +5,14 @@ use crate::cloud::client::ClientError;
 use crate::cloud::credential::CredentialError;
 use crate::cloud::endpoint::EndpointError;
 use crate::cloud::{CloudError, ErrorClass, explain};
-use crate::diag::Diagnostics;
+use crate::diag::{Diagnostics, Severity};
 use crate::manifest::Sources;
 use crate::ops::OpsError;
 use crate::plan::Blocked;
 use crate::report::human::plan::blocked_text;
 use crate::report::human::{diagnostic, failure};
 use crate::report::style::Palette;
+use crate::report::text::{count, wrap};
 use crate::sandbox::server::ServeError;
 use crate::sandbox::store::StoreError;
 use crate::state::StateError;
@@ -25,6 +26,8 @@ use std::sync::Arc;
 pub struct Failure {
     /// What to say.
     what: What,
+    /// What is said in the end.
+    closing: Option<String>,
     /// How the process ends.
     pub exit: Exit,
 }
@@ -39,7 +42,11 @@ enum What {
 impl Failure {
     /// An error with nothing more to say than its heading.
     pub fn new(exit: Exit, heading: impl Into<String>) -> Self {
-        Self { what: What::Error { heading: heading.into(), causes: Vec::new(), help: Vec::new() }, exit }
+        Self {
+            what: What::Error { heading: heading.into(), causes: Vec::new(), help: Vec::new() },
+            closing: None,
+            exit,
+        }
     }
 
     /// An error with its causes.
@@ -50,7 +57,7 @@ impl Failure {
             causes.push(cause.to_string());
             source = cause.source();
         }
-        Self { what: What::Error { heading: error.to_string(), causes, help: Vec::new() }, exit }
+        Self { what: What::Error { heading: error.to_string(), causes, help: Vec::new() }, closing: None, exit }
     }
 
     /// A mistake on the command line.
@@ -60,12 +67,12 @@ impl Failure {
 
     /// Mistakes in the manifest.
     pub fn diagnostics(diagnostics: Diagnostics, sources: Arc<Sources>) -> Self {
-        Self { what: What::Diagnostics(diagnostics, sources), exit: Exit::Error }
+        Self { what: What::Diagnostics(diagnostics, sources), closing: None, exit: Exit::Error }
     }
 
     /// What may not be done.
     pub fn blocked(blocked: Vec<Blocked>) -> Self {
-        Self { what: What::Blocked(blocked), exit: Exit::Refused }
+        Self { what: What::Blocked(blocked), closing: None, exit: Exit::Refused }
     }
 
     /// Something could not be written.
@@ -80,6 +87,31 @@ impl Failure {
             help.push(line.into());
         }
         self
+    }
+
+    /// Adds a last sentence.
+    #[must_use]
+    pub fn closing(mut self, text: impl Into<String>) -> Self {
+        self.closing = Some(text.into());
+        self
+    }
+
+    /// What went wrong, in one line without help.
+    pub fn line(&self) -> String {
+        match &self.what {
+            What::Error { heading, causes, .. } => {
+                std::iter::once(heading).chain(causes).cloned().collect::<Vec<_>>().join(": ")
+            }
+            What::Diagnostics(diagnostics, _) => {
+                let mut errors = diagnostics.iter().filter(|one| one.severity == Severity::Error);
+                let first = errors.next().map(|one| one.summary.clone()).unwrap_or_default();
+                match errors.count() {
+                    0 => first,
+                    more => format!("{first} (and {})", count(more, "more error")),
+                }
+            }
+            What::Blocked(blocked) => blocked.iter().map(|one| one.what.as_str()).collect::<Vec<_>>().join("; "),
+        }
     }
 
     /// An operation's error. `sources` are what its diagnostics point into.
@@ -99,11 +131,13 @@ impl Failure {
 
     /// What stderr shows.
     pub fn render(&self, palette: Palette) -> String {
-        match &self.what {
+        let closing = self.closing.as_ref().map(|text| format!("{}\n", wrap(text, 0, 0))).unwrap_or_default();
+        let text = match &self.what {
             What::Error { heading, causes, help } => failure::render(heading, causes, help, palette),
             What::Diagnostics(diagnostics, sources) => diagnostic::render(diagnostics, sources, palette.is_coloured()),
             What::Blocked(blocked) => blocked.iter().map(|blocked| blocked_text(blocked, palette)).collect(),
-        }
+        };
+        text + &closing
     }
 }
 

@@ -6,6 +6,8 @@ use super::exit::Exit;
 use super::failure::Failure;
 use crate::clock::{BoxFuture, Clock};
 use crate::model::{Lineage, Timestamp};
+use crate::report::console::Console;
+use crate::report::style::Palette;
 use crate::state::lock::Holder;
 use std::io::IsTerminal as _;
 use std::path::Path;
@@ -72,6 +74,11 @@ pub fn holder() -> Holder {
 /// Whether stdout and stderr are terminals.
 pub fn terminals() -> (bool, bool) {
     (std::io::stdout().is_terminal(), std::io::stderr().is_terminal())
+}
+
+/// Says how a command failed that cannot say it itself any more.
+pub fn say_last(failure: &Failure) {
+    Console::default().say(&failure.render(Palette::plain()));
 }
 
 /// Whether there is somebody to ask.

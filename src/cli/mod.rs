@@ -9,6 +9,7 @@ mod env;
 mod exit;
 mod failure;
 mod host;
+mod life;
 mod load;
 mod prompt;
 mod session;
@@ -26,7 +27,7 @@ use std::process::ExitCode;
 
 /// Runs the command that the arguments of the process name.
 pub fn run() -> ExitCode {
-    ExitCode::from(run_command().code())
+    ExitCode::from(life::live(run_command).code())
 }
 
 fn run_command() -> Exit {
@@ -85,6 +86,7 @@ fn dispatch(cli: &Cli, console: Console) -> Result<Exit, Failure> {
         Command::Renew(own) => command::renew::run(&cli.global, own, console),
         Command::Show(own) => command::state::show(&cli.global, own, console),
         Command::Import(own) => command::import::run(&cli.global, own, console),
+        Command::Output(own) => command::output::run(&cli.global, own, console),
         Command::State(own) => command::state::run(&cli.global, own, console),
         Command::Catalog(own) => command::catalog::run(&cli.global, own, console),
         Command::Sandbox(own) => command::sandbox::run(&cli.global, own, console),

@@ -43,7 +43,7 @@ pub fn ask(question: &str, console: Console, signals: &Signals) -> Answer {
         match receive.recv_timeout(LOOK) {
             Ok(true) => return Answer::Yes,
             Ok(false) | Err(RecvTimeoutError::Disconnected) => return Answer::No,
-            Err(RecvTimeoutError::Timeout) if signals.early_now().is_some() => {
+            Err(RecvTimeoutError::Timeout) if signals.first_now().is_some() => {
                 console.say("\n");
                 return Answer::Signal;
             }
@@ -93,6 +93,9 @@ pub fn about_plan(plan: &Plan, sandbox: bool) -> String {
     if changed > 0 {
         let what = if calls { "changes" } else { "records" };
         parts.push(format!("{what} {}", count(changed, "instance")));
+    }
+    if counts.moved > 0 {
+        parts.push(format!("records {} at another address", count(counts.moved, "instance")));
     }
     match parts.len() {
         0 => "This settles what an earlier run left open.".to_owned(),

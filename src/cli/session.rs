@@ -2,9 +2,11 @@
 
 use super::args::{Global, RunArgs};
 use super::connect::{Connection, Wanted, connect};
+use super::env;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::host::{self, SystemClock};
+use super::life::guarded;
 use super::load::{self, Loaded};
 use super::signals::Signals;
 use crate::clock::Clock as _;
@@ -26,20 +28,50 @@ pub struct Ended {
     pub exit: Exit,
     /// The items.
     pub items: Vec<Item>,
+    /// What ended it before its end, in one line.
+    pub error: Option<String>,
 }
 
 impl From<Exit> for Ended {
     fn from(exit: Exit) -> Self {
-        Self { exit, items: Vec::new() }
+        Self { exit, items: Vec::new(), error: None }
+    }
+}
+
+/// What kind of run it is: how its end is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nature {
+    /// It only reads.
+    Reads,
+    /// It changes something, and the same command goes on with what it leaves.
+    Changes,
+}
+
+impl Nature {
+    /// The command that goes on after such an end.
+    pub fn next(self, exit: Exit) -> Option<String> {
+        let goes_on = match exit {
+            Exit::Error | Exit::Locked | Exit::Partial | Exit::Refused | Exit::Interrupted(_) => true,
+            Exit::Done | Exit::Changes | Exit::Drift | Exit::Declined | Exit::Usage => false,
+        };
+        (self == Nature::Changes && goes_on).then(env::command_line)
     }
 }
 
 /// Runs `body` with the file of `--events` as a listener, and writes its last event however it ends.
 pub fn with_events(
     path: Option<&Path>,
+    nature: Nature,
     console: Console,
     body: impl FnOnce(Vec<Arc<dyn EventSink>>) -> Result<Ended, Failure>,
 ) -> Result<Exit, Failure> {
+    // Nothing may end a run without its account, a mistake of ours neither. What it did is not known then.
+    let body = |sinks| {
+        guarded(|| body(sinks)).unwrap_or_else(|mut failure| {
+            failure.exit = if nature == Nature::Changes { Exit::Partial } else { Exit::Error };
+            Err(failure)
+        })
+    };
     let Some(path) = path else {
         return body(Vec::new()).map(|ended| ended.exit);
     };
@@ -48,12 +80,13 @@ pub fn with_events(
     })?;
     let events = Arc::new(JsonLines::new(file, || SystemClock.now()));
     let ended = body(vec![Arc::clone(&events) as Arc<dyn EventSink>]);
-    let (exit, items) = match &ended {
-        Ok(ended) => (ended.exit, ended.items.as_slice()),
-        Err(failure) => (failure.exit, &[][..]),
+    let (exit, items, error) = match &ended {
+        Ok(ended) => (ended.exit, ended.items.as_slice(), ended.error.clone()),
+        Err(failure) => (failure.exit, &[][..], Some(failure.line())),
     };
     let open_items = items.iter().filter(|item| !item.status.is_done()).cloned().collect();
-    events.emit(Event::Summary { exit_code: exit.code(), counts: event_counts(items), open_items });
+    let (exit_code, counts, next) = (exit.code(), event_counts(items), nature.next(exit));
+    events.emit(Event::Summary { exit_code, counts, open_items, error, next });
     if let Err(error) = events.finish() {
         // The run itself went its way; its result counts.
         console.say(&format!("warning: failed to write the events to {}: {error}\n", path.display()));

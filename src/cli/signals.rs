@@ -1,6 +1,7 @@
 //! Signals as data. Before work has begun one ends the command at once; from then on the engine decides.
 
 use super::exit::Signal;
+use super::life;
 use crate::clock::BoxFuture;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -54,9 +55,9 @@ impl Signals {
         }
     }
 
-    /// The first signal so far, if the engine has not taken over.
-    pub fn early_now(&self) -> Option<Signal> {
-        (*self.first.borrow()).filter(|_| !self.taken_over.load(Ordering::SeqCst))
+    /// The first signal so far. While somebody is asked it has come since then: the engine ends with one, and asks nothing.
+    pub fn first_now(&self) -> Option<Signal> {
+        *self.first.borrow()
     }
 }
 
@@ -67,6 +68,7 @@ fn spawn(send: mpsc::UnboundedSender<Signal>, first: watch::Sender<Option<Signal
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::spawn(async move {
+        let mut number = 0;
         loop {
             let signal = tokio::select! {
                 _ = hangup.recv() => Signal::Hangup,
@@ -74,6 +76,9 @@ fn spawn(send: mpsc::UnboundedSender<Signal>, first: watch::Sender<Option<Signal
                 _ = terminate.recv() => Signal::Terminate,
             };
             first.send_if_modified(|first| first.is_none() && first.replace(signal).is_none());
+            number += 1;
+            let came_first = (*first.borrow()).unwrap_or(signal);
+            life::end_after(came_first, number);
             if send.send(signal).is_err() {
                 return;
             }
@@ -85,9 +90,13 @@ fn spawn(send: mpsc::UnboundedSender<Signal>, first: watch::Sender<Option<Signal
 #[cfg(not(unix))]
 fn spawn(send: mpsc::UnboundedSender<Signal>, first: watch::Sender<Option<Signal>>) -> std::io::Result<()> {
     tokio::spawn(async move {
+        let mut number = 0;
         while tokio::signal::ctrl_c().await.is_ok() {
             let signal = Signal::Interrupt;
             first.send_if_modified(|first| first.is_none() && first.replace(signal).is_none());
+            number += 1;
+            let came_first = (*first.borrow()).unwrap_or(signal);
+            life::end_after(came_first, number);
             if send.send(signal).is_err() {
                 return;
             }

@@ -9,7 +9,7 @@ use super::answer::{self, Answer};
 use super::credential::Credential;
 use super::endpoint::Endpoint;
 use super::error::{CloudError, ErrorClass};
-use super::limits::SIGNATURE_VALID_SECS;
+use super::limits::{ANSWER_WITHIN, SIGNATURE_VALID_SECS};
 use super::port::{Prepared, Reply, Service, Transport};
 use super::redact::{self, Scrubber};
 use super::sign::{self, CONTENT_TYPE, ToSign};
@@ -51,7 +51,7 @@ pub struct HttpOptions {
 }
 
 impl HttpOptions {
-    /// 10 s to connect, 60 s for a request (as the official Python SDK), 32 MiB for an answer.
+    /// 10 s to connect, [`ANSWER_WITHIN`] for a request, 32 MiB for an answer.
     pub fn new(endpoint: Endpoint, region: impl Into<String>, credential: Credential) -> Self {
         Self {
             endpoint,
@@ -60,7 +60,7 @@ impl HttpOptions {
             ca_file: None,
             proxy: None,
             connect_timeout: Duration::from_secs(10),
-            request_timeout: Duration::from_secs(60),
+            request_timeout: ANSWER_WITHIN,
             answer_bytes_max: 32 << 20,
         }
     }

@@ -3,6 +3,8 @@
 //! Marks: *model* = the official API model of 2020-03-24; *seed* = the international page of CreateInstances of
 //! 2023-12-04; *intl:N* = tencentcloud.com/document/product/1103/N; *cn:N* = cloud.tencent.com/document/product/1207/N.
 
+use std::time::Duration;
+
 /// Most instances in one CreateInstances (model, seed).
 pub const CREATE_BATCH_MAX: usize = 30;
 
@@ -36,6 +38,9 @@ pub const TAGS_MAX: usize = 10;
 
 /// Seconds for which the service accepts a signature (intl "Common Params" pages).
 pub const SIGNATURE_VALID_SECS: u64 = 300;
+
+/// How long the client waits for an answer, from the connection to its end (as the official Python SDK).
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
 /// Requests a second that an action admits. An action without a known limit is taken at 10.
 pub fn rate_per_second(action: &str) -> u32 {

@@ -7,6 +7,7 @@ pub mod port;
 pub mod types;
 
 pub mod classify;
+mod codes;
 pub mod explain;
 
 pub mod answer;

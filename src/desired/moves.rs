@@ -9,7 +9,7 @@ use crate::diag::{Diagnostic, Span, did_you_mean};
 use crate::manifest::Manifest;
 use crate::manifest::schema::Text;
 use crate::model::{Address, Key};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// All of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +18,10 @@ pub struct Moves {
     pub moved: Vec<Moved>,
     /// Addresses, or whole blocks, to drop from the state.
     pub forget: Vec<(Address, Span)>,
+    /// Index of the entry for each address that moves away.
+    by_from: HashMap<Address, usize>,
+    /// `forget`, to look addresses up in.
+    by_address: HashMap<Address, Span>,
 }
 
 /// One entry of `moved`. A block's name on both sides moves all of its instances, their keys kept.
@@ -31,25 +35,20 @@ pub struct Moved {
     pub span: Span,
 }
 
-impl Moved {
-    fn apply(&self, address: &Address) -> Option<Address> {
-        if self.from == *address {
-            return Some(self.to.clone());
-        }
-        let whole_block = self.from.key == Key::Single && self.to.key == Key::Single;
-        (whole_block && self.from.block == address.block)
-            .then(|| Address { block: self.to.block.clone(), key: address.key.clone() })
-    }
-}
-
 impl Moves {
+    fn new(moved: Vec<Moved>, forget: Vec<(Address, Span)>) -> Self {
+        let by_from = moved.iter().enumerate().map(|(at, moved)| (moved.from.clone(), at)).collect();
+        let by_address = forget.iter().cloned().collect();
+        Self { moved, forget, by_from, by_address }
+    }
+
     /// Where the instance at `address` belongs, and the entry that says so; none if it stays.
     pub fn target(&self, address: &Address) -> Option<(Address, Span)> {
         let mut found: Option<(Address, Span)> = None;
         // Each entry is taken once at most, so this ends even where entries lead around.
         for _ in 0..self.moved.len() {
             let from = found.as_ref().map_or(address, |(address, _)| address);
-            match self.moved.iter().find_map(|moved| Some((moved.apply(from)?, moved.span))) {
+            match self.step(from) {
                 Some(next) => found = Some(next),
                 None => break,
             }
@@ -57,10 +56,21 @@ impl Moves {
         found
     }
 
+    fn step(&self, from: &Address) -> Option<(Address, Span)> {
+        if let Some(at) = self.by_from.get(from) {
+            let moved = self.moved.get(*at)?;
+            return Some((moved.to.clone(), moved.span));
+        }
+        // A block's name on both sides: the key goes along.
+        let at = self.by_from.get(&Address::single(&from.block))?;
+        let moved = self.moved.get(*at).filter(|moved| moved.to.key == Key::Single)?;
+        Some((Address { block: moved.to.block.clone(), key: from.key.clone() }, moved.span))
+    }
+
     /// Whether the instance at `address` is to be let go, and where that is written.
     pub fn forgets(&self, address: &Address) -> Option<Span> {
-        let names = |named: &Address| *named == *address || (named.key == Key::Single && named.block == address.block);
-        self.forget.iter().find(|(named, _)| names(named)).map(|(_, span)| *span)
+        let whole_block = Address::single(&address.block);
+        self.by_address.get(address).or_else(|| self.by_address.get(&whole_block)).copied()
     }
 
     /// Whether there is nothing.
@@ -71,9 +81,8 @@ impl Moves {
 
 /// Reads and checks them.
 pub(super) fn decode(manifest: &Manifest, outlines: &[BlockOutline<'_>], problems: &mut Problems<'_>) -> Moves {
-    let mut moves = Moves::default();
     if manifest.moved.is_empty() && manifest.forget.is_empty() {
-        return moves;
+        return Moves::default();
     }
     let shapes: HashMap<&str, Shape<'_>> =
         outlines.iter().map(|outline| (outline.name.value.as_str(), Shape::of(&outline.members))).collect();
@@ -85,6 +94,7 @@ pub(super) fn decode(manifest: &Manifest, outlines: &[BlockOutline<'_>], problem
     }
     let forget: Vec<(Address, Span)> =
         manifest.forget.iter().filter_map(|text| Some((address(text, problems)?, text.span))).collect();
+    let moving: HashSet<&Address> = entries.iter().map(|(from, ..)| from).collect();
     let mut froms: HashMap<&Address, Span> = HashMap::new();
     let mut tos: HashMap<&Address, Span> = HashMap::new();
     for (from, to, from_text, to_text) in &entries {
@@ -101,7 +111,7 @@ pub(super) fn decode(manifest: &Manifest, outlines: &[BlockOutline<'_>], problem
                     .help("take it out of `instances`, or this entry out of `moved`"),
             );
         }
-        let moves_on = entries.iter().any(|(other, ..)| other == to);
+        let moves_on = moving.contains(to);
         let there = is_wanted(&shapes, to) || (whole_block && shapes.contains_key(to.block.as_str()));
         if from != to && !there && !moves_on {
             let diagnostic =
@@ -131,12 +141,8 @@ pub(super) fn decode(manifest: &Manifest, outlines: &[BlockOutline<'_>], problem
             );
         }
     }
-    moves.moved = entries
-        .iter()
-        .map(|(from, to, text, _)| Moved { from: from.clone(), to: to.clone(), span: text.span })
-        .collect();
-    moves.forget = forget;
-    moves
+    let moved = entries.iter().map(|(from, to, text, _)| Moved { from: from.clone(), to: to.clone(), span: text.span });
+    Moves::new(moved.collect(), forget)
 }
 
 fn address(text: &Text, problems: &mut Problems<'_>) -> Option<Address> {
@@ -180,22 +186,21 @@ fn refuse_twice<'a>(
 fn refuse_cycles(entries: &[(Address, Address, &Text, &Text)], problems: &mut Problems<'_>) {
     let next: HashMap<&Address, (&Address, Span)> =
         entries.iter().map(|(from, to, text, _)| (from, (to, text.span))).collect();
-    let mut done: Vec<&Address> = Vec::new();
+    let mut done: HashSet<&Address> = HashSet::new();
     for (start, to, ..) in entries {
-        if start == to || done.contains(&start) {
+        if start == to {
             continue;
         }
         let mut path: Vec<(&Address, Span)> = Vec::new();
         let mut at = start;
-        while let Some((to, span)) = next.get(at) {
-            if path.iter().any(|(address, _)| *address == at) {
-                break;
-            }
+        // Every address is passed once, so a long chain costs its length; where it ends on its own path is a cycle.
+        while let Some((to, span)) = next.get(at).filter(|_| done.insert(at)) {
             path.push((at, *span));
             at = to;
         }
-        if at == start && path.len() > 1 {
-            done.extend(path.iter().map(|(address, _)| *address));
+        let begins = path.iter().position(|(address, _)| *address == at);
+        if let Some(path) = begins.map(|begins| &path[begins..]).filter(|path| path.len() > 1) {
+            let start = path[0].0;
             let names: Vec<String> = path.iter().map(|(address, _)| address.to_string()).collect();
             let summary = format!("moves lead around: {} -> {start}", names.join(" -> "));
             let mut diagnostic = Diagnostic::error("moved-cycle", summary).at(path[0].1);

@@ -266,6 +266,7 @@ impl Decoder<'_, '_, '_> {
     }
 
     /// What `instances.block` and steps behind it name.
+    #[expect(clippy::result_large_err, reason = "an error is rare, and is reported at once")]
     fn reference(&self, block: String, mut steps: Vec<Step>) -> Result<Reference, Diagnostic> {
         let error = |summary: String| Diagnostic::error("output", summary);
         let Some(shape) = self.shapes.get(block.as_str()) else {

@@ -398,6 +398,7 @@ impl Scope<'_> {
     }
 
     /// What a name stands for inside of a text. An error without a diagnostic was reported where the value is made.
+    #[expect(clippy::result_large_err, reason = "an error is rare, and is reported at once")]
     fn piece(&self, named: &Name) -> Result<String, Option<Diagnostic>> {
         let of_variables;
         let (node, what) = match (named, self.place) {

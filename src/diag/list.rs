@@ -37,6 +37,11 @@ impl Diagnostics {
         self.0.is_empty()
     }
 
+    /// In the order in which they were found.
+    pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.0.iter()
+    }
+
     /// In order of place; those without a place come first; equal ones once.
     pub fn sorted(mut self) -> Vec<Diagnostic> {
         self.0.sort_by(|a, b| (a.span, a.severity, a.code, &a.summary).cmp(&(b.span, b.severity, b.code, &b.summary)));

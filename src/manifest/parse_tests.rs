@@ -112,7 +112,8 @@ fn values() -> impl Strategy<Value = serde_yaml::Value> {
         any::<bool>().prop_map(Yaml::from),
         any::<i64>().prop_map(Yaml::from),
         any::<f64>().prop_filter("finite", |number| number.is_finite()).prop_map(Yaml::from),
-        "\\PC{0,12}".prop_map(Yaml::from),
+        // The line separators of Unicode end a line for one of the readers alone; a manifest with them is refused.
+        "\\PC{0,12}".prop_map(|text| Yaml::from(text.replace(['\u{2028}', '\u{2029}'], ""))),
         "[a-z0-9:#{}\\[\\],&*!|>'\"%@` \n-]{0,12}".prop_map(Yaml::from),
         prop::sample::select(vec!["no", "017", "0o17", "1_0", "1.10", "~", "12:34", "=", "<<x", "名前"])
             .prop_map(Yaml::from),

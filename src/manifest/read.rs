@@ -64,6 +64,14 @@ impl Reader<'_> {
 
     /// A key of the user's own as a text.
     pub(super) fn key(&mut self, entry: &Entry) -> Option<Text> {
+        if entry.key.text.contains("${") && !entry.key.verbatim {
+            self.diagnostics.push(
+                Diagnostic::error("interpolation", "nothing is worked out in a key")
+                    .at(entry.key_span)
+                    .help("`${…}` stands in values; a whole map can come from a variable"),
+            );
+            return None;
+        }
         self.scalar_text(&entry.key, entry.key_span)
     }
 

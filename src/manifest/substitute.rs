@@ -59,6 +59,7 @@ pub fn no_each() -> Diagnostic {
 ///
 /// # Errors
 /// What is wrong.
+#[expect(clippy::result_large_err, reason = "an error is rare, and is reported at once")]
 pub fn each_value<'n>(value: &'n Node, steps: &[Step]) -> Result<&'n Node, Diagnostic> {
     walk(value, steps).map_err(|(why, near)| {
         let diagnostic =
@@ -75,6 +76,7 @@ impl Variables {
     ///
     /// # Errors
     /// What is wrong.
+    #[expect(clippy::result_large_err, reason = "an error is rare, and is reported at once")]
     pub fn look_up(&self, name: &str, steps: &[Step]) -> Result<&Node, Diagnostic> {
         let Some(value) = self.get(name) else {
             let diagnostic = Diagnostic::error("unknown-variable", format!("there is no variable `{name}`"));

@@ -123,7 +123,7 @@ pub(super) fn walk<'n>(mut node: &'n Node, steps: &[Step]) -> Result<&'n Node, (
             },
             (Step::Index(index), Value::List(items)) => match items.get(*index as usize) {
                 Some(item) => item,
-                None => return Err((format!("has {} values and no [{index}]", items.len()), None)),
+                None => return Err((format!("ends before [{index}], with {} in all", items.len()), None)),
             },
             (Step::Key(key), _) => return Err((format!("is {}, which has no `{key}`", node.describe()), None)),
             (Step::Index(index), _) => return Err((format!("is {}, which has no [{index}]", node.describe()), None)),
@@ -263,12 +263,15 @@ fn written_kind_span(node: &Node) -> Option<Span> {
     entries.iter().find(|entry| entry.key.text == "type").map(|entry| entry.value.span)
 }
 
-/// Does something to every scalar of a value.
+/// Does something to every scalar of a value, keys among them.
 fn visit(node: &mut Node, act: &mut impl FnMut(&mut Scalar, Span)) {
     match &mut node.value {
         Value::Scalar(scalar) => act(scalar, node.span),
         Value::List(items) => items.iter_mut().for_each(|item| visit(item, act)),
-        Value::Map(entries) => entries.iter_mut().for_each(|entry| visit(&mut entry.value, act)),
+        Value::Map(entries) => entries.iter_mut().for_each(|entry| {
+            act(&mut entry.key, entry.key_span);
+            visit(&mut entry.value, act);
+        }),
     }
 }
 
@@ -410,12 +413,14 @@ impl Resolver<'_> {
         let mut values = BTreeMap::new();
         for (name, declaration) in self.declarations {
             let refused = Node::refused(declaration.name.span);
+            // A default that is not allowed is wrong also while it is not needed.
+            let default = declaration.default.as_ref().map(|default| self.checked(declaration, default.clone()));
             let value = match self.values.remove(name) {
                 Some(value) => self.checked(declaration, value),
-                None => match &declaration.default {
-                    Some(default) if declaration.sound => self.checked(declaration, default.clone()),
-                    _ if !declaration.sound || !complete => refused,
-                    _ => {
+                None => match default {
+                    Some(default) => default,
+                    None if !declaration.sound || !complete => refused,
+                    None => {
                         self.diagnostics.push(
                             Diagnostic::error("missing-variable", format!("the variable `{name}` has no value"))
                                 .at(declaration.name.span)

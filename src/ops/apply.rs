@@ -3,18 +3,22 @@
 use super::context::Context;
 use super::error::OpsError;
 use super::load::{Prior, account_of, bind_account, load_prior, observe, rewrite_journal, salt};
+use super::outputs;
 use super::plan::{planned_with_catalogue, selection};
 use crate::apply::machine::Account;
 use crate::apply::{Driver, Job, Machine, Outcome, Setup, run};
 use crate::desired::DesiredState;
+use crate::diag::Diagnostics;
 use crate::event::{Event, Item, ItemStatus};
 use crate::model::{Address, InstanceId};
 use crate::observe::state::ObservedState;
 use crate::plan::change::{ACCEPT_NO_REFUND, ALLOW_DATA_LOSS, Need, OpenPurchase};
-use crate::plan::{Action, Blocked, Decision, Options, Plan, Planned, Selection};
+use crate::plan::{self, Action, Blocked, Decision, Options, Plan, Planned, Selection};
 use crate::state::lock::Mode;
 use crate::state::{OpenIntents, PriorState, StateError};
+use futures_util::future::{Either, select};
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 
 /// Plans made and carried out in one apply. A second is needed where a token turns out to name what is gone, or a batch
 /// brought fewer than asked; more would mean that the service answers the same way for ever.
@@ -83,12 +87,15 @@ pub struct ApplyReport {
     pub open: usize,
     /// Why the state could not be saved. The journal, as far as it reaches, still has everything.
     pub save_error: Option<StateError>,
+    /// What ended the run although it had begun: it could not, or may not, go on.
+    pub stop: Option<OpsError>,
 }
 
 /// Applies under the exclusive lock.
 ///
 /// # Errors
-/// When state, lock, cloud, manifest or consent forbid to begin. What fails later is in the report.
+/// When state, lock, cloud, manifest or consent forbid to begin. What fails later is in the report: from the first change
+/// on every path to the end gives account.
 pub async fn apply(
     context: &Context,
     desired: &DesiredState,
@@ -103,10 +110,19 @@ pub async fn apply(
     // The manifest says which stack and how; what it wants is nothing.
     let emptied = options.destroy.then(|| DesiredState { instances: BTreeMap::new(), ..desired.clone() });
     let desired = emptied.as_ref().unwrap_or(desired);
-    let mut run = Run { context, desired, options, consent, selection, items: BTreeMap::new() };
-    match run.settle().await? {
-        Some(report) => Ok(report),
-        None => run.carry_out().await,
+    let mut run = Run {
+        context,
+        desired,
+        options,
+        consent,
+        selection,
+        items: BTreeMap::new(),
+        unsettled: Vec::new(),
+        left: None,
+    };
+    match run.settle_and_carry_out().await {
+        Ok(report) => Ok(report),
+        Err(stop) => run.report_after(stop),
     }
 }
 
@@ -118,11 +134,22 @@ pub(super) struct Run<'a> {
     /// Worked out once: an address that has gone since is still meant.
     pub(super) selection: Option<Selection>,
     pub(super) items: BTreeMap<(Address, Option<InstanceId>), Item>,
+    /// What settling did not bring to its end, and the plan after it therefore takes up. Told only if that is not reached.
+    pub(super) unsettled: Vec<Item>,
+    /// What the last machine left: the state, and how many purchases are open. None while nothing was begun.
+    pub(super) left: Option<(PriorState, usize)>,
 }
 
 impl Run<'_> {
     fn plan_options(&self) -> Options {
         Options { buy_anyway: self.options.buy_anyway, destroy: self.options.destroy, purge: self.options.purge }
+    }
+
+    async fn settle_and_carry_out(&mut self) -> Result<ApplyReport, OpsError> {
+        match self.settle().await? {
+            Some(report) => Ok(report),
+            None => self.carry_out().await,
+        }
     }
 
     /// Settles what an earlier run left open. A report if that is where this run ends.
@@ -154,7 +181,10 @@ impl Run<'_> {
         if stuck {
             return Ok(Some(self.report(outcome, save_error)));
         }
-        self.items.clear();
+        let (settled, unsettled) =
+            std::mem::take(&mut self.items).into_iter().partition(|(_, item)| item.status.is_done());
+        self.items = settled;
+        self.unsettled = BTreeMap::into_values(unsettled).collect();
         Ok(None)
     }
 
@@ -162,24 +192,31 @@ impl Run<'_> {
         let mut agreed: Option<BTreeSet<Address>> = None;
         for round in 1.. {
             let mut prior = load_prior(self.context, self.desired)?;
-            let (account, observed) =
-                futures_util::future::join(account_of(self.context), observe(self.context, self.desired, &prior)).await;
+            let (account, observed) = match self.ask_the_cloud(&prior).await {
+                Ok(answers) => answers,
+                Err(signal) => {
+                    let account = Account::of_nothing(prior.state, prior.open);
+                    return Ok(self.report(Outcome { account, signal: Some(signal) }, None));
+                }
+            };
             bind_account(self.context, &mut prior.state, account)?;
             let mut observed = observed?;
             let options = self.plan_options();
             let limits = (options, self.selection.as_ref());
             let planned = planned_with_catalogue(self.context, self.desired, &prior, &mut observed, limits).await?;
             if let Some(stop) = self.obstacle(&planned) {
-                return match agreed {
-                    None => Err(stop),
-                    // Something was done already, and the account of it must not be lost.
-                    Some(_) => Ok(self.report_after(prior, stop)),
-                };
+                return Err(stop);
             }
             let adopted = follow_what_is_adopted(&mut prior.state, &planned.plan);
             if planned.plan.is_empty() {
+                // Nobody is asked, so nobody has seen what is to be said about this plan.
+                for diagnostic in planned.diagnostics.clone().sorted() {
+                    self.context.events.emit(Event::Note { text: format!("warning: {}.", diagnostic.summary) });
+                }
                 // Protection is no call to the cloud, so no change of the plan; it is recorded all the same.
-                let changed = follow_protection(&mut prior.state, self.desired, self.selection.as_ref()) || adopted;
+                let changed = follow_protection(&mut prior.state, self.desired, self.selection.as_ref())
+                    | self.tell(&mut prior.state)
+                    | adopted;
                 let mut account = Account::of_nothing(prior.state, prior.open);
                 let mut journal = prior.journal;
                 let save_error = match prior.journal_has_records || changed {
@@ -192,13 +229,11 @@ impl Run<'_> {
             let same = agreed.as_ref().is_some_and(|agreed| creates.is_subset(agreed));
             if !same {
                 if (self.consent)(Question::Apply(&planned)) == Consent::Declined {
-                    return match agreed {
-                        None => Err(OpsError::Declined),
-                        Some(_) => Ok(self.report_after(prior, OpsError::Declined)),
-                    };
+                    return Err(OpsError::Declined);
                 }
                 agreed.get_or_insert_default().extend(creates);
             }
+            self.relocate(&mut prior)?;
             prior.renew_journal()?;
             let job = Job::Apply { plan: &planned.plan, desired: self.desired, observed: &observed };
             let (outcome, save_error) = self.work(prior, job).await;
@@ -208,6 +243,48 @@ impl Run<'_> {
             }
         }
         unreachable!("the loop ends by returning")
+    }
+
+    /// Works the outputs out. Returns whether they differ from before.
+    fn tell(&self, state: &mut PriorState) -> bool {
+        let outputs = match self.options.destroy {
+            true => BTreeMap::new(),
+            false => outputs::evaluate(self.desired, state),
+        };
+        let changed = state.outputs != outputs;
+        state.outputs = outputs;
+        changed
+    }
+
+    /// Moves in the state what the manifest moves, all of it in one write: after a crash it either moved or did not. What the
+    /// run does to it is recorded at its new address from then on.
+    fn relocate(&self, prior: &mut Prior) -> Result<(), OpsError> {
+        let moves = plan::relocations(self.desired, &prior.state, &prior.open, &mut Diagnostics::default());
+        if moves.is_empty() {
+            return Ok(());
+        }
+        prior.state.relocate(&moves);
+        self.context.store.save(&mut prior.state)?;
+        rewrite_journal(&prior.state, &prior.open, &mut prior.journal)?;
+        prior.journal_is_stale = false;
+        Ok(())
+    }
+
+    /// Whose credentials these are, and what is there. Once a machine has run, the signals are ours, and one that comes
+    /// while the cloud takes its time ends the run here.
+    async fn ask_the_cloud(&self, prior: &Prior) -> Result<(Option<String>, Result<ObservedState, OpsError>), String> {
+        let context = self.context;
+        let answers = futures_util::future::join(account_of(context), observe(context, self.desired, prior));
+        if self.left.is_none() {
+            return Ok(answers.await);
+        }
+        match select((context.signals)(), pin!(answers)).await {
+            Either::Left((signal, _)) => {
+                context.events.emit(Event::Interrupted { signal: signal.clone() });
+                Err(signal)
+            }
+            Either::Right((answers, _)) => Ok(answers),
+        }
     }
 
     /// What forbids to carry a plan out.
@@ -267,6 +344,7 @@ impl Run<'_> {
         };
         let mut outcome = run(machine, driver).await;
         let account = &mut outcome.account;
+        self.tell(&mut account.state);
         let save_error = save(context, &mut account.state, &account.open, &mut journal).err();
         for item in &account.items {
             // An earlier round's word on an address is overtaken by a later one's.
@@ -275,6 +353,7 @@ impl Run<'_> {
             }
             self.items.insert((item.address.clone(), item.instance_id.clone()), item.clone());
         }
+        self.left = Some((account.state.clone(), account.open.len()));
         (outcome, save_error)
     }
 
@@ -288,18 +367,24 @@ impl Run<'_> {
                 exit => exit,
             },
         };
-        ApplyReport { items, exit, open: account.open.len(), state: account.state, save_error }
+        ApplyReport { items, exit, open: account.open.len(), state: account.state, save_error, stop: None }
     }
 
-    /// A later round may not go on: the account of the earlier ones, with the reason as a note.
-    fn report_after(&mut self, prior: Prior, stop: OpsError) -> ApplyReport {
-        self.context.events.emit(Event::Note { text: format!("not going on: {stop}") });
-        let account = Account::of_nothing(prior.state, prior.open);
-        let mut report = self.report(Outcome { account, signal: None }, None);
-        if report.exit == ApplyExit::Done {
-            report.exit = ApplyExit::Partial;
+    /// The run cannot go on. Whatever was done until then, the account of it must not be lost.
+    fn report_after(&mut self, stop: OpsError) -> Result<ApplyReport, OpsError> {
+        let told: BTreeSet<Address> = self.items.values().map(|item| item.address.clone()).collect();
+        let unsettled = std::mem::take(&mut self.unsettled).into_iter().filter(|item| !told.contains(&item.address));
+        let items: Vec<Item> = std::mem::take(&mut self.items).into_values().chain(unsettled).collect();
+        match self.left.take() {
+            Some((state, open)) if !items.is_empty() => {
+                let exit = match exit_of(&items, open > 0) {
+                    ApplyExit::Done => ApplyExit::Partial,
+                    exit => exit,
+                };
+                Ok(ApplyReport { items, exit, state, open, save_error: None, stop: Some(stop) })
+            }
+            _ => Err(stop),
         }
-        report
     }
 }
 

@@ -4,15 +4,15 @@ use super::context::Context;
 use super::error::OpsError;
 use crate::cloud::port::ReadAction;
 use crate::desired::DesiredState;
-use crate::model::InstanceId;
 use crate::model::digest::sha256_hex;
+use crate::model::{InstanceId, ObservedInstance};
 use crate::observe::refresh;
 use crate::observe::state::ObservedState;
 use crate::state::fold::OpenIntents;
 use crate::state::store::check_binding;
 use crate::state::{Journal, PriorState, Record, StateError, fold, journal};
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What disk says.
 pub struct Prior {
@@ -90,7 +90,8 @@ pub fn load_prior(context: &Context, desired: &DesiredState) -> Result<Prior, Op
     Ok(Prior { state, open, journal, journal_has_records, journal_is_stale })
 }
 
-/// Asks the cloud for everything recorded and, where something desired has no live instance, for all that the stack may own.
+/// Asks the cloud for all that the stack may own, and by id for what is recorded and not in that list. The whole list is
+/// read although nothing may be missing: what was bought twice is in it, and in no state.
 pub(super) async fn observe(
     context: &Context,
     desired: &DesiredState,
@@ -101,17 +102,12 @@ pub(super) async fn observe(
     let deposed = state.deposed.iter().map(|deposed| &deposed.instance_id);
     let ids: Vec<InstanceId> = recorded.chain(deposed).cloned().collect::<BTreeSet<_>>().into_iter().collect();
     let at = context.clock.now();
-    let mut instances = refresh::by_ids(context.read.as_ref(), &ids).await?;
-    let missing = desired.instances.keys().any(|address| {
-        state.instances.get(address).is_none_or(|recorded| !instances.contains_key(&recorded.instance_id))
-    });
-    let mut owned = Vec::new();
-    if missing {
-        for instance in refresh::owned(context.read.as_ref(), &desired.stack, desired.ownership).await? {
-            owned.push(instance.id.clone());
-            instances.entry(instance.id.clone()).or_insert(instance);
-        }
-    }
+    let listed = refresh::owned(context.read.as_ref(), &desired.stack, desired.ownership).await?;
+    let owned: Vec<InstanceId> = listed.iter().map(|instance| instance.id.clone()).collect();
+    let mut instances: BTreeMap<InstanceId, ObservedInstance> =
+        listed.into_iter().map(|instance| (instance.id.clone(), instance)).collect();
+    let unlisted: Vec<InstanceId> = ids.into_iter().filter(|id| !instances.contains_key(id)).collect();
+    instances.extend(refresh::by_ids(context.read.as_ref(), &unlisted).await?);
     Ok(ObservedState { at, instances, owned, asked: true, ..ObservedState::default() })
 }
 

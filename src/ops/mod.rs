@@ -8,6 +8,7 @@ mod drift;
 mod error;
 mod import;
 mod load;
+mod outputs;
 mod plan;
 mod rebuild;
 mod renew;

@@ -33,8 +33,16 @@ pub async fn renew(
     consent: &(dyn Fn(Question<'_>) -> Consent + Sync),
 ) -> Result<ApplyReport, OpsError> {
     let _lock = context.lock(Mode::Exclusive).await?;
-    let mut run =
-        Run { context, desired, options: ApplyOptions::default(), consent, selection: None, items: BTreeMap::new() };
+    let mut run = Run {
+        context,
+        desired,
+        options: ApplyOptions::default(),
+        consent,
+        selection: None,
+        items: BTreeMap::new(),
+        unsettled: Vec::new(),
+        left: None,
+    };
     if let Some(report) = run.settle().await? {
         return Ok(report);
     }

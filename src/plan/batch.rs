@@ -1,6 +1,6 @@
 //! Which instances are bought together.
 //!
-//! Members of a batch have equal request bodies apart from the name, equal dependencies, and no domain name. Batches are
+//! Members of a batch have equal request bodies apart from the name, one password, equal dependencies, and no domain name. Batches are
 //! cut at fixed places of the sorted list of *all* such members of the manifest (0–29, 30–59, …), not at what happens to be
 //! missing: two runs of one commit that know different things still ask for the same batches.
 
@@ -33,8 +33,9 @@ pub struct Batch {
     pub create_timeout: Duration,
 }
 
-/// What the members of a batch share: the body without its name, the dependencies, the time-out.
-type GroupKey = (String, Arc<[DependencyRef]>, Duration);
+/// What the members of a batch share: the body without its name, the password (a marker stands for it in the body, so two
+/// passwords would look alike), the dependencies, the time-out.
+type GroupKey = (String, Option<String>, Arc<[DependencyRef]>, Duration);
 
 /// Cuts the fixed list of batches: addresses in order, whatever is missing or not.
 pub fn cut(desired: &DesiredState) -> Vec<Vec<&Address>> {
@@ -58,7 +59,8 @@ pub fn cut(desired: &DesiredState) -> Vec<Vec<&Address>> {
             _ => {
                 let mut body = create_body(&instance.spec, 1);
                 body["InstanceName"] = Value::Null;
-                (canonical(&body), Arc::clone(&instance.depends_on), instance.timeouts.create)
+                let password = instance.spec.password().map(|password| password.fingerprint("batch"));
+                (canonical(&body), password, Arc::clone(&instance.depends_on), instance.timeouts.create)
             }
         };
         groups.entry(key.clone()).or_default().push(address);

@@ -40,6 +40,8 @@ pub enum Action {
     Purge,
     /// Taken out of the state; nothing is called.
     Forget,
+    /// Kept under another address; nothing is called.
+    Move,
 }
 
 impl Action {
@@ -60,6 +62,7 @@ impl Action {
             Action::Isolate => "isolate",
             Action::Purge => "purge",
             Action::Forget => "forget",
+            Action::Move => "move",
         }
     }
 
@@ -78,7 +81,8 @@ impl Action {
             Action::Resume => "…",
             Action::Isolate => "-",
             Action::Purge => "x",
-            Action::Forget => "->",
+            Action::Forget => "o",
+            Action::Move => "->",
         }
     }
 
@@ -128,6 +132,10 @@ pub enum Reason {
     StillPending,
     /// Bought a moment ago and not listed yet.
     NotYetListed,
+    /// Stood at another address, says the manifest.
+    Moved(Address),
+    /// The manifest lets it go.
+    LetGo,
     /// Gone from the cloud, or isolated already.
     NothingLeft(String),
     /// Attributes differ that only another instance can have.
@@ -162,6 +170,8 @@ impl fmt::Display for Reason {
             Reason::FoundAgain(id) => write!(f, "{id} was bought for it and is found again"),
             Reason::StillPending => f.write_str("is still being created"),
             Reason::NotYetListed => f.write_str("was bought and is not listed yet"),
+            Reason::Moved(from) => write!(f, "stood at {from}"),
+            Reason::LetGo => f.write_str("the manifest lets it go; it stays in the cloud"),
             Reason::NothingLeft(what) => write!(f, "{what}"),
             Reason::Forced => f.write_str("cannot be changed in place"),
             Reason::Asked => f.write_str("its replacement was asked for"),
@@ -211,6 +221,8 @@ pub struct Change {
     pub batch: Option<usize>,
     /// What stood there before, for what is found again; part of the token that bought it.
     pub predecessor: Option<String>,
+    /// The address where the state has it; besides whatever else happens to it, it moves.
+    pub moved_from: Option<Address>,
     /// What differs, for an update.
     pub diffs: Vec<AttributeDiff>,
     /// The spec that is to be, secrets left out; for everything that ends up in the cloud anew or changed.
@@ -236,6 +248,7 @@ impl Change {
             source: None,
             batch: None,
             predecessor: None,
+            moved_from: None,
             diffs: Vec::new(),
             after: None,
             forces_replace: Vec::new(),
@@ -323,6 +336,8 @@ pub struct Summary {
     pub isolate: usize,
     /// Returned and destroyed.
     pub purge: usize,
+    /// Kept under another address, whatever else happens to it.
+    pub moved: usize,
     /// Dropped from the state.
     pub forget: usize,
     /// Left alone.
@@ -333,7 +348,7 @@ impl Summary {
     /// Whether applying would do anything.
     pub fn is_empty(&self) -> bool {
         self.to_add() + self.to_change() + self.isolate + self.purge == 0
-            && self.import + self.resume + self.forget + self.renew == 0
+            && self.import + self.resume + self.forget + self.renew + self.moved == 0
     }
 
     /// Instances to come.
@@ -379,7 +394,10 @@ impl Plan {
     pub fn summary(&self) -> Summary {
         let mut summary = Summary::default();
         for change in &self.changes {
+            summary.moved += usize::from(change.moved_from.is_some());
             *match change.action {
+                // Counted by where it comes from.
+                Action::Move => continue,
                 Action::NoOp => &mut summary.no_op,
                 Action::Create => &mut summary.create,
                 Action::Update => &mut summary.update,

@@ -7,11 +7,12 @@ mod removal;
 use super::batch::{Batch, batch, cut};
 use super::change::{Action, Blocked, Change, OpenPurchase, Plan, Reason, UnsettledOrder, count};
 use super::drift::drift;
+use super::relocate::{self, relocations};
 use super::select::Selection;
 use crate::desired::{DesiredInstance, DesiredState};
-use crate::diag::Diagnostics;
+use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::address::compact;
-use crate::model::{Address, InstanceId, Life, ObservedInstance, Ownership};
+use crate::model::{Address, ClientToken, InstanceId, Life, ObservedInstance, Ownership};
 use crate::observe::ownership::{self, Finding, Sought};
 use crate::observe::state::ObservedState;
 use crate::state::{OpenIntents, PriorState, RecordedInstance};
@@ -61,7 +62,20 @@ pub struct Planned {
 
 /// Makes the plan.
 pub fn plan(inputs: Inputs<'_>, options: Options) -> Planned {
+    let mut diagnostics = Diagnostics::default();
+    let moves = relocations(inputs.desired, inputs.prior, inputs.open, &mut diagnostics);
+    if moves.is_empty() {
+        return plan_from(inputs, options, diagnostics, &moves);
+    }
+    let mut prior = inputs.prior.clone();
+    prior.relocate(&moves);
+    plan_from(Inputs { prior: &prior, ..inputs }, options, diagnostics, &moves)
+}
+
+/// The plan, once everything stands at the address where the manifest has it.
+fn plan_from(inputs: Inputs<'_>, options: Options, diagnostics: Diagnostics, moves: &[(Address, Address)]) -> Planned {
     let mut planner = Planner::new(inputs, options);
+    planner.diagnostics = diagnostics;
     planner.keep_or_miss_what_is_desired();
     planner.find_again();
     planner.leave_out();
@@ -72,6 +86,9 @@ pub fn plan(inputs: Inputs<'_>, options: Options) -> Planned {
     if !options.buy_anyway {
         planner.stop_before_buying_what_may_be_owned();
     }
+    planner.tell_of_what_no_state_knows();
+    relocate::propose(inputs.desired, inputs.prior, &planner.changes, &mut planner.diagnostics);
+    relocate::mark(&mut planner.changes, moves);
     planner.finish()
 }
 
@@ -101,6 +118,8 @@ struct Planner<'a> {
     diagnostics: Diagnostics,
     blocked: Vec<Blocked>,
     adopted: Vec<Address>,
+    /// Instances for which the plan stops.
+    unclear: BTreeSet<InstanceId>,
 }
 
 struct Missing {
@@ -132,6 +151,7 @@ impl<'a> Planner<'a> {
             diagnostics: Diagnostics::default(),
             blocked: Vec::new(),
             adopted: Vec::new(),
+            unclear: BTreeSet::new(),
         }
     }
 
@@ -241,7 +261,7 @@ impl<'a> Planner<'a> {
     /// makes another batch, so this goes on until nothing more is found.
     fn find_again(&mut self) {
         let Inputs { desired, observed, .. } = self.inputs;
-        if observed.owned.is_empty() {
+        if observed.owned.is_empty() || self.missing.is_empty() {
             return;
         }
         let cuts = cut(desired);
@@ -368,6 +388,7 @@ impl<'a> Planner<'a> {
         if unclear.is_empty() {
             return;
         }
+        self.unclear.extend(unclear.iter().map(|instance| instance.id.clone()));
         let list: Vec<String> = unclear
             .iter()
             .map(|i| format!("{} (`{}`, {})", i.id, i.attributes.instance_name, i.attributes.state))
@@ -392,6 +413,48 @@ impl<'a> Planner<'a> {
         });
     }
 
+    /// What the stack owns and no state knows, though nothing is to be bought for it: bought twice, on a service that forgets
+    /// its tokens and lists late; or left behind when a state was lost. It costs money, so it is said in every plan.
+    fn tell_of_what_no_state_knows(&mut self) {
+        let desired = self.inputs.desired;
+        let open = self.inputs.open.keys().chain(self.batches.iter().map(|batch| &batch.token));
+        let arriving: BTreeSet<&str> = open.map(ClientToken::short).collect();
+        let names: BTreeSet<&str> = match desired.ownership {
+            Ownership::Tags => BTreeSet::new(),
+            Ownership::Name => desired.instances.values().map(|wanted| wanted.spec.instance_name.as_str()).collect(),
+        };
+        let is_ours = |instance: &ObservedInstance| match desired.ownership {
+            Ownership::Tags => !ownership::batch_of(instance).is_some_and(|batch| arriving.contains(batch)),
+            Ownership::Name => arriving.is_empty() && bears_one_of(&names, &instance.attributes.instance_name),
+        };
+        let strangers: Vec<String> = self
+            .unclaimed()
+            .filter(|instance| !matches!(instance.attributes.life(), Life::Isolated | Life::Ending))
+            .filter(|instance| is_ours(instance) && !self.unclear.contains(&instance.id))
+            .map(|i| format!("{} (`{}`, {})", i.id, i.attributes.instance_name, i.attributes.state))
+            .collect();
+        if strangers.is_empty() {
+            return;
+        }
+        let whose = match desired.ownership {
+            Ownership::Tags => format!("carries the tags of stack `{}`", desired.stack),
+            Ownership::Name => format!("bears a name of stack `{}`", desired.stack),
+        };
+        let what = match strangers.as_slice() {
+            [one] => format!("{one} {whose}, and the state does not know it"),
+            many => format!(
+                "each of {} instances {whose}, and the state does not know them: {}",
+                many.len(),
+                many.join(", ")
+            ),
+        };
+        self.diagnostics.push(
+            Diagnostic::warning("not-in-state", what)
+                .detail("It costs money: it was bought twice, or is left from a state that was lost.")
+                .help("return it in the console if nobody needs it, or restore the state that knows it"),
+        );
+    }
+
     /// Without tags: instances of batches that are being listed right now, bought by another writer a moment ago and seen in
     /// part. Apply looks again, and waits for the rest.
     fn arriving(&self) -> BTreeSet<InstanceId> {
@@ -413,8 +476,19 @@ impl<'a> Planner<'a> {
     fn tag_names_what_is_missing(&self, instance: &ObservedInstance) -> bool {
         let value = instance.attributes.tags.get(crate::cloud::types::TAG_BATCH);
         let Some((_, members)) = value.and_then(|value| value.split_once(' ')) else { return true };
-        let named = crate::model::address::expand_compact(members);
-        named.is_none_or(|named| named.iter().any(|address| self.missing.contains_key(address)))
+        let Some(named) = crate::model::address::expand_compact(members) else { return true };
+        let Inputs { desired, prior, .. } = self.inputs;
+        named.iter().any(|address| match desired.moves.target(address) {
+            _ if self.missing.contains_key(address) => true,
+            Some((moved, _)) => self.missing.contains_key(&moved),
+            // Of an address that neither manifest nor state has ever heard of, it may be what was moved and then lost with
+            // the state: the tag still says where it was bought.
+            None => {
+                !desired.instances.contains_key(address)
+                    && !prior.knows(address)
+                    && desired.moves.forgets(address).is_none()
+            }
+        })
     }
 
     fn finish(mut self) -> Planned {
@@ -478,6 +552,20 @@ fn alike<'a>(desired: &'a DesiredState, batches: &'a [Batch]) -> Vec<Vec<Sought<
     let sought: Vec<Sought<'a>> = batches.iter().map(|batch| sought(desired, batch)).collect();
     let groups = ownership::alike(&sought);
     groups.into_iter().map(|group| group.into_iter().map(|number| sought[number].clone()).collect()).collect()
+}
+
+/// Whether a name is one of these, or one with a number behind it, as a batch's instances may bear its first name.
+fn bears_one_of(names: &BTreeSet<&str>, name: &str) -> bool {
+    let mut stem = name;
+    loop {
+        if names.contains(stem) || names.contains(stem.trim_end_matches(['-', '_'])) {
+            return true;
+        }
+        match stem.strip_suffix(|c: char| c.is_ascii_digit()) {
+            Some(shorter) => stem = shorter,
+            None => return false,
+        }
+    }
 }
 
 /// A batch in the words of the search for its instances.

@@ -8,7 +8,7 @@
 //! | `lost-before`, `lost-after` | the connection ends without an answer, before or after the call took effect |
 //! | `status-before`, `status-after` | the answer is HTTP 502 |
 //! | `internal-before`, `internal-after` | the answer is the API's `InternalError` |
-//! | `cut=BYTES` | the connection ends after so many bytes of the answer, its head included (120) |
+//! | `cut=BYTES` | the connection ends after so many bytes of the answer, its head included (120); `cut=any` draws the number |
 //! | `delay=TIME` | the answer is late (1s) |
 //! | `throttle` | `RequestLimitExceeded` |
 //! | `sold-out` | `ResourcesSoldOut.BundleSoldOut`, of CreateInstances |
@@ -30,6 +30,9 @@ use thiserror::Error;
 const KINDS: &str = "lost-before, lost-after, status-before, status-after, internal-before, internal-after, cut, delay, \
                      throttle, sold-out, refuse-token, launch-failed, partial, denied, operation-failed";
 
+/// An answer to a purchase with its head is about as long; `cut=any` draws from as many bytes.
+const CUT_ANYWHERE: u64 = 400;
+
 /// How an answer fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
@@ -50,6 +53,8 @@ pub enum Kind {
     Before(Failure),
     /// The call has its effect and no proper answer.
     After(Failure),
+    /// The call has its effect, and the connection ends somewhere in the answer.
+    CutAnywhere,
     /// The answer is late.
     Delay(Duration),
     /// Turned away for its rate.
@@ -132,6 +137,7 @@ impl fmt::Display for Kind {
             Kind::After(Failure::Status) => f.write_str("status-after"),
             Kind::After(Failure::Internal) => f.write_str("internal-after"),
             Kind::Before(Failure::Cut(bytes)) | Kind::After(Failure::Cut(bytes)) => write!(f, "cut={bytes}"),
+            Kind::CutAnywhere => f.write_str("cut=any"),
             Kind::Delay(time) => write!(f, "delay={}ms", time.as_millis()),
             Kind::Throttle => f.write_str("throttle"),
             Kind::SoldOut => f.write_str("sold-out"),
@@ -184,6 +190,7 @@ fn read_kind(text: &str) -> Result<Kind, String> {
         "sold-out" => plain(Kind::SoldOut),
         "refuse-token" => plain(Kind::RefuseToken),
         "launch-failed" => plain(Kind::LaunchFailed),
+        "cut" if value == Some("any") => Ok(Kind::CutAnywhere),
         "denied" => plain(Kind::Denied),
         "operation-failed" => plain(Kind::OperationFailed),
         "cut" => {
@@ -191,7 +198,7 @@ fn read_kind(text: &str) -> Result<Kind, String> {
             bytes
                 .parse()
                 .map(|bytes| Kind::After(Failure::Cut(bytes)))
-                .map_err(|_| format!("`{bytes}` is not a number of bytes"))
+                .map_err(|_| format!("`{bytes}` is neither a number of bytes nor `any`"))
         }
         "delay" => {
             let time = value.unwrap_or("1s");
@@ -299,10 +306,17 @@ impl Faults {
         let mut decision = Decision::default();
         for (index, fault) in self.list.iter().enumerate() {
             if (fault.action == "*" || fault.action == action) && self.fires(index, fault.when, action, nth) {
-                decision.add(fault.kind);
+                let place = u64::from(self.draw("cut", index, action, nth)) % CUT_ANYWHERE;
+                decision.add(fault.kind, place);
             }
         }
         decision
+    }
+
+    /// The same number each time for the same seed, fault and call.
+    fn draw(&self, what: &str, index: usize, action: &str, nth: u64) -> u32 {
+        let digest = Sha256::digest(format!("{what}{} {index} {action} {nth}", self.seed));
+        digest.iter().take(4).fold(0u32, |number, byte| number << 8 | u32::from(*byte))
     }
 
     fn fires(&self, index: usize, when: When, action: &str, nth: u64) -> bool {
@@ -311,8 +325,7 @@ impl Faults {
             When::First(count) => nth <= count,
             When::At(number) => nth == number,
             When::Share(share) => {
-                let digest = Sha256::digest(format!("{} {index} {action} {nth}", self.seed));
-                let drawn = digest.iter().take(4).fold(0u32, |number, byte| number << 8 | u32::from(*byte));
+                let drawn = self.draw("", index, action, nth);
                 f64::from(drawn) / (f64::from(u32::MAX) + 1.0) < share
             }
         }
@@ -320,8 +333,12 @@ impl Faults {
 }
 
 impl Decision {
-    fn add(&mut self, kind: Kind) {
+    /// `place` is where `cut=any` cuts.
+    fn add(&mut self, kind: Kind, place: u64) {
         match kind {
+            Kind::CutAnywhere => {
+                self.after.get_or_insert(Failure::Cut(place));
+            }
             Kind::Before(failure) => {
                 self.before.get_or_insert(failure);
             }
@@ -399,6 +416,7 @@ mod tests {
             "status-after:DescribeInstances:at=2",
             "internal-before:DescribeZones:1",
             "cut=10:DescribeBundles",
+            "cut=any:CreateInstances:0.5",
             "delay=3000ms:DescribeInstances:0.1",
             "partial=2:CreateInstances",
             "sold-out:CreateInstances",
@@ -433,6 +451,19 @@ mod tests {
         assert!((500..700).contains(&count), "{count}");
         assert!((1..=2000).all(|nth| fired(nth) == fired(nth)));
         assert_eq!(faults.decide("DescribeInstances", 1), Decision::default());
+    }
+
+    #[test]
+    fn cuts_fall_anywhere_and_at_the_same_place_again() {
+        let faults = faults(&["cut=any:CreateInstances"]);
+        let places = |nth: u64| match faults.decide("CreateInstances", nth).after {
+            Some(Failure::Cut(bytes)) => bytes,
+            other => panic!("{other:?}"),
+        };
+        let drawn: std::collections::BTreeSet<u64> = (1..=500).map(places).collect();
+        assert!(drawn.len() > 200 && drawn.iter().all(|place| *place < CUT_ANYWHERE), "{drawn:?}");
+        assert_eq!(places(7), places(7));
+        assert_eq!(faults.decide("CreateInstances", 1).fired, ["cut=any"]);
     }
 
     #[test]

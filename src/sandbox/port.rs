@@ -10,8 +10,10 @@ use super::verify::check_time;
 use crate::clock::{BoxFuture, Clock};
 use crate::cloud::answer::{self, Answer};
 use crate::cloud::error::{CloudError, ErrorClass};
+use crate::cloud::limits::ANSWER_WITHIN;
 use crate::cloud::port::{Prepared, Reply, Service as ServiceName, Transport};
 use crate::cloud::redact::Scrubber;
+use crate::model::time::show_duration;
 use std::sync::Arc;
 
 /// What an outcome is bound to when it comes from here.
@@ -59,7 +61,11 @@ impl InProcess {
             caller: Caller::Owner,
         });
         if !outcome.delay.is_zero() {
-            self.clock.sleep(outcome.delay).await;
+            self.clock.sleep(outcome.delay.min(ANSWER_WITHIN)).await;
+        }
+        if outcome.delay >= ANSWER_WITHIN {
+            let message = format!("no answer from the sandbox within {}; {UNKNOWN}", show_duration(ANSWER_WITHIN));
+            return Err(CloudError::transport(ErrorClass::Ambiguous, action, message));
         }
         let lost = |place: &str| {
             let message = format!("connection to the sandbox lost {place} (a fault on demand); {UNKNOWN}");

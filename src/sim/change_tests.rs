@@ -4,9 +4,11 @@
 
 use super::chance::Chance;
 use super::executor::VirtualClock;
+use super::life::{Death, Life};
+use super::network::NetworkFaults;
 use super::sabotage::{self, Sabotage};
-use super::schedule::{Ended, Writer, run_apply};
-use super::world::{Death, Life, NetworkFaults, REGION, World, live_ids};
+use super::world::World;
+use super::writer::{CONSENTING, Ended, Writer, run_apply};
 use crate::desired::moves::Moves;
 use crate::desired::state::{TOKEN_TTL_DEFAULT, VISIBILITY_GRACE_DEFAULT};
 use crate::desired::{DesiredInstance, DesiredState, Timeouts};
@@ -24,16 +26,6 @@ const LARGE: &str = "bundle_rs_nmc_lin_med4_01";
 
 /// Effects of one process before it is certainly done.
 const EFFECTS_MAX: u64 = 120;
-
-const CONSENTING: ApplyOptions = ApplyOptions {
-    buy_anyway: false,
-    adopt: false,
-    assume_yes: true,
-    destroy: false,
-    purge: false,
-    allow_data_loss: true,
-    accept_no_refund: true,
-};
 
 fn fleet() -> DesiredState {
     let instance = |name: &str| DesiredInstance {
@@ -66,7 +58,7 @@ fn fleet() -> DesiredState {
     DesiredState {
         stack: StackName::from("sim"),
         site: Site::China,
-        region: REGION.into(),
+        region: "ap-guangzhou".into(),
         ownership: Ownership::Tags,
         instances,
         rate_limits: BTreeMap::new(),
@@ -108,17 +100,18 @@ impl Stage {
         let seed = self.chance.next_u64();
         let context = self.writer.context(&self.world, &life, desired, seed);
         self.world.log(format!("apply, dies at {dies:?}; on disk:\n{}", self.writer.disk.dump()));
-        let exit = match run_apply(&self.world, &context, &life, desired, CONSENTING) {
-            None => panic!("the apply hangs\n{}", self.log()),
-            Some(Ended::Died) => None,
-            Some(Ended::Over(result)) => match *result {
-                Ok(report) => Some(report.exit),
-                Err(_) if life.is_dead() => None,
-                // Bad weather may keep it from beginning.
-                Err(OpsError::Cloud(_)) => Some(ApplyExit::Failed),
-                Err(error) => panic!("refused: {error}: {error:?}\n{}", self.log()),
-            },
-        };
+        let exit =
+            match run_apply(&self.world, &context, &life, desired, ApplyOptions { assume_yes: true, ..CONSENTING }) {
+                None => panic!("the apply hangs\n{}", self.log()),
+                Some(Ended::Died) => None,
+                Some(Ended::Over(result)) => match result {
+                    Ok(report) => Some(report.exit),
+                    Err(_) if life.is_dead() => None,
+                    // Bad weather may keep it from beginning.
+                    Err(OpsError::Cloud(_)) => Some(ApplyExit::Failed),
+                    Err(error) => panic!("refused: {error}: {error:?}\n{}", self.log()),
+                },
+            };
         self.world.log(format!("ended: {exit:?}"));
         if exit.is_none() {
             self.writer.disk.crash(&mut self.chance);
@@ -171,7 +164,7 @@ impl Stage {
     }
 
     fn live(&self) -> BTreeSet<String> {
-        live_ids(&self.world.instances())
+        self.world.live().into_keys().collect()
     }
 }
 

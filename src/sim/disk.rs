@@ -113,11 +113,29 @@ impl SimDisk {
         (files.syncs, files.bytes)
     }
 
-    /// Whether the synced part of a file contains a text, under a synced name.
-    pub fn durable_contains(&self, path: &Path, text: &str) -> bool {
+    /// The synced part of a file under a synced name; empty if there is none.
+    pub fn durable_text(&self, path: &Path) -> String {
         let files = self.files();
         let inode = files.durable_names.get(path).map(|inode| &files.inodes[*inode]);
-        inode.is_some_and(|inode| String::from_utf8_lossy(&inode.durable).contains(text))
+        inode.map(|inode| String::from_utf8_lossy(&inode.durable).into_owned()).unwrap_or_default()
+    }
+
+    /// All files, to be put back later.
+    pub fn keep(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let files = self.files();
+        files.names.iter().map(|(path, inode)| (path.clone(), files.inodes[*inode].data.clone())).collect()
+    }
+
+    /// Puts back what was kept, as a user does who restores a folder: nothing else is there afterwards.
+    pub fn restore(&self, kept: &BTreeMap<PathBuf, Vec<u8>>) {
+        let mut files = self.files();
+        let files = &mut *files;
+        files.names.clear();
+        for (path, data) in kept {
+            files.names.insert(path.clone(), files.inodes.len());
+            files.inodes.push(Inode { data: data.clone(), durable: data.clone() });
+        }
+        files.durable_names = files.names.clone();
     }
 
     /// What files there are; for messages.

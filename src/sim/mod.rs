@@ -2,11 +2,20 @@
 //! account, network, clock and disk, all from one seed.
 
 pub mod chance;
+mod circumstances;
 pub mod disk;
 pub mod executor;
+mod fleet;
+mod ledger;
+mod life;
+mod network;
+pub mod runner;
 pub mod sabotage;
 pub mod schedule;
-pub mod world;
+mod settle;
+mod verdict;
+mod world;
+mod writer;
 
 #[cfg(test)]
 mod change_tests;

@@ -1,6 +1,6 @@
 //! Ways in which the engine is broken on purpose, to show that the simulation notices.
 //!
-//! Those that the network or the disk can play are played there. The two that need a line in the engine are compiled into
+//! Those that the network or the disk can play are played there. Those that need a line in the engine are compiled into
 //! tests alone.
 
 /// A way to be broken.
@@ -19,6 +19,8 @@ pub enum Sabotage {
     NoPredecessor,
     /// A refusal counts as proof although an earlier attempt has no answer.
     RefusalIsProof,
+    /// A batch of which only a part is listed counts as one of which nothing is.
+    PartIsNothing,
     /// An upgrade or renewal without an answer is ordered again at once.
     RepeatOrders,
 }

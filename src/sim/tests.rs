@@ -2,6 +2,7 @@
 //!
 //! `LHPROV_SIM_SEED=N cargo test sim` replays one seed with its whole log; `LHPROV_SIM_SCHEDULES=100000` runs as many.
 
+use super::runner::run_many;
 use super::sabotage::{self, Sabotage};
 use super::schedule::{Failure, run_schedule};
 
@@ -30,17 +31,11 @@ fn the_promises_hold() {
     }
     let schedules = variable("LHPROV_SIM_SCHEDULES").unwrap_or(2000);
     let first = variable("LHPROV_SIM_FIRST").unwrap_or(1);
-    let (mut crashes, mut asked) = (0, 0);
-    for seed in first..first + schedules {
-        match run_schedule(seed, Sabotage::Sound) {
-            Ok(passed) => {
-                crashes += passed.crashes;
-                asked += u64::from(passed.asked);
-            }
-            Err(failure) => panic!("{}", show(&failure)),
-        }
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    match run_many(first, schedules, threads) {
+        Ok(totals) => println!("from seed {first}: {totals:?}"),
+        Err(failure) => panic!("{}", show(&failure)),
     }
-    println!("{schedules} schedules from seed {first}: {crashes} processes died, {asked} ended by asking");
 }
 
 /// The first seed at which a broken engine is found out.
@@ -74,4 +69,9 @@ fn an_ignored_predecessor_is_found_out() {
 #[test]
 fn a_refusal_taken_as_proof_is_found_out() {
     assert!(found_out(Sabotage::RefusalIsProof).is_some());
+}
+
+#[test]
+fn a_part_taken_for_nothing_is_found_out() {
+    assert!(found_out(Sabotage::PartIsNothing).is_some());
 }

@@ -1,74 +1,57 @@
-//! The simulated account behind a hostile network, and the processes that die in front of it.
+//! The simulated account, what it has sold to whom, and what was told about it.
 
 use super::chance::Chance;
-use super::disk::{Gate, SimDisk};
 use super::executor::VirtualClock;
+use super::ledger::Ledger;
+use super::network::{Late, NetworkFaults};
 use super::sabotage::Sabotage;
-use crate::clock::{BoxFuture, Clock as _};
-use crate::cloud::classify::classify;
+use crate::clock::Clock as _;
 use crate::cloud::limits::SIGNATURE_VALID_SECS;
-use crate::cloud::port::{Prepared, Reply, Service, Transport};
-use crate::cloud::{CloudError, ErrorClass};
-use crate::model::Timestamp;
+use crate::model::{Address, Site, Timestamp};
 use crate::sandbox::account::{Account, CreateFault};
-use crate::sandbox::call::Call;
+use crate::sandbox::call::{Answer, Call};
+use crate::sandbox::record::State;
 use crate::sandbox::settings::Settings;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
-use std::io;
-use std::path::PathBuf;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-/// How often the network fails, in percent of calls.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NetworkFaults {
-    /// The request is lost.
-    pub lost_before: u64,
-    /// The answer is lost.
-    pub lost_after: u64,
-    /// The request is late: the caller has long given up when it arrives.
-    pub late: u64,
-    /// A server's fault before anything is done.
-    pub internal_before: u64,
-    /// A server's fault after everything is done.
-    pub internal_after: u64,
-    /// The connection cannot be made.
-    pub not_sent: u64,
-    /// Stock is out, for this purchase or for a minute.
-    pub sold_out: u64,
-    /// A purchase's token is refused from now on, whatever a dry run says.
-    pub refuse_token: u64,
-    /// A purchase brings fewer than asked.
-    pub partial: u64,
-    /// An instance fails to launch.
-    pub launch_failed: u64,
+/// The region of every simulated stack of a site.
+pub fn region_of(site: Site) -> &'static str {
+    match site {
+        Site::China => "ap-guangzhou",
+        Site::International => "ap-singapore",
+    }
 }
 
-struct Late {
-    at: Timestamp,
-    signed_at: Timestamp,
-    call: Call,
-}
-
-struct Inner {
-    account: Account,
-    chance: Chance,
-    faults: NetworkFaults,
-    late: Vec<Late>,
+/// What the world holds behind its lock.
+pub(super) struct Inner {
+    pub(super) account: Account,
+    pub(super) chance: Chance,
+    pub(super) faults: NetworkFaults,
+    pub(super) late: Vec<Late>,
     /// Until when stock is out.
-    sold_out_until: Timestamp,
-    bodies: BTreeMap<String, String>,
+    pub(super) sold_out_until: Timestamp,
+    pub(super) ledger: Ledger,
+    /// For whom something may be bought at this moment; `None` while nobody has said.
+    pub(super) wanted: Option<BTreeSet<Address>>,
+    /// Whether the present circumstances are covered by the promise.
+    pub(super) promised: bool,
+    /// When the last purchase was signed.
+    pub(super) last_purchase: Option<Timestamp>,
+    pub(super) calls: BTreeMap<String, u64>,
+    /// What the account has carried out beside purchases: action and body.
+    pub(super) accepted: Vec<(String, Value)>,
     violations: Vec<String>,
+    slips: u64,
+    told: Vec<String>,
     requests: u64,
-    calls: BTreeMap<String, u64>,
-    accepted: Vec<(String, Value)>,
     log: Vec<String>,
 }
+
+/// What costs money or a disk and has no token.
+pub(super) const ORDERS: [&str; 3] = ["ModifyInstancesBundle", "RenewInstances", "ResetInstance"];
 
 /// The world of one schedule.
 pub struct World {
@@ -88,17 +71,22 @@ impl World {
             faults: NetworkFaults::default(),
             late: Vec::new(),
             sold_out_until: Timestamp::default(),
-            bodies: BTreeMap::new(),
-            violations: Vec::new(),
-            requests: 0,
+            ledger: Ledger::default(),
+            wanted: None,
+            promised: true,
+            last_purchase: None,
             calls: BTreeMap::new(),
             accepted: Vec::new(),
+            violations: Vec::new(),
+            slips: 0,
+            told: Vec::new(),
+            requests: 0,
             log: Vec::new(),
         };
         Arc::new(Self { inner: Mutex::new(inner), clock, sabotage })
     }
 
-    fn inner(&self) -> std::sync::MutexGuard<'_, Inner> {
+    pub(super) fn inner(&self) -> std::sync::MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -107,10 +95,30 @@ impl World {
         self.inner().faults = faults;
     }
 
+    /// Says whether what happens from now on is covered by the promise.
+    pub fn set_promised(&self, promised: bool) {
+        self.inner().promised = promised;
+    }
+
+    /// Says for whom something may be bought from now on.
+    pub fn set_wanted(&self, wanted: BTreeSet<Address>) {
+        self.inner().wanted = Some(wanted);
+    }
+
     /// Adds a line to the schedule's log.
     pub fn log(&self, text: impl Into<String>) {
         let now = self.clock.now();
         self.inner().log.push(format!("{now} {}", text.into()));
+    }
+
+    /// Notes what a person gets to read.
+    pub fn tell(&self, text: impl Into<String>) {
+        self.inner().told.push(text.into());
+    }
+
+    /// Whether a person was told of something.
+    pub fn was_told(&self, what: &str) -> bool {
+        self.inner().told.iter().any(|text| text.contains(what))
     }
 
     /// The schedule's log.
@@ -118,17 +126,42 @@ impl World {
         std::mem::take(&mut self.inner().log)
     }
 
-    /// What was wrong so far.
-    pub fn violations(&self) -> Vec<String> {
-        self.inner().violations.clone()
+    /// The first broken promise.
+    pub fn violation(&self) -> Option<String> {
+        self.inner().violations.first().cloned()
     }
 
-    /// How many calls of each action there were.
-    pub fn calls(&self) -> BTreeMap<String, u64> {
-        self.inner().calls.clone()
+    /// How often what is promised elsewhere did not hold, beyond the promise.
+    pub fn slips(&self) -> u64 {
+        self.inner().slips
     }
 
-    /// How many calls of an action for an instance the account has carried out.
+    /// How many calls there were.
+    pub fn calls(&self) -> u64 {
+        self.inner().calls.values().sum()
+    }
+
+    /// How many instances were bought so far.
+    pub fn bought(&self) -> usize {
+        self.inner().ledger.bought()
+    }
+
+    /// When the last purchase was signed.
+    pub fn last_purchase(&self) -> Option<Timestamp> {
+        self.inner().last_purchase
+    }
+
+    /// Asks the account directly, as somebody does who uses the console.
+    pub fn ask(&self, action: &str, body: Value) -> Answer {
+        let now = self.clock.now();
+        let mut inner = self.inner();
+        inner.run_late(now);
+        let call = inner.call("lighthouse", action, body, now);
+        inner.account.call(&call)
+    }
+
+    /// How often an order for an instance was carried out.
+    #[cfg(test)]
     pub fn carried_out(&self, action: &str, id: &str) -> usize {
         let names = |body: &Value| {
             let ids = body["InstanceIds"].as_array().into_iter().flatten();
@@ -137,20 +170,12 @@ impl World {
         self.inner().accepted.iter().filter(|(done, body)| done == action && names(body)).count()
     }
 
-    /// Asks the account directly, as an observer outside the network.
-    pub fn ask(&self, action: &str, body: Value) -> Value {
-        let now = self.clock.now();
-        let mut inner = self.inner();
-        inner.run_late(now, true);
-        let call = inner.call("lighthouse", action, body, now);
-        inner.account.call(&call).unwrap_or_else(|error| panic!("{action}: {} {}", error.code, error.message))
-    }
-
-    /// Every instance that exists, whether it is listed yet or not.
+    /// Every instance that is listed, as the API shows it.
+    #[cfg(test)]
     pub fn instances(&self) -> Vec<Value> {
         let mut all = Vec::new();
         loop {
-            let page = self.ask("DescribeInstances", serde_json::json!({"Offset": all.len(), "Limit": 100}));
+            let page = self.ask("DescribeInstances", json!({"Offset": all.len(), "Limit": 100})).unwrap_or_default();
             let set = page["InstanceSet"].as_array().cloned().unwrap_or_default();
             let over = set.is_empty();
             all.extend(set);
@@ -159,310 +184,114 @@ impl World {
             }
         }
     }
+
+    /// Every instance that is in service or on the way to it, listed or not, with its name.
+    pub fn live(&self) -> BTreeMap<String, String> {
+        let now = self.clock.now();
+        let mut inner = self.inner();
+        inner.run_late(now);
+        inner.account.advance(now);
+        inner.live().map(|record| (record.id.clone(), record.name.clone())).collect()
+    }
+
+    /// Somebody returns a running instance in the console, and perhaps destroys it. Says which.
+    pub fn remove_by_hand(&self, chance: &mut Chance, destroy: bool) -> Option<String> {
+        let mut running: Vec<String> = {
+            let now = self.clock.now();
+            let mut inner = self.inner();
+            inner.run_late(now);
+            inner.account.advance(now);
+            let records = inner.account.records().filter(|record| record.state == State::Running);
+            records.map(|record| record.id.clone()).collect()
+        };
+        running.sort();
+        let id = running.get(chance.below(running.len() as u64) as usize)?.clone();
+        // Another operation on it may be under way: then nothing happens.
+        self.ask("IsolateInstances", json!({"InstanceIds": [id]})).ok()?;
+        self.clock.advance(Duration::from_secs(1));
+        if destroy {
+            self.ask("TerminateInstances", json!({"InstanceIds": [id]})).ok()?;
+            self.clock.advance(Duration::from_secs(1));
+        }
+        Some(id)
+    }
 }
 
 impl Inner {
-    fn call(&mut self, service: &str, action: &str, body: Value, now: Timestamp) -> Call {
+    /// A promise was broken, whatever the circumstances.
+    pub(super) fn violated(&mut self, what: String) {
+        self.log.push(format!("VIOLATION {what}"));
+        self.violations.push(what);
+    }
+
+    /// What is promised did not hold: a violation, unless the circumstances are beyond the promise.
+    pub(super) fn slipped(&mut self, what: String) {
+        if self.promised {
+            self.violated(what);
+        } else {
+            self.slips += 1;
+            self.log.push(format!("beyond the promise: {what}"));
+        }
+    }
+
+    pub(super) fn call(&mut self, service: &str, action: &str, body: Value, now: Timestamp) -> Call {
         self.requests += 1;
-        let version = if service == "sts" { "2018-08-13" } else { "2020-03-24" };
+        let version = if matches!(service, "sts" | "tag") { "2018-08-13" } else { "2020-03-24" };
         Call {
             service: service.into(),
             action: action.into(),
             version: version.into(),
-            region: REGION.into(),
+            region: region_of(self.account.settings().site).into(),
             body,
             now,
             request_id: format!("request-{}", self.requests),
         }
     }
 
+    /// Lets the account answer whatever is asked.
+    pub(super) fn carry_out(&mut self, call: &Call, fault: CreateFault) -> Answer {
+        if call.action == "CreateInstances" {
+            return self.purchase(call, fault);
+        }
+        let answer = self.account.call(call);
+        if answer.is_ok() && ORDERS.contains(&call.action.as_str()) {
+            self.accepted.push((call.action.clone(), call.body.clone()));
+        }
+        answer
+    }
+
+    /// Lets the account answer a purchase, and looks at what that means for whom it was made.
+    pub(super) fn purchase(&mut self, call: &Call, fault: CreateFault) -> Answer {
+        let answer = self.account.call_with(call, fault);
+        let token = call.body["ClientToken"].as_str().unwrap_or_default();
+        self.log.push(format!("{} CreateInstances {token} {fault:?} -> {answer:?}", call.now));
+        let Ok(reply) = &answer else { return answer };
+        let ids = reply["InstanceIdSet"].as_array().into_iter().flatten();
+        self.ledger.buy(token, ids.filter_map(|id| id.as_str().map(str::to_owned)));
+        let live: BTreeSet<String> = self.live().map(|record| record.id.clone()).collect();
+        if let Some(what) = self.ledger.bought_twice(live.iter().map(String::as_str)) {
+            self.slipped(what);
+        }
+        answer
+    }
+
+    fn live(&self) -> impl Iterator<Item = &crate::sandbox::record::Record> {
+        let gone =
+            |state| matches!(state, State::LaunchFailed | State::Shutdown | State::Terminating | State::Deleting);
+        self.account.records().filter(move |record| !gone(record.state))
+    }
+
     /// Executes requests that were on the way for long. The service refuses those whose signature is too old by now.
-    fn run_late(&mut self, now: Timestamp, all: bool) {
+    pub(super) fn run_late(&mut self, now: Timestamp) {
         let (due, later): (Vec<Late>, Vec<Late>) =
-            std::mem::take(&mut self.late).into_iter().partition(|late| late.at <= now || all);
+            std::mem::take(&mut self.late).into_iter().partition(|late| late.at <= now);
         self.late = later;
         for mut late in due {
             if late.at.since(late.signed_at) <= Duration::from_secs(SIGNATURE_VALID_SECS) {
-                late.call.now = late.at.max(Timestamp(0)).min(now.max(late.at));
-                let result = self.account.call(&late.call);
-                if result.is_ok() {
-                    self.accepted.push((late.call.action.clone(), late.call.body.clone()));
-                }
-                self.log.push(format!("{} LATE {} -> {result:?}", late.at, late.call.action));
+                late.call.now = late.at;
+                self.log.push(format!("{} arrives late:", late.at));
+                drop(self.carry_out(&late.call, CreateFault::default()));
             }
         }
     }
-}
-
-/// What costs money or a disk and has no token.
-const ORDERS: [&str; 3] = ["ModifyInstancesBundle", "RenewInstances", "ResetInstance"];
-
-/// The region of every simulated stack.
-pub const REGION: &str = "ap-guangzhou";
-
-/// One process: alive until its count of effects runs out.
-pub struct Life {
-    dead: AtomicBool,
-    left: AtomicI64,
-    full: AtomicI64,
-    waker: Mutex<Option<Waker>>,
-}
-
-impl Life {
-    /// Dies at effect number `effects`.
-    pub fn new(effects: Option<u64>) -> Arc<Self> {
-        let left = effects.and_then(|effects| i64::try_from(effects).ok()).unwrap_or(i64::MAX);
-        Arc::new(Self {
-            dead: AtomicBool::new(false),
-            left: AtomicI64::new(left),
-            full: AtomicI64::new(i64::MAX),
-            waker: Mutex::default(),
-        })
-    }
-
-    /// The disk is full after `writes` more writes.
-    pub fn fill_disk_after(&self, writes: u64) {
-        self.full.store(i64::try_from(writes).unwrap_or(i64::MAX), Ordering::SeqCst);
-    }
-
-    /// Whether it is dead.
-    pub fn is_dead(&self) -> bool {
-        self.dead.load(Ordering::SeqCst)
-    }
-
-    /// Counts an effect. False if the process does not live to see it done.
-    fn survives(&self) -> bool {
-        if self.is_dead() {
-            return false;
-        }
-        if self.left.fetch_sub(1, Ordering::SeqCst) > 0 {
-            return true;
-        }
-        self.dead.store(true, Ordering::SeqCst);
-        if let Some(waker) = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            waker.wake();
-        }
-        false
-    }
-}
-
-/// Completes when a process dies.
-pub struct Death(pub Arc<Life>);
-
-impl Future for Death {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        if self.0.is_dead() {
-            return Poll::Ready(());
-        }
-        *self.0.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(context.waker().clone());
-        Poll::Pending
-    }
-}
-
-/// The gate of a disk that outlives its processes: the life in it changes.
-#[derive(Default)]
-pub struct LifeGate(Mutex<Option<Arc<Life>>>);
-
-impl LifeGate {
-    /// The next process begins.
-    pub fn enter(&self, life: &Arc<Life>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(life));
-    }
-}
-
-impl Gate for LifeGate {
-    fn pass(&self, operation: &'static str) -> io::Result<()> {
-        let life = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(life) = life else { return Ok(()) };
-        if !life.survives() {
-            return Err(io::Error::other("the process is dead"));
-        }
-        let writes = matches!(operation, "write" | "append");
-        if writes && life.full.fetch_sub(1, Ordering::SeqCst) <= 0 {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        Ok(())
-    }
-}
-
-/// The network between one process and the account.
-pub struct Network {
-    /// The world.
-    pub world: Arc<World>,
-    /// The process.
-    pub life: Arc<Life>,
-    /// Its disk, to see whether an intent is durable.
-    pub disk: SimDisk,
-    /// Its journal.
-    pub journal: PathBuf,
-}
-
-enum Fate {
-    Answer(Result<Reply, CloudError>),
-    Nothing,
-}
-
-impl Network {
-    fn error(class: ErrorClass, action: &str, message: &str) -> Fate {
-        Fate::Answer(Err(CloudError::transport(class, action, message)))
-    }
-
-    /// Before a purchase reaches the account: the invariants that hold at that moment.
-    fn check_purchase(&self, inner: &mut Inner, body: &str) {
-        let value: Value = serde_json::from_str(body).unwrap_or_default();
-        let token = value["ClientToken"].as_str().unwrap_or_default().to_owned();
-        if value["DryRun"] == true {
-            return;
-        }
-        match inner.bodies.get(&token) {
-            Some(before) if before != body => inner.violations.push(format!("token {token} was used with two bodies")),
-            Some(_) => {}
-            None => drop(inner.bodies.insert(token.clone(), body.to_owned())),
-        }
-        if self.world.sabotage != Sabotage::RandomToken && !self.disk.durable_contains(&self.journal, &token) {
-            inner.violations.push(format!("purchase {token} has no durable intent"));
-        }
-    }
-
-    fn transmit(&self, request: &Prepared) -> Fate {
-        let now = self.world.clock.now();
-        let mut inner = self.world.inner();
-        let inner = &mut *inner;
-        inner.run_late(now, false);
-        let faults = inner.faults;
-        let action = request.action;
-        *inner.calls.entry(action.to_owned()).or_default() += 1;
-        if inner.chance.percent(faults.not_sent) {
-            return Self::error(ErrorClass::NotSent, action, "connection refused");
-        }
-        if inner.chance.percent(faults.lost_before) {
-            return Self::error(ErrorClass::Ambiguous, action, "no answer");
-        }
-        if now.since(request.signed_at) > Duration::from_secs(SIGNATURE_VALID_SECS) {
-            return Self::error(ErrorClass::SignatureExpired, action, "the signature is too old");
-        }
-        let mut body = request.body.clone();
-        let buys = action == "CreateInstances";
-        if buys {
-            if self.world.sabotage == Sabotage::RandomToken {
-                let mut value: Value = serde_json::from_str(&body).unwrap_or_default();
-                value["ClientToken"] = format!("{:016x}", inner.chance.next_u64()).into();
-                body = value.to_string();
-            }
-            self.check_purchase(inner, &body);
-        }
-        let value: Value = serde_json::from_str(&body).unwrap_or_default();
-        if self.world.sabotage == Sabotage::BlindLook
-            && action == "DescribeInstances"
-            && value.get("InstanceIds").is_none()
-        {
-            let response = serde_json::json!({"TotalCount": 0, "InstanceSet": []});
-            return Fate::Answer(Ok(Reply { response, request_id: String::new() }));
-        }
-        let call = inner.call(request.service.name(), action, value, now);
-        if inner.chance.percent(faults.internal_before) {
-            return Self::error(ErrorClass::Ambiguous, action, "InternalError");
-        }
-        if (buys || ORDERS.contains(&action)) && inner.chance.percent(faults.late) {
-            let at = now.plus(Duration::from_secs(inner.chance.below(400)));
-            inner.late.push(Late { at, signed_at: request.signed_at, call });
-            return Self::error(ErrorClass::Ambiguous, action, "timed out");
-        }
-        let sold_out = buys && inner.chance.percent(faults.sold_out);
-        if sold_out && inner.chance.percent(50) {
-            inner.sold_out_until = now.plus(Duration::from_secs(60));
-        }
-        let create = CreateFault {
-            partial: inner.chance.percent(faults.partial).then_some(1),
-            launch_failed: inner.chance.percent(faults.launch_failed),
-            sold_out: faults.sold_out > 0 && now < inner.sold_out_until || sold_out,
-            refuse_token: inner.chance.percent(faults.refuse_token),
-        };
-        let answer = if buys { inner.account.call_with(&call, create) } else { inner.account.call(&call) };
-        if answer.is_ok() {
-            inner.accepted.push((call.action.clone(), call.body.clone()));
-        }
-        if buys {
-            inner.log.push(format!("{now} CreateInstances {} -> {answer:?}", call.body["ClientToken"]));
-        }
-        if inner.chance.percent(faults.internal_after) {
-            return Self::error(ErrorClass::Ambiguous, action, "InternalError");
-        }
-        if inner.chance.percent(faults.lost_after) {
-            return Fate::Nothing;
-        }
-        Fate::Answer(match answer {
-            Ok(response) => Ok(Reply { response, request_id: call.request_id }),
-            Err(error) => Err(CloudError {
-                class: classify(&error.code),
-                action: action.into(),
-                code: Some(error.code),
-                message: error.message,
-                request_id: Some(call.request_id),
-            }),
-        })
-    }
-}
-
-impl Transport for Network {
-    fn prepare(
-        &self,
-        service: Service,
-        action: &'static str,
-        body: String,
-    ) -> BoxFuture<'_, Result<Prepared, CloudError>> {
-        let signed_at = self.world.clock.now();
-        Box::pin(std::future::ready(Ok(Prepared { service, action, body, signed_at, headers: Vec::new() })))
-    }
-
-    fn send(&self, request: Prepared) -> BoxFuture<'_, Result<Reply, CloudError>> {
-        Box::pin(async move {
-            // Dying before the request leaves, or while the answer is on its way, are two moments.
-            if !self.life.survives() {
-                return std::future::pending().await;
-            }
-            let there = Duration::from_millis(1 + self.world.inner().chance.below(40));
-            self.world.clock.sleep(there).await;
-            if self.life.is_dead() {
-                return std::future::pending().await;
-            }
-            let fate = self.transmit(&request);
-            if !self.life.survives() {
-                return std::future::pending().await;
-            }
-            match fate {
-                Fate::Answer(Ok(reply)) => {
-                    self.world.clock.sleep(there).await;
-                    Ok(reply)
-                }
-                Fate::Answer(Err(error)) => {
-                    let wait = if error.message == "timed out" || error.message == "no answer" { 60_000 } else { 20 };
-                    self.world.clock.sleep(Duration::from_millis(wait)).await;
-                    Err(error)
-                }
-                Fate::Nothing => {
-                    self.world.clock.sleep(Duration::from_secs(60)).await;
-                    Err(CloudError::transport(ErrorClass::Ambiguous, request.action, "no answer"))
-                }
-            }
-        })
-    }
-
-    fn endpoint(&self) -> String {
-        "simulation".into()
-    }
-}
-
-/// Ids of instances that are in service or on the way to it.
-pub fn live_ids(instances: &[Value]) -> BTreeSet<String> {
-    instances
-        .iter()
-        .filter(|instance| {
-            let state = instance["InstanceState"].as_str().unwrap_or_default();
-            !matches!(state, "SHUTDOWN" | "TERMINATING" | "DELETING" | "LAUNCH_FAILED")
-        })
-        .filter_map(|instance| instance["InstanceId"].as_str().map(str::to_owned))
-        .collect()
 }

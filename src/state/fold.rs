@@ -23,6 +23,8 @@ pub struct Answered {
     pub ids: Vec<InstanceId>,
     /// When it came.
     pub at: Timestamp,
+    /// The service's request id.
+    pub request_id: String,
 }
 
 /// A purchase that is not settled.
@@ -72,7 +74,7 @@ impl OpenIntent {
                 token: token(),
                 ids: answer.ids.clone(),
                 at: answer.at,
-                request_id: String::new(),
+                request_id: answer.request_id.clone(),
             });
         }
         records
@@ -134,14 +136,15 @@ pub fn apply_record(state: &mut PriorState, open: &mut OpenIntents, record: Reco
                 attempt.no_effect = true;
             }
         }
-        Record::Answer { token, ids, at, .. } => {
+        Record::Answer { token, ids, at, request_id } => {
             if let Some(entry) = open.get_mut(&token) {
-                entry.answer = Some(Answered { ids, at });
+                entry.answer = Some(Answered { ids, at, request_id });
             }
         }
         Record::Assigned { token, matches, at, .. } => {
             if let Some(entry) = open.remove(&token) {
                 assign(state, &entry.intent, &matches, at);
+                depose_the_rest(state, &entry);
             }
         }
         Record::Adopted { address, instance_id, predecessor, spec, protect } => {
@@ -234,6 +237,20 @@ fn assign(state: &mut PriorState, intent: &Intent, matches: &[(Address, Instance
             });
         }
         state.predecessors.remove(address);
+    }
+}
+
+/// What an answer brought beyond what was asked for is nobody's, and is not forgotten.
+fn depose_the_rest(state: &mut PriorState, entry: &OpenIntent) {
+    let Some(first) = entry.intent.members.first() else { return };
+    for id in entry.answer.iter().flat_map(|answer| &answer.ids) {
+        if state.holder(id).is_none() && !state.deposed.iter().any(|deposed| deposed.instance_id == *id) {
+            state.deposed.push(Deposed {
+                address: first.address.clone(),
+                instance_id: id.clone(),
+                why: "came with a purchase that asked for fewer".into(),
+            });
+        }
     }
 }
 

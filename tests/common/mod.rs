@@ -9,7 +9,7 @@ use lhprov::sandbox::call::Call;
 use lhprov::sandbox::store::{Store, saved_settings};
 use lhprov::state::codec;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::ops::{Deref, DerefMut};
@@ -200,10 +200,18 @@ impl Sandbox {
 
 /// Ids by address, as a state file has them; checks that nothing else is left in it.
 pub fn recorded(path: &Path) -> BTreeMap<String, String> {
+    let (recorded, left_over) = recorded_and_left_over(path);
+    assert!(left_over.is_empty(), "{left_over:?}");
+    recorded
+}
+
+/// Ids by address, and the ids that no address stands for.
+pub fn recorded_and_left_over(path: &Path) -> (BTreeMap<String, String>, BTreeSet<String>) {
     let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let state = codec::decode(&bytes).expect("a state");
-    assert!(state.deposed.is_empty(), "{:?}", state.deposed);
-    state.instances.into_iter().map(|(address, record)| (address.to_string(), record.instance_id.0)).collect()
+    let left_over = state.deposed.into_iter().map(|deposed| deposed.instance_id.0).collect();
+    let recorded = state.instances.into_iter();
+    (recorded.map(|(address, record)| (address.to_string(), record.instance_id.0)).collect(), left_over)
 }
 
 /// The names that the state wants, by id.

@@ -35,6 +35,9 @@ fn plan_apply_again_and_destroy() {
       web[0]  lhins-00000002  192.0.2.2
       web[1]  lhins-00000003  192.0.2.3
 
+    Bought in this run:
+      db web[0-1]  3 instances  request 00000000-0000-4000-8000-000000000000
+
     Applied: 3 running.
     ");
     insta::assert_snapshot!(said.err, @"

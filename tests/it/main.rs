@@ -8,6 +8,7 @@ mod change;
 mod credentials;
 mod files;
 mod import;
+mod language;
 mod output;
 mod protocol;
 mod sandbox;

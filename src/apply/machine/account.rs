@@ -1,6 +1,6 @@
 //! The account of a run: what became of everything, on every path to its end.
 
-use super::super::effect::Effect;
+use super::super::effect::{Effect, PurchaseId};
 use super::Machine;
 use super::purchase::Phase;
 use crate::event::{Event, Item, ItemStatus};
@@ -60,8 +60,9 @@ impl Machine {
             status,
             instance_id: instance_id.cloned(),
             public_addresses,
+            created: instance_id.is_some_and(|id| self.origins.is_created(id)),
             detail,
-            request_id,
+            request_id: request_id.or_else(|| instance_id.and_then(|id| self.origins.request_id(id))),
         };
         if self.items.get(&key) != Some(&item) {
             self.effects.push(Effect::Emit(Event::Item(item.clone())));
@@ -116,6 +117,22 @@ impl Machine {
         }
     }
 
+    /// Bought, and who is who is not decided: the members, with the ids that are theirs together.
+    fn account_for_unmatched(&mut self, id: PurchaseId) {
+        let intent = &self.purchases[id].intent;
+        let created = self.origins.was_asked(&intent.token);
+        let answer = self.open.get(&intent.token).and_then(|entry| entry.answer.as_ref());
+        let ids: Vec<&str> = answer.into_iter().flat_map(|answer| &answer.ids).map(InstanceId::as_str).collect();
+        let why = format!("bought ({}); the next apply decides which of them stands where", ids.join(", "));
+        let request_id = answer.map(|answer| answer.request_id.clone()).filter(|request_id| !request_id.is_empty());
+        for address in intent.members.iter().map(|member| member.address.clone()).collect::<Vec<_>>() {
+            self.set_item(&address, None, ItemStatus::Pending, Some(why.clone()), request_id.clone());
+            if let Some(item) = self.items.get_mut(&(address, None)) {
+                item.created = created;
+            }
+        }
+    }
+
     /// Whether what was done here makes room for more: an old instance whose successor runs, a new one that is to be off.
     fn leaves_work(&self) -> bool {
         let runs = |address: &Address| {
@@ -123,7 +140,7 @@ impl Machine {
             recorded.is_some_and(|recorded| matches!(recorded.attributes.state.as_str(), "RUNNING"))
         };
         let displaced = self.state.deposed.iter().filter(|left| left.is_displaced());
-        displaced.into_iter().any(|left| !self.displaced_before.contains(&left.instance_id) && runs(&left.address))
+        displaced.into_iter().any(|left| !self.returned.contains(&left.instance_id) && runs(&left.address))
             || self.to_turn_off.iter().any(runs)
     }
 
@@ -131,11 +148,7 @@ impl Machine {
     pub fn finish(mut self) -> Account {
         for id in 0..self.purchases.len() {
             if self.purchases[id].phase == Phase::Answered {
-                let members = self.purchases[id].intent.members.clone();
-                for member in members {
-                    let why = "bought; which of the batch's instances is its own is decided by the next apply";
-                    self.set_item(&member.address, None, ItemStatus::Pending, Some(why.into()), None);
-                }
+                self.account_for_unmatched(id);
             }
         }
         self.replan |= self.leaves_work();

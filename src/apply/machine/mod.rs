@@ -5,6 +5,7 @@
 
 mod account;
 mod alter;
+mod origin;
 mod purchase;
 mod purge;
 #[cfg(test)]
@@ -15,7 +16,7 @@ mod write;
 use super::effect::{Effect, Input, PurchaseId, TimerId};
 use super::graph::{ExecutionGraph, NodeId, NodeSpec};
 use crate::cloud::CloudError;
-use crate::desired::{DependencyRef, DesiredInstance, DesiredState};
+use crate::desired::{DependencyRef, DesiredInstance, DesiredState, Moves};
 use crate::event::{Event, Item, ItemStatus, Progress};
 use crate::model::address::compact;
 use crate::model::{
@@ -26,6 +27,7 @@ use crate::plan::batch::still_wanted;
 use crate::plan::{Action, Change, Plan, Reason};
 use crate::state::{DISPLACED, Intent, NO_PREDECESSOR, OpenIntents, PriorState, Record, apply_record};
 use alter::Alteration;
+use origin::Origins;
 use purchase::Purchase;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -58,6 +60,8 @@ pub struct Setup {
     pub region: String,
     /// The account's number, likewise.
     pub account: Option<String>,
+    /// What stands at another address than the one it was bought for.
+    pub moves: Moves,
     /// Salt of fingerprints in the state.
     pub salt: String,
     /// Seed of the jitter.
@@ -78,6 +82,7 @@ impl Setup {
             site: desired.site,
             region: desired.region.clone(),
             account: None,
+            moves: desired.moves.clone(),
             salt,
             seed,
         }
@@ -117,8 +122,8 @@ pub struct Machine {
     secrets: BTreeMap<String, Secret>,
     /// Addresses whose instance is returned before the next is bought.
     replaced_first: BTreeSet<Address>,
-    /// Replaced instances that were known before this run.
-    displaced_before: BTreeSet<InstanceId>,
+    /// What the plan returns: it is done here, or not at all.
+    returned: BTreeSet<InstanceId>,
     /// New addresses that are to be turned off once they run.
     to_turn_off: BTreeSet<Address>,
     graph: ExecutionGraph,
@@ -129,6 +134,7 @@ pub struct Machine {
     observed_at_start: BTreeMap<InstanceId, Attributes>,
     groups: Vec<Group>,
     items: BTreeMap<(Address, Option<InstanceId>), Item>,
+    origins: Origins,
     effects: Vec<Effect>,
     look_in_flight: bool,
     turns_wanted: BTreeSet<crate::cloud::port::WriteAction>,
@@ -156,11 +162,10 @@ impl Machine {
     /// Prepares a job. `state` and `open` are what disk says, journal folded in.
     pub fn new(setup: Setup, state: PriorState, open: OpenIntents, job: Job<'_>) -> Self {
         let jitter = SplitMix64::new(setup.seed);
-        let displaced_before = state.deposed.iter().filter(|left| left.is_displaced());
-        let displaced_before = displaced_before.map(|left| left.instance_id.clone()).collect();
         let mut machine = Self {
             setup,
             state,
+            origins: Origins::of_open(&open),
             open,
             purchases: Vec::new(),
             waits: BTreeMap::new(),
@@ -169,7 +174,7 @@ impl Machine {
             altering: BTreeMap::new(),
             secrets: BTreeMap::new(),
             replaced_first: BTreeSet::new(),
-            displaced_before,
+            returned: BTreeSet::new(),
             to_turn_off: BTreeSet::new(),
             graph: ExecutionGraph::new(&[]),
             resumed: BTreeMap::new(),
@@ -283,6 +288,11 @@ impl Machine {
                         None,
                     );
                 }
+                // The state was moved before the run began.
+                (Action::Move, Some(id)) => {
+                    let from = Some(change.reason.to_string());
+                    self.set_item(&change.address, Some(id), ItemStatus::Moved, from, None);
+                }
                 (Action::Create, _) => self.part_from_predecessor(change),
                 _ => {}
             }
@@ -301,6 +311,7 @@ impl Machine {
         for addresses in altered.into_values() {
             self.add_group(addresses);
         }
+        self.returned = removals.iter().map(|(_, id)| id.clone()).collect();
         self.add_isolations(removals);
         self.add_terminations(terminations);
         self.build_graph();
@@ -460,6 +471,7 @@ impl Machine {
 
     /// Writes a record down and lets it change the state: one function for now and for after a crash.
     fn record(&mut self, record: Record) {
+        self.origins.note(&record);
         apply_record(&mut self.state, &mut self.open, record.clone());
         match self.effects.last_mut() {
             Some(Effect::Journal(records)) => records.push(record),

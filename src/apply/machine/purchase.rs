@@ -26,6 +26,9 @@ const SIGNED_FOR_MAX: Duration = Duration::from_secs(SIGNATURE_VALID_SECS - 60);
 /// after that, so only then does a look that finds nothing prove that nothing was bought.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(SIGNATURE_VALID_SECS);
 
+/// What consent to buy does with a purchase of which not everything is clear.
+const AND_THEN: &str = "takes what can only be this purchase's and buys what is missing";
+
 /// One purchase.
 pub(super) struct Purchase {
     pub(super) intent: Intent,
@@ -263,20 +266,8 @@ impl Machine {
     fn answered(&mut self, now: Timestamp, id: PurchaseId, ids: Vec<InstanceId>, request_id: RequestId) {
         let token = self.purchases[id].intent.token.clone();
         let ids: Vec<InstanceId> = ids.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
-        let members = self.purchases[id].intent.members.len();
-        let held: Vec<InstanceId> =
-            ids.iter().filter(|instance| self.state.holder(instance).is_some()).cloned().collect();
         self.record(Record::Answer { token, ids: ids.clone(), at: now, request_id: request_id.0.clone() });
         self.purchases[id].phase = Phase::Answered;
-        if ids.len() > members || !held.is_empty() {
-            let what = if held.is_empty() {
-                format!("{members} were asked for, and the service answered with {}: {}", ids.len(), join(&ids))
-            } else {
-                format!("the service answered with {}, which stand at other addresses", join(&held))
-            };
-            self.end_purchase(id, ItemStatus::Unclear, &what, Some(request_id.0));
-            return;
-        }
         self.match_answer(now, id, None);
         self.poll_soon(now);
     }
@@ -293,11 +284,22 @@ impl Machine {
             return;
         }
         let Some(answer) = self.entry(id).and_then(|entry| entry.answer.clone()) else { return };
+        let (ids, held): (Vec<InstanceId>, Vec<InstanceId>) =
+            answer.ids.into_iter().partition(|instance| self.state.holder(instance).is_none());
+        let asked = self.purchases[id].intent.members.len();
+        if (ids.len() > asked || !held.is_empty()) && !self.setup.buy_anyway {
+            let what = match held.is_empty() {
+                true => format!("{asked} were asked for, and the service answered with {}: {}", ids.len(), join(&ids)),
+                false => format!("the service answered with {}, which stand at other addresses", join(&held)),
+            };
+            let request_id = Some(answer.request_id).filter(|request_id| !request_id.is_empty());
+            self.end_purchase(id, ItemStatus::Unclear, &format!("{what}; --buy-anyway {AND_THEN}"), request_id);
+            return;
+        }
         let members = &self.purchases[id].intent.members;
         let one_name = members.iter().all(|member| member.name == members[0].name);
         let waited_enough = now.since(answer.at) >= self.setup.visibility_grace;
-        let names: Vec<(&InstanceId, &str)> = answer
-            .ids
+        let names: Vec<(&InstanceId, &str)> = ids
             .iter()
             .map(|instance| {
                 let name = seen.and_then(|seen| seen.get(instance)).map(|seen| seen.attributes.instance_name.as_str());
@@ -334,6 +336,11 @@ impl Machine {
                     self.set_item(&member.address, None, ItemStatus::NotStarted, Some(why), None);
                 }
             }
+        }
+        if matches.len() < self.purchases[id].intent.members.len() {
+            // What depends on all of them waits for the next round, which buys the rest.
+            let label = self.label(id).to_owned();
+            self.node_failed(node_of(id), &label);
         }
         self.poll_soon(now);
     }
@@ -435,9 +442,9 @@ impl Machine {
                 Phase::Blocked | Phase::Ready(_) | Phase::Looking(_) | Phase::Queued { .. } => {
                     self.take_back(id, "not sent");
                     let status = if self.is_unsure(id) { ItemStatus::Unknown } else { ItemStatus::NotStarted };
-                    let detail = match &self.purchases[id].last_error {
-                        Some((error, _)) => format!("{why} ({error})"),
-                        None => why.to_owned(),
+                    let (detail, request_id) = match &self.purchases[id].last_error {
+                        Some((error, request_id)) => (format!("{why} ({error})"), request_id.clone()),
+                        None => (why.to_owned(), None),
                     };
                     self.purchases[id].phase = Phase::Ended;
                     if status == ItemStatus::NotStarted {
@@ -445,7 +452,7 @@ impl Machine {
                     }
                     let addresses: Vec<Address> = self.purchases[id].addresses().cloned().collect();
                     for address in addresses {
-                        self.set_item(&address, None, status, Some(detail.clone()), None);
+                        self.set_item(&address, None, status, Some(detail.clone()), request_id.clone());
                     }
                 }
                 Phase::Checking => self.give_up_checking(id),

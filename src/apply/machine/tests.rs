@@ -4,7 +4,7 @@ use super::*;
 use crate::apply::effect::Effect;
 use crate::cloud::{CloudError, ErrorClass};
 use crate::desired::{DesiredState, load_sources};
-use crate::manifest::Sources;
+use crate::manifest::{Given, Sources};
 use crate::model::{Attributes, Lineage, ObservedInstance};
 use crate::observe::state::ObservedState;
 use crate::plan::{Inputs, Options, Planned, plan};
@@ -20,11 +20,11 @@ fn wanted(count: u32, bundle: &str, ownership: &str) -> DesiredState {
         "version: 1\nstack: shop\nregion: ap-guangzhou\nownership: {ownership}\ninstances:\n  web:\n    count: {count}\n    \
          bundle_id: {bundle}\n    blueprint_id: lhbp-f1lkcd41\n    instance_name: web\n    charge: {{ period: 1 }}\n"
     );
-    let (desired, _, problems) = load_sources(
-        Sources::from_texts([("m.yaml", text.as_str())]),
-        &crate::manifest::variable::Given::default(),
-        &|_| None,
-    );
+    load(&text)
+}
+
+fn load(text: &str) -> DesiredState {
+    let (desired, _, problems) = load_sources(Sources::from_texts([("m.yaml", text)]), &Given::default(), &|_| None);
     desired.unwrap_or_else(|| panic!("{problems:?}"))
 }
 
@@ -343,4 +343,74 @@ fn without_tags_what_one_on_the_wire_may_have_bought_is_not_taken_by_another() {
     assert_eq!(step(&mut machine, now, Input::Timer(TimerId::Look)), ["sign", "look"]);
     let words = step(&mut machine, now, Input::Looked(Ok(many(30))));
     assert_eq!(words, ["turn CreateInstances", "attempt"]);
+}
+
+#[test]
+fn a_tag_is_read_through_what_was_moved() {
+    let text = "version: 1\nstack: shop\nregion: ap-guangzhou\nmoved: [{ from: old, to: web }]\ninstances:\n  web:\n    count: 1\n    \
+                bundle_id: bundle_rs_nmc_lin_med2_01\n    blueprint_id: lhbp-f1lkcd41\n    charge: { period: 1 }\n";
+    let mut moved = instance("lhins-moved", BUNDLE, NOON.minus(60 * MINUTE));
+    moved.attributes.tags.insert("lhprov-stack".into(), "shop".into());
+    moved.attributes.tags.insert("lhprov-batch".into(), "0123456789abcdef old[0-4]".into());
+
+    // Without the state, what bears the old address may be what stands at the new one: nothing is bought beside it.
+    for text in [text, &text.replace("moved: [{ from: old, to: web }]\n", "")] {
+        let desired = load(text);
+        let plan = planned(&desired, &seen(NOON, std::slice::from_ref(&moved)), Options::default());
+        assert!(plan.blocked[0].what.contains("lhins-moved"), "{:?}", plan.blocked);
+    }
+    // Also where it is listed between the plan's look and the purchase's.
+    let desired = load(text);
+    let mut machine = buying(&desired, &seen(NOON, &[]), Options::default());
+    step(&mut machine, NOON, Input::Start);
+    assert_eq!(step(&mut machine, NOON, Input::Looked(Ok(vec![moved.clone()]))), ["closed"]);
+    assert_eq!(statuses(machine), [("web[0]".to_owned(), ItemStatus::Unclear)]);
+    // What the manifest lets go is in nobody's way.
+    let desired = load(&text.replace("moved: [{ from: old, to: web }]", "forget: [old]"));
+    let plan = planned(&desired, &seen(NOON, &[moved]), Options::default());
+    assert!(plan.blocked.is_empty(), "{:?}", plan.blocked);
+}
+
+#[test]
+fn an_answer_with_too_many_ids_stays_unclear_until_consent_and_nothing_of_it_is_forgotten() {
+    let desired = wanted(1, BUNDLE, "tags");
+    let mut open = left_open(&desired, &[MINUTE]);
+    let answered = crate::state::fold::Answered {
+        ids: vec![InstanceId("lhins-a".into()), InstanceId("lhins-b".into())],
+        at: NOON.minus(MINUTE),
+        request_id: "r".into(),
+    };
+    open.values_mut().for_each(|entry| entry.answer = Some(answered.clone()));
+    let mut machine = settling(&desired, open.clone());
+    assert_eq!(step(&mut machine, NOON, Input::Start), Vec::<String>::new());
+    assert_eq!(machine.open.len(), 1);
+    assert_eq!(statuses(machine), [("web[0]".to_owned(), ItemStatus::Unclear)]);
+
+    let setup = Setup { buy_anyway: true, ..setup(&desired) };
+    let mut machine = Machine::new(setup, empty_state(&desired), open, Job::Settle { desired: &desired });
+    assert_eq!(step(&mut machine, NOON, Input::Start), ["assigned"]);
+    assert_eq!(machine.state.instances.len(), 1);
+    assert_eq!(machine.state.deposed[0].instance_id.as_str(), "lhins-b");
+}
+
+#[test]
+fn a_batch_that_stays_listed_in_part_is_taken_as_it_is_by_consent() {
+    let desired = wanted(2, BUNDLE, "name");
+    for buy_anyway in [false, true] {
+        let setup = Setup { buy_anyway, ..setup(&desired) };
+        let open = left_open(&desired, &[MINUTE]);
+        let mut machine = Machine::new(setup, empty_state(&desired), open, Job::Settle { desired: &desired });
+        step(&mut machine, NOON, Input::Start);
+        assert_eq!(step(&mut machine, NOON, Input::Looked(Ok(many(1)))), ["look in 5 s"]);
+        let later = NOON.plus(11 * MINUTE);
+        step(&mut machine, later, Input::Timer(TimerId::Look));
+        let words = step(&mut machine, later, Input::Looked(Ok(many(1))));
+        assert_eq!(words, if buy_anyway { vec!["assigned"] } else { vec![] });
+        let account = machine.finish();
+        assert_eq!(account.replan, buy_anyway);
+        assert_eq!(
+            account.items.last().map(|item| item.status),
+            Some(if buy_anyway { ItemStatus::NotStarted } else { ItemStatus::Unclear })
+        );
+    }
 }

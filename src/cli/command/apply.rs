@@ -2,12 +2,11 @@
 
 use super::renew;
 use crate::cli::args::{ApplyArgs, Global, RenewArgs};
-use crate::cli::env;
 use crate::cli::exit::{Exit, Signal};
 use crate::cli::failure::{Failure, way_out};
 use crate::cli::host::{self, SystemClock};
 use crate::cli::prompt::{self, Answer};
-use crate::cli::session::{self, Ended, Session};
+use crate::cli::session::{self, Ended, Nature, Session};
 use crate::clock::Clock as _;
 use crate::event::EventSink;
 use crate::ops::{self, ApplyExit, ApplyOptions, ApplyReport, Consent, OpsError, Question};
@@ -17,21 +16,22 @@ use crate::report::human::diagnostic;
 use crate::report::human::lines::Lines;
 use crate::report::human::plan::{PlanText, render};
 use crate::report::human::progress::Live;
-use crate::report::json;
+use crate::report::json::{self, account::End};
+use crate::report::outputs;
 use crate::report::style::{Label, Palette};
 use crate::report::text::count;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Applies the manifest.
 pub fn run(global: &Global, own: &ApplyArgs, console: Console) -> Result<Exit, Failure> {
-    session::with_events(own.run.events.as_deref(), console, |sinks| {
+    session::with_events(own.run.events.as_deref(), Nature::Changes, console, |sinks| {
         carry_out(Kind::Apply, global, own, console, sinks)
     })
 }
 
 /// Returns every instance of the stack.
 pub fn run_destroy(global: &Global, own: &ApplyArgs, console: Console) -> Result<Exit, Failure> {
-    session::with_events(own.run.events.as_deref(), console, |sinks| {
+    session::with_events(own.run.events.as_deref(), Nature::Changes, console, |sinks| {
         carry_out(Kind::Destroy, global, own, console, sinks)
     })
 }
@@ -130,8 +130,17 @@ async fn perform(
 }
 
 fn interrupted_early(signal: Signal, console: Console) -> Ended {
-    console.say(&format!("{}: nothing was changed.\n", signal.name()));
-    Exit::Interrupted(signal).into()
+    let exit = Exit::Interrupted(signal);
+    console.say(&format!("{}: {}\n", signal.name(), nothing_changed(exit)));
+    exit.into()
+}
+
+/// The account of a run that was ended before it began.
+fn nothing_changed(exit: Exit) -> String {
+    match Nature::Changes.next(exit) {
+        Some(again) => format!("nothing was changed. To go on, run `{again}` again."),
+        None => "nothing was changed.".to_owned(),
+    }
 }
 
 /// Where the user is asked and told.
@@ -193,49 +202,75 @@ impl Desk<'_> {
 
     fn refused(&self, error: OpsError, kind: Kind<'_>) -> Result<Ended, Failure> {
         match (error, self.answer()) {
-            (OpsError::Declined, Some(Answer::Signal)) => {
-                let signal = self.session.signals.early_now().unwrap_or(Signal::Interrupt);
-                Ok(interrupted_early(signal, self.console))
-            }
+            (OpsError::Declined, Some(Answer::Signal)) => Ok(interrupted_early(self.signal(), self.console)),
             (OpsError::Declined, Some(Answer::Nobody)) => {
                 Err(Failure::new(Exit::Declined, "there is no terminal to ask on, and nothing is done without consent")
                     .help(format!("look at the plan, then run `lhprov {} --yes`", kind.command())))
             }
-            (error, _) => Err(Failure::of_operation(error, Arc::clone(&self.session.loaded.sources))),
+            (error, _) => {
+                let failure = Failure::of_operation(error, Arc::clone(&self.session.loaded.sources));
+                let closing = nothing_changed(failure.exit).replacen('n', "N", 1);
+                Err(if failure.exit == Exit::Declined { failure } else { failure.closing(closing) })
+            }
         }
     }
 
+    /// The signal that came while somebody was asked.
+    fn signal(&self) -> Signal {
+        self.session.signals.first_now().unwrap_or(Signal::Interrupt)
+    }
+
     fn give_account(&self, kind: Kind<'_>, report: ApplyReport) -> Result<Ended, Failure> {
+        let stopped_at_prompt =
+            matches!(report.stop, Some(OpsError::Declined)) && self.answer() == Some(Answer::Signal);
         let exit = match &report.exit {
+            _ if stopped_at_prompt => Exit::Interrupted(self.signal()),
             ApplyExit::Done => Exit::Done,
             ApplyExit::Partial => Exit::Partial,
             ApplyExit::Failed => Exit::Error,
             ApplyExit::Unclear => Exit::Refused,
             ApplyExit::Interrupted(name) => Exit::Interrupted(Signal::named(name)),
         };
-        let desired = &self.session.loaded.desired;
+        let only_settled = report.items.is_empty() && exit == Exit::Done;
+        let quiet = only_settled.then(|| self.nothing_to_do(kind, &report));
+        let told = outputs_text(&report);
+        let outputs = report.state.outputs.clone();
+        let ApplyReport { items, save_error, stop, .. } = report;
+        let troubles: Vec<Failure> = [
+            stop.map(|stop| Failure::of_operation(stop, Arc::clone(&self.session.loaded.sources))),
+            save_error.map(|error| {
+                Failure::from(error)
+                    .help("the journal beside it has what was done: run the command again, it settles that first")
+            }),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let error = troubles.first().map(Failure::line);
+        let again = Nature::Changes.next(exit);
         let written = if self.own.run.format.is_json() {
+            let desired = &self.session.loaded.desired;
             let (stack, region) = (desired.stack.as_str(), desired.region.as_str());
-            let document = json::account::document(kind.command(), stack, region, &report.items, exit.code());
+            let end = End { exit_code: exit.code(), error: error.as_deref(), next: again.as_deref() };
+            let mut document = json::account::document(kind.command(), stack, region, &items, end);
+            document["outputs"] = serde_json::json!(outputs);
             self.console.result(&format!("{document}\n"))
-        } else if report.items.is_empty() && exit == Exit::Done {
-            self.console.result(&self.nothing_to_do(kind, &report))
+        } else if let Some(text) = quiet {
+            self.console.result(&(text + &told))
         } else {
-            let again = env::command_line();
-            let shown = AccountText { done: kind.done(), again: &again, way_out, sandbox: self.session.sandbox };
-            self.console.result(&account::render(&report.items, shown, self.console.stdout))
+            let (again, sandbox) = (again.as_deref(), self.session.sandbox);
+            let shown = AccountText { done: kind.done(), again, way_out, sandbox };
+            self.console.result(&(account::render(&items, shown, self.console.stdout) + &told))
         };
-        if let Some(error) = report.save_error {
-            let told = Failure::from(error)
-                .help("the journal beside it has what was done: run the command again, it settles that first");
-            self.console.say(&told.render(self.console.stderr));
+        for trouble in troubles {
+            self.console.say(&trouble.render(self.console.stderr));
         }
-        if let Err(error) = written {
-            self.console.say(&Failure::output(&error).render(self.console.stderr));
-            let exit = if exit == Exit::Done { Exit::Error } else { exit };
-            return Ok(Ended { exit, items: report.items });
-        }
-        Ok(Ended { exit, items: report.items })
+        let Err(failed) = written else { return Ok(Ended { exit, items, error }) };
+        let told = Failure::output(&failed);
+        self.console.say(&told.render(self.console.stderr));
+        let unread = if items.is_empty() { Exit::Error } else { Exit::Partial };
+        let exit = if exit == Exit::Done { unread } else { exit };
+        Ok(Ended { exit, items, error: error.or_else(|| Some(told.line())) })
     }
 
     fn nothing_to_do(&self, kind: Kind<'_>, report: &ApplyReport) -> String {
@@ -254,5 +289,13 @@ impl Desk<'_> {
         };
         let text = format!("{before} {text}");
         format!("{}{mark}\n", self.console.stdout.paint(Label::Heading, &text))
+    }
+}
+
+/// The outputs, where the manifest has any.
+fn outputs_text(report: &ApplyReport) -> String {
+    match report.state.outputs.is_empty() {
+        true => String::new(),
+        false => format!("\nOutputs:\n{}", outputs::text(&report.state.outputs)),
     }
 }

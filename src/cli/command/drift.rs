@@ -6,7 +6,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::host;
 use crate::cli::load::{self, Loaded};
-use crate::cli::session::{self, Ended, Session};
+use crate::cli::session::{self, Ended, Nature, Session};
 use crate::event::EventSink;
 use crate::ops::{self, DriftReport, Texts};
 use crate::report::console::Console;
@@ -19,7 +19,9 @@ use std::sync::Arc;
 
 /// Compares and shows what differs.
 pub fn run(global: &Global, own: &DriftArgs, console: Console) -> Result<Exit, Failure> {
-    session::with_events(own.cloud.events.as_deref(), console, |sinks| drift(global, own, console, sinks))
+    session::with_events(own.cloud.events.as_deref(), Nature::Reads, console, |sinks| {
+        drift(global, own, console, sinks)
+    })
 }
 
 fn drift(global: &Global, own: &DriftArgs, console: Console, sinks: Vec<Arc<dyn EventSink>>) -> Result<Ended, Failure> {

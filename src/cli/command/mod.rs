@@ -4,6 +4,7 @@ pub mod apply;
 pub mod catalog;
 pub mod drift;
 pub mod import;
+pub mod output;
 pub mod plan;
 pub mod render;
 pub mod renew;

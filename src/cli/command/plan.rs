@@ -4,7 +4,7 @@ use crate::cli::args::{Global, PlanArgs};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::host;
-use crate::cli::session::{self, Ended, Session};
+use crate::cli::session::{self, Ended, Nature, Session};
 use crate::event::EventSink;
 use crate::ops::{self, PlanOptions, PlanReport};
 use crate::report::console::Console;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 /// Plans and shows the plan.
 pub fn run(global: &Global, own: &PlanArgs, console: Console) -> Result<Exit, Failure> {
-    session::with_events(own.run.events.as_deref(), console, |sinks| plan(global, own, console, sinks))
+    session::with_events(own.run.events.as_deref(), Nature::Reads, console, |sinks| plan(global, own, console, sinks))
 }
 
 fn plan(global: &Global, own: &PlanArgs, console: Console, sinks: Vec<Arc<dyn EventSink>>) -> Result<Ended, Failure> {

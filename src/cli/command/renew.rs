@@ -4,7 +4,7 @@ use super::apply::{Kind, carry_out};
 use crate::cli::args::{ApplyArgs, Global, RenewArgs};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::session;
+use crate::cli::session::{self, Nature};
 use crate::desired::DesiredState;
 use crate::model::Address;
 use crate::ops::RenewOptions;
@@ -20,7 +20,7 @@ pub fn run(global: &Global, own: &RenewArgs, console: Console) -> Result<Exit, F
         accept_no_refund: false,
         adopt: false,
     };
-    session::with_events(own.cloud.events.as_deref(), console, |sinks| {
+    session::with_events(own.cloud.events.as_deref(), Nature::Changes, console, |sinks| {
         carry_out(Kind::Renew(own), global, &apply, console, sinks)
     })
 }

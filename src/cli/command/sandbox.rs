@@ -1,7 +1,7 @@
 //! `lhprov sandbox serve`, `status` and `reset`.
 
 use crate::cli::args::{Global, SandboxArgs, SandboxCommand, SandboxFlags};
-use crate::cli::connect::settings;
+use crate::cli::connect::{faults, settings};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::host::{self, SystemClock};
@@ -10,7 +10,6 @@ use crate::clock::Clock as _;
 use crate::report::console::Console;
 use crate::report::human::table::table;
 use crate::report::style::Label;
-use crate::sandbox::fault::Faults;
 use crate::sandbox::port::ENDPOINT;
 use crate::sandbox::server::{ServeOptions, bind};
 use crate::sandbox::store::{Status, Store, reset};
@@ -41,7 +40,7 @@ fn serve(
     console: Console,
 ) -> Result<Exit, Failure> {
     let settings = settings(folder, flags, None)?;
-    let faults = Faults::new(settings.seed, flags.fault.clone());
+    let faults = faults(&settings, flags)?;
     let options = ServeOptions { listen, data: Some(folder.to_owned()), tls, settings, faults };
     let runtime = host::runtime()?;
     runtime.block_on(async {

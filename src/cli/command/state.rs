@@ -55,7 +55,7 @@ fn show_one(
     console: Console,
 ) -> Result<Exit, Failure> {
     let (address, recorded) = find(store, state, address)?;
-    let one = one(recorded);
+    let one = recorded.to_json();
     let text = match as_json {
         true => format!("{one:#}\n"),
         false => details(address, &one, console),
@@ -70,7 +70,7 @@ fn print(text: &str, console: Console) -> Result<Exit, Failure> {
 
 /// The state that the command line names, or that of the manifest's stack. With a journal of its own it is not the whole
 /// truth, and says so.
-fn read(global: &Global, console: Console) -> Result<(Store, Option<PriorState>), Failure> {
+pub(super) fn read(global: &Global, console: Console) -> Result<(Store, Option<PriorState>), Failure> {
     let store = match &global.state {
         Some(_) => load::store(global, ""),
         None => load::store(global, load::load(global, console)?.desired.stack.as_str()),
@@ -106,23 +106,12 @@ fn find<'a>(
     })
 }
 
-fn one(recorded: &RecordedInstance) -> Value {
-    json!({
-        "instance_id": recorded.instance_id,
-        "predecessor": recorded.predecessor,
-        "protect": recorded.protect,
-        "seen": recorded.seen,
-        "spec": recorded.spec,
-        "attributes": recorded.attributes,
-    })
-}
-
 fn document(state: Option<&PriorState>) -> Value {
     let Some(state) = state else {
-        return json!({"format_version": "1.0", "instances": {}, "deposed": []});
+        return json!({"format_version": "1.0", "instances": {}, "deposed": [], "outputs": {}});
     };
     let instances: Map<String, Value> =
-        state.instances.iter().map(|(address, recorded)| (address.to_string(), one(recorded))).collect();
+        state.instances.iter().map(|(address, recorded)| (address.to_string(), recorded.to_json())).collect();
     let deposed: Vec<Value> = state
         .deposed
         .iter()
@@ -139,6 +128,7 @@ fn document(state: Option<&PriorState>) -> Value {
         "serial": state.serial,
         "instances": instances,
         "deposed": deposed,
+        "outputs": state.outputs,
     })
 }
 

@@ -35,7 +35,7 @@ pub fn run(global: &Global, work: &Work<'_>, own: &CloudArgs, console: Console) 
         Work::Remove(address) => ("state rm", vec![parse(address)?]),
         Work::Rebuild => ("state rebuild", Vec::new()),
     };
-    session::with_events(own.events.as_deref(), console, |sinks| {
+    session::with_events(own.events.as_deref(), session::Nature::Changes, console, |sinks| {
         let run = own.as_run();
         let loaded = session::load(global, &run, console)?;
         let runtime = host::runtime()?;

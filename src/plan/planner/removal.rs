@@ -29,6 +29,7 @@ impl Planner<'_> {
                 continue;
             }
             let (action, reason) = match self.standing(recorded) {
+                _ if desired.moves.forgets(address).is_some() => (Action::Forget, Reason::LetGo),
                 Standing::Gone => (Action::Forget, Reason::NothingLeft("is gone from the cloud already".into())),
                 Standing::Live(live) if live.attributes.life() == Life::Isolated && self.options.purge => {
                     (Action::Purge, Reason::ReturnedAlready)

@@ -2,6 +2,7 @@
 
 use super::table::table;
 use crate::event::{Item, ItemStatus};
+use crate::model::InstanceId;
 use crate::report::style::{Label, Palette};
 use crate::report::text::{clean, columns, count, members, wrap};
 use std::collections::BTreeMap;
@@ -15,8 +16,8 @@ const SHOWN_MAX: usize = 20;
 pub struct AccountText<'a> {
     /// `Applied` or `Destroyed`.
     pub done: &'a str,
-    /// The command that goes on with what is open.
-    pub again: &'a str,
+    /// The command that goes on, where not everything is done.
+    pub again: Option<&'a str>,
     /// What would help against an error, found in the text about it.
     pub way_out: fn(&str) -> Option<String>,
     /// Whether the cloud is the sandbox.
@@ -38,16 +39,14 @@ pub fn render(items: &[Item], shown: AccountText<'_>, palette: Palette) -> Strin
     ] {
         out.push_str(&done(items, status, palette));
     }
-    let mut open = false;
+    out.push_str(&bought(items, palette));
     for status in
         [ItemStatus::Pending, ItemStatus::Unknown, ItemStatus::Unclear, ItemStatus::Failed, ItemStatus::NotStarted]
     {
-        let text = not_done(items, status, shown.way_out, palette);
-        open |= !text.is_empty();
-        out.push_str(&text);
+        out.push_str(&not_done(items, status, shown.way_out, palette));
     }
-    if open {
-        let text = format!("All of it is recorded. To go on, run `{}` again.", shown.again);
+    if let Some(again) = shown.again {
+        let text = format!("All of it is recorded. To go on, run `{again}` again.");
         let _ = writeln!(out, "{}\n", wrap(&text, 0, 0));
     }
     out.push_str(&last_line(items, shown, palette));
@@ -84,6 +83,7 @@ fn heading(status: ItemStatus) -> (&'static str, Label) {
         ItemStatus::Purged => ("Destroyed for good", Label::Remove),
         ItemStatus::Isolated => ("Isolated, recoverable for seven days", Label::Remove),
         ItemStatus::Forgotten => ("Forgotten", Label::Faint),
+        ItemStatus::Moved => ("Moved", Label::Add),
         ItemStatus::Kept => ("Left over, not taken back by the service", Label::Faint),
         ItemStatus::Pending => ("Still pending", Label::Change),
         ItemStatus::Failed => ("Failed", Label::Remove),
@@ -110,6 +110,45 @@ fn done(items: &[Item], status: ItemStatus, palette: Palette) -> String {
     let (title, label) = heading(status);
     let mut out = format!("{}\n{}", palette.paint(label, &format!("{title}:")), table(&[], &rows, 2, palette));
     more(&mut out, of_it.len(), if status == ItemStatus::Running { "; `lhprov show` lists all" } else { "" });
+    out
+}
+
+/// The ids of items that are told together, one line or more.
+fn ids(items: &[&Item]) -> String {
+    let ids: Vec<&str> = items.iter().filter_map(|item| item.instance_id.as_ref()).map(InstanceId::as_str).collect();
+    if ids.is_empty() {
+        return String::new();
+    }
+    let mut text = ids.iter().take(SHOWN_MAX).copied().collect::<Vec<_>>().join(", ");
+    if ids.len() > SHOWN_MAX {
+        let _ = write!(text, " and {} more; `lhprov show` lists all", ids.len() - SHOWN_MAX);
+    }
+    format!("      {}\n", wrap(&clean(&text), 6, 6))
+}
+
+/// What this run bought, a line for each purchase: the receipt.
+fn bought(items: &[Item], palette: Palette) -> String {
+    let mut purchases: Vec<(Option<&String>, Vec<&Item>)> = Vec::new();
+    for item in items.iter().filter(|item| item.created) {
+        match purchases.iter_mut().find(|(request, _)| *request == item.request_id.as_ref()) {
+            Some((_, of_it)) => of_it.push(item),
+            None => purchases.push((item.request_id.as_ref(), vec![item])),
+        }
+    }
+    if purchases.is_empty() {
+        return String::new();
+    }
+    let row = |(request, of_it): &(Option<&String>, Vec<&Item>)| {
+        let how = match request {
+            Some(request) => format!("request {}", clean(request)),
+            None => "found after its answer was lost".to_owned(),
+        };
+        vec![clean(&members(of_it.iter().map(|item| &item.address))), count(of_it.len(), "instance"), how]
+    };
+    let rows: Vec<Vec<String>> = purchases.iter().take(SHOWN_MAX).map(row).collect();
+    let heading = palette.paint(Label::Add, "Bought in this run:");
+    let mut out = format!("{heading}\n{}", table(&[], &rows, 2, palette));
+    more(&mut out, purchases.len(), "");
     out
 }
 
@@ -144,6 +183,9 @@ fn not_done(items: &[Item], status: ItemStatus, way_out: fn(&str) -> Option<Stri
             let _ = write!(head, "  ({})", count(of_it.len(), "instance"));
         }
         let _ = writeln!(out, "  {}", clean(&head));
+        if of_it.len() > 1 {
+            out.push_str(&ids(of_it));
+        }
         let detail = first.detail.as_deref().unwrap_or_default();
         if !detail.is_empty() {
             let _ = writeln!(out, "      {}", wrap(&clean(detail), 6, 6));
@@ -165,12 +207,25 @@ mod tests {
     use crate::model::Address;
 
     fn item(address: Address, status: ItemStatus) -> Item {
-        Item { address, status, instance_id: None, public_addresses: Vec::new(), detail: None, request_id: None }
+        Item {
+            address,
+            status,
+            instance_id: None,
+            public_addresses: Vec::new(),
+            created: false,
+            detail: None,
+            request_id: None,
+        }
     }
 
     fn text(items: &[Item]) -> String {
         let way_out = |detail: &str| detail.contains("LimitExceeded").then(|| "ask for a higher quota".to_owned());
-        let shown = AccountText { done: "Applied", again: "lhprov apply -f fleet", way_out, sandbox: true };
+        let shown = AccountText {
+            done: "Applied",
+            again: (!items.is_empty()).then_some("lhprov apply -f fleet"),
+            way_out,
+            sandbox: true,
+        };
         render(items, shown, Palette::plain())
     }
 

@@ -142,6 +142,7 @@ mod tests {
             status: ItemStatus::Running,
             instance_id: Some("lhins-1".into()),
             public_addresses: vec!["1.2.3.4".into()],
+            created: false,
             detail: None,
             request_id: None,
         };

@@ -118,6 +118,7 @@ pub fn summary(shown: PlanText<'_>, palette: Palette) -> String {
         (counts.renew, "to renew"),
         (counts.resume, "to resume"),
         (counts.import, "found again"),
+        (counts.moved, "to move"),
         (counts.forget, "to forget"),
         (counts.no_op, "unchanged"),
         (counts.data_loss(), "with loss of data"),
@@ -193,6 +194,8 @@ fn reason_of_many(reason: &Reason) -> String {
         Reason::Deposed(why) => format!("are left over: {why}"),
         Reason::AsDesired => "are as desired".to_owned(),
         Reason::New => String::new(),
+        Reason::Moved(from) => format!("stood at {}[…]", from.block),
+        Reason::LetGo => "the manifest lets them go; they stay in the cloud".to_owned(),
         Reason::Differs => "differ from the manifest".to_owned(),
         Reason::Forced => "cannot be changed in place".to_owned(),
         Reason::Asked => "their replacement was asked for".to_owned(),
@@ -219,6 +222,9 @@ fn entry(group: &Group<'_>, view: View, palette: Palette) -> String {
         out.push_str(&attributes(group.changes[0], palette));
     }
     for change in group.changes.iter().take(LISTED_MAX) {
+        if let (Some(from), true) = (&change.moved_from, change.action != Action::Move) {
+            let _ = writeln!(out, "{}{} moves here from {from}", " ".repeat(INDENT + 2), change.address);
+        }
         for diff in &change.diffs {
             let whose = match group.changes.len() {
                 1 => String::new(),
@@ -238,7 +244,7 @@ fn label(action: Action) -> Label {
     match action {
         Action::Create | Action::Renew => Label::Add,
         Action::Update | Action::Start | Action::Stop | Action::Upgrade | Action::Resume => Label::Change,
-        Action::Import => Label::Found,
+        Action::Import | Action::Move => Label::Found,
         Action::Isolate | Action::Purge | Action::Reinstall | Action::Replace(_) => Label::Remove,
         Action::Forget | Action::NoOp => Label::Faint,
     }
@@ -488,7 +494,7 @@ mod tests {
                 will be created again
           -  old[0-4]  isolate 5: are not in the manifest
           …  queue  resume lhins-6: is still being created
-          -> spare  forget lhins-7: is SHUTDOWN already
+          o  spare  forget lhins-7: is SHUTDOWN already
 
         blocked: `old[0]` (lhins-50) is protected and would be isolated
           help: put `old[0]` back into the manifest; to let it go, apply once with

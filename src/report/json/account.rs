@@ -5,8 +5,19 @@ use crate::report::human::account::counts;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// The document: every item, how many of each kind, and the exit code.
-pub fn document(command: &str, stack: &str, region: &str, items: &[Item], exit_code: u8) -> Value {
+/// How a run ended, beside its items.
+#[derive(Clone, Copy, Debug)]
+pub struct End<'a> {
+    /// Exit code of the process.
+    pub exit_code: u8,
+    /// What ended the run before its end.
+    pub error: Option<&'a str>,
+    /// The command that goes on, where there is something to go on with.
+    pub next: Option<&'a str>,
+}
+
+/// The document: every item, how many of each kind, and how it ended.
+pub fn document(command: &str, stack: &str, region: &str, items: &[Item], end: End<'_>) -> Value {
     let counts: Map<String, Value> =
         counts(items).into_iter().map(|(status, number)| (word(status).to_owned(), json!(number))).collect();
     json!({
@@ -16,7 +27,9 @@ pub fn document(command: &str, stack: &str, region: &str, items: &[Item], exit_c
         "region": region,
         "items": items,
         "counts": counts,
-        "exit_code": exit_code,
+        "exit_code": end.exit_code,
+        "error": end.error,
+        "next": end.next,
     })
 }
 
@@ -35,6 +48,7 @@ fn word(status: ItemStatus) -> &'static str {
         ItemStatus::Isolated => "isolated",
         ItemStatus::Purged => "purged",
         ItemStatus::Forgotten => "forgotten",
+        ItemStatus::Moved => "moved",
         ItemStatus::Kept => "kept",
         ItemStatus::Pending => "pending",
         ItemStatus::Failed => "failed",
@@ -67,10 +81,18 @@ mod tests {
             status,
             instance_id: None,
             public_addresses: Vec::new(),
+            created: false,
             detail: None,
             request_id: None,
         };
-        let document = document("apply", "shop", "ap-guangzhou", &[item(Running), item(NotStarted)], 6);
+        let document = document(
+            "apply",
+            "shop",
+            "ap-guangzhou",
+            &[item(Running), item(NotStarted)],
+            End { exit_code: 6, error: None, next: Some("lhprov apply") },
+        );
+        assert_eq!((&document["exit_code"], &document["next"]), (&json!(6), &json!("lhprov apply")));
         assert_eq!(document["counts"], json!({"running": 1, "not_started": 1}));
         assert_eq!(document["items"][1], json!({"address": "db", "status": "not_started"}));
     }

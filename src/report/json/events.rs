@@ -91,18 +91,25 @@ mod tests {
             status: ItemStatus::Running,
             instance_id: Some("lhins-1".into()),
             public_addresses: vec!["1.2.3.4".into()],
+            created: true,
             detail: None,
             request_id: None,
         }));
-        lines.emit(Event::Summary { exit_code: 0, counts: BTreeMap::from([("running", 1)]), open_items: Vec::new() });
+        lines.emit(Event::Summary {
+            exit_code: 0,
+            counts: BTreeMap::from([("running", 1)]),
+            open_items: Vec::new(),
+            error: None,
+            next: Some("lhprov apply".into()),
+        });
         lines.emit(Event::Note { text: "too late".into() });
         lines.finish().unwrap();
         drop(lines);
         insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r#"
         {"v":1,"ts":"2023-11-14T22:13:20.123Z","seq":0,"type":"started","command":"apply","stack":"shop","region":"ap-guangzhou","endpoint":"sandbox"}
         {"v":1,"ts":"2023-11-14T22:13:20.123Z","seq":1,"type":"progress","group":0,"label":"web[0-1]","total":2,"states":{"pending":2}}
-        {"v":1,"ts":"2023-11-14T22:13:20.123Z","seq":2,"type":"item","address":"edge[\"a\\nb\"]","status":"running","instance_id":"lhins-1","public_addresses":["1.2.3.4"]}
-        {"v":1,"ts":"2023-11-14T22:13:20.123Z","seq":3,"type":"summary","exit_code":0,"counts":{"running":1},"open_items":[]}
+        {"v":1,"ts":"2023-11-14T22:13:20.123Z","seq":2,"type":"item","address":"edge[\"a\\nb\"]","status":"running","instance_id":"lhins-1","public_addresses":["1.2.3.4"],"created":true}
+        {"v":1,"ts":"2023-11-14T22:13:20.123Z","seq":3,"type":"summary","exit_code":0,"counts":{"running":1},"open_items":[],"next":"lhprov apply"}
         "#);
     }
 }

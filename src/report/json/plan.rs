@@ -108,7 +108,7 @@ fn one_change(change: &Change, sources: &Sources, before: &dyn Fn(&InstanceId) -
         _ => (unchanged(), unchanged(), &[][..]),
     };
     let unknown: Map<String, Value> = unknown.iter().map(|name| ((*name).to_owned(), json!(true))).collect();
-    json!({
+    let mut object = json!({
         "address": change.address,
         "instance_id": change.instance_id,
         "source": change.source.map(|span| place(span, sources)),
@@ -128,7 +128,11 @@ fn one_change(change: &Change, sources: &Sources, before: &dyn Fn(&InstanceId) -
             .as_ref()
             .map(|refund| json!({"returnable": refund.is_returnable, "code": refund.code, "reason": refund.why()})),
         "notes": change.notes,
-    })
+    });
+    if let Some(from) = &change.moved_from {
+        object["previous_address"] = json!(from);
+    }
+    object
 }
 
 /// The action of the change as a whole first, then what else its differences ask for.
@@ -145,6 +149,9 @@ fn actions(change: &Change) -> Vec<&'static str> {
         if !actions.contains(&action) {
             actions.push(action);
         }
+    }
+    if change.moved_from.is_some() && change.action != Action::Move {
+        actions.insert(0, Action::Move.as_str());
     }
     actions
 }
@@ -209,7 +216,7 @@ fn summary(plan: &Plan) -> Value {
         "start": counts.start,
         "stop": counts.stop,
         "import": counts.import,
-        "move": 0,
+        "move": counts.moved,
         "forget": counts.forget,
         "resume": counts.resume + plan.open.len() + plan.orders.len(),
         "data_loss": counts.data_loss(),

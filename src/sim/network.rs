@@ -1,0 +1,278 @@
+//! The network between a process and the account: it loses, delays and doubles nothing by itself, and everything by chance.
+
+use super::disk::SimDisk;
+use super::life::Life;
+use super::sabotage::Sabotage;
+use super::world::{Inner, ORDERS, World};
+use crate::clock::{BoxFuture, Clock as _};
+use crate::cloud::classify::classify;
+use crate::cloud::limits::SIGNATURE_VALID_SECS;
+use crate::cloud::port::{Prepared, Reply, Service, Transport};
+use crate::cloud::{CloudError, ErrorClass};
+use crate::model::Timestamp;
+use crate::sandbox::account::CreateFault;
+use crate::sandbox::call::Call;
+use crate::state::{Member, Record};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often the network fails, in percent of calls.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NetworkFaults {
+    /// The request is lost.
+    pub lost_before: u64,
+    /// The answer is lost.
+    pub lost_after: u64,
+    /// The request is late: the caller has long given up when it arrives.
+    pub late: u64,
+    /// A server's fault before anything is done.
+    pub internal_before: u64,
+    /// A server's fault after everything is done.
+    pub internal_after: u64,
+    /// The connection cannot be made.
+    pub not_sent: u64,
+    /// The call is turned away for its rate.
+    pub throttled: u64,
+    /// Stock is out, for this purchase or for a minute.
+    pub sold_out: u64,
+    /// A purchase's token is refused from now on, whatever a dry run says.
+    pub refuse_token: u64,
+    /// A purchase brings fewer than asked.
+    pub partial: u64,
+    /// What a purchase brings fails to launch.
+    pub launch_failed: u64,
+}
+
+impl NetworkFaults {
+    /// Whether an answer may stay away although the call had its effect.
+    pub fn lose_answers(&self) -> bool {
+        self.lost_after + self.internal_after + self.late > 0
+    }
+}
+
+/// A request that is on the way for long.
+pub(super) struct Late {
+    pub(super) at: Timestamp,
+    pub(super) signed_at: Timestamp,
+    pub(super) call: Call,
+}
+
+/// The network between one process and the account.
+pub struct Network {
+    /// The world.
+    pub world: Arc<World>,
+    /// The process.
+    pub life: Arc<Life>,
+    /// Its disk, to see whether an intent is durable.
+    pub disk: SimDisk,
+    /// Its journal.
+    pub journal: PathBuf,
+}
+
+enum Fate {
+    Answer(Result<Reply, CloudError>),
+    Nothing,
+}
+
+impl Network {
+    fn error(class: ErrorClass, action: &str, message: &str) -> Fate {
+        Fate::Answer(Err(CloudError::transport(class, action, message)))
+    }
+
+    /// Before a purchase goes out: the invariants that hold at that moment.
+    fn check_purchase(&self, inner: &mut Inner, body: &str, signed_at: Timestamp) {
+        let value: Value = serde_json::from_str(body).unwrap_or_default();
+        let token = value["ClientToken"].as_str().unwrap_or_default().to_owned();
+        if value["DryRun"] == true {
+            return;
+        }
+        inner.last_purchase = Some(signed_at);
+        let durable = self.disk.durable_text(&self.journal);
+        if self.world.sabotage != Sabotage::RandomToken && !durable.contains(&token) {
+            inner.violated(format!("purchase {token} has no durable intent"));
+        }
+        if !inner.ledger.knows(&token)
+            && let Some(members) = intended(&durable, &token)
+        {
+            let gone = departed(&self.disk.durable_text(&self.journal.with_extension("json")), &durable);
+            let old: Vec<String> = members.iter().map(|member| member.predecessor.clone()).collect();
+            let old = old.into_iter().filter(|id| !gone.contains(id)).collect();
+            inner.ledger.replace(&token, old);
+            inner.ledger.intend(&token, members.into_iter().map(|member| member.address).collect());
+        }
+        if let Some(wanted) = &inner.wanted
+            && let Some(stray) = inner.ledger.members(&token).iter().find(|member| !wanted.contains(*member)).cloned()
+        {
+            inner.violated(format!("purchase {token} is for {stray}, which nobody wants any more"));
+        }
+        if let Some(before) = inner.ledger.send(&token, body) {
+            // A changed secret may follow, once it is certain that the first body has bought nothing and never will.
+            let on_its_way = inner.late.iter().any(|late| late.call.body["ClientToken"] == *token);
+            if without_secret(&before) != without_secret(body) {
+                inner.violated(format!("token {token} was used with two bodies"));
+            } else if inner.ledger.has_bought(&token) || on_its_way {
+                inner.slipped(format!("token {token} was used with two secrets"));
+            }
+        }
+    }
+
+    fn transmit(&self, request: &Prepared) -> Fate {
+        let now = self.world.clock.now();
+        let mut inner = self.world.inner();
+        let inner = &mut *inner;
+        inner.run_late(now);
+        let faults = inner.faults;
+        let action = request.action;
+        *inner.calls.entry(action.to_owned()).or_default() += 1;
+        if inner.chance.percent(faults.not_sent) {
+            return Self::error(ErrorClass::NotSent, action, "connection refused");
+        }
+        if inner.chance.percent(faults.lost_before) {
+            return Self::error(ErrorClass::Ambiguous, action, "no answer");
+        }
+        if now.since(request.signed_at) > Duration::from_secs(SIGNATURE_VALID_SECS) {
+            return Self::error(ErrorClass::SignatureExpired, action, "the signature is too old");
+        }
+        if inner.chance.percent(faults.throttled) {
+            return Self::error(ErrorClass::Throttled, action, "RequestLimitExceeded");
+        }
+        let mut body = request.body.clone();
+        let buys = action == "CreateInstances";
+        if buys {
+            if self.world.sabotage == Sabotage::RandomToken {
+                let mut value: Value = serde_json::from_str(&body).unwrap_or_default();
+                value["ClientToken"] = format!("{:016x}", inner.chance.next_u64()).into();
+                body = value.to_string();
+            }
+            self.check_purchase(inner, &body, request.signed_at);
+        }
+        let value: Value = serde_json::from_str(&body).unwrap_or_default();
+        if self.world.sabotage == Sabotage::BlindLook
+            && action == "DescribeInstances"
+            && value.get("InstanceIds").is_none()
+        {
+            let response = serde_json::json!({"TotalCount": 0, "InstanceSet": []});
+            return Fate::Answer(Ok(Reply { response, request_id: String::new() }));
+        }
+        let call = inner.call(request.service.name(), action, value, now);
+        if inner.chance.percent(faults.internal_before) {
+            return Self::error(ErrorClass::Ambiguous, action, "InternalError");
+        }
+        if (buys || ORDERS.contains(&action)) && inner.chance.percent(faults.late) {
+            let at = now.plus(Duration::from_secs(inner.chance.below(400)));
+            inner.late.push(Late { at, signed_at: request.signed_at, call });
+            return Self::error(ErrorClass::Ambiguous, action, "timed out");
+        }
+        let sold_out = buys && inner.chance.percent(faults.sold_out);
+        if sold_out && inner.chance.percent(50) {
+            inner.sold_out_until = now.plus(Duration::from_secs(60));
+        }
+        let partial = inner.chance.percent(faults.partial);
+        let create = CreateFault {
+            partial: partial.then(|| 1 + inner.chance.below(2) as u32),
+            launch_failed: inner.chance.percent(faults.launch_failed),
+            sold_out: faults.sold_out > 0 && now < inner.sold_out_until || sold_out,
+            refuse_token: inner.chance.percent(faults.refuse_token),
+        };
+        let answer = inner.carry_out(&call, create);
+        if inner.chance.percent(faults.internal_after) {
+            return Self::error(ErrorClass::Ambiguous, action, "InternalError");
+        }
+        if inner.chance.percent(faults.lost_after) {
+            return Fate::Nothing;
+        }
+        Fate::Answer(match answer {
+            Ok(response) => Ok(Reply { response, request_id: call.request_id }),
+            Err(error) => Err(CloudError {
+                class: classify(&error.code),
+                action: action.into(),
+                code: Some(error.code),
+                message: error.message,
+                request_id: Some(call.request_id),
+            }),
+        })
+    }
+}
+
+impl Transport for Network {
+    fn prepare(
+        &self,
+        service: Service,
+        action: &'static str,
+        body: String,
+    ) -> BoxFuture<'_, Result<Prepared, CloudError>> {
+        let signed_at = self.world.clock.now();
+        Box::pin(std::future::ready(Ok(Prepared { service, action, body, signed_at, headers: Vec::new() })))
+    }
+
+    fn send(&self, request: Prepared) -> BoxFuture<'_, Result<Reply, CloudError>> {
+        Box::pin(async move {
+            // Dying before the request leaves, or while the answer is on its way, are two moments.
+            if !self.life.survives() {
+                return std::future::pending().await;
+            }
+            let there = Duration::from_millis(1 + self.world.inner().chance.below(40));
+            self.world.clock.sleep(there).await;
+            if self.life.is_dead() {
+                return std::future::pending().await;
+            }
+            let fate = self.transmit(&request);
+            if !self.life.survives() {
+                return std::future::pending().await;
+            }
+            match fate {
+                Fate::Answer(Ok(reply)) => {
+                    self.world.clock.sleep(there).await;
+                    Ok(reply)
+                }
+                Fate::Answer(Err(error)) => {
+                    let wait = if error.message == "timed out" || error.message == "no answer" { 60_000 } else { 20 };
+                    self.world.clock.sleep(Duration::from_millis(wait)).await;
+                    Err(error)
+                }
+                Fate::Nothing => {
+                    self.world.clock.sleep(Duration::from_secs(60)).await;
+                    Err(CloudError::transport(ErrorClass::Ambiguous, request.action, "no answer"))
+                }
+            }
+        })
+    }
+
+    fn endpoint(&self) -> String {
+        "simulation".into()
+    }
+}
+
+/// For whom the intent of a token buys, by a journal's text.
+fn intended(journal: &str, token: &str) -> Option<Vec<Member>> {
+    journal.lines().filter(|line| line.contains(token)).find_map(|line| {
+        let line: Value = serde_json::from_str(line).ok()?;
+        match serde_json::from_value(line.get("record")?.clone()).ok()? {
+            Record::Intent(intent) if intent.token.0 == token => Some(intent.members),
+            _ => None,
+        }
+    })
+}
+
+/// What stood somewhere before and is said to be gone, in a state's text or a journal's.
+fn departed(state: &str, journal: &str) -> BTreeSet<String> {
+    let state: Value = serde_json::from_str(state).unwrap_or_default();
+    let before = state["predecessors"].as_object().into_iter().flatten();
+    let gone = journal
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|line| line["record"]["type"] == "gone")
+        .filter_map(|line| line["record"]["instance_id"].as_str().map(str::to_owned));
+    before.filter_map(|(_, id)| id.as_str().map(str::to_owned)).chain(gone).collect()
+}
+
+fn without_secret(body: &str) -> Value {
+    let mut value: Value = serde_json::from_str(body).unwrap_or_default();
+    if let Some(login) = value.get_mut("LoginConfiguration").and_then(Value::as_object_mut) {
+        login.remove("Password");
+    }
+    value
+}
