@@ -145,6 +145,7 @@ instances:
             locking: false,
             lock_timeout: Duration::ZERO,
             seed: 1,
+            select: lhprov::plan::Select::default(),
             lineage: Lineage("counted".into()),
             signals: Arc::new(|| -> BoxFuture<'static, String> { Box::pin(std::future::pending()) }),
         }

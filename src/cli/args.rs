@@ -1,6 +1,7 @@
 //! The words of the command line. The doc comments are the help texts.
 
 use crate::model::time::parse_duration;
+use crate::plan::Select;
 use crate::report::human::plan::View;
 use crate::report::style::ColorChoice;
 use crate::sandbox::fault::Fault;
@@ -182,9 +183,11 @@ pub enum Command {
     Renew(RenewArgs),
     /// Show what the state records
     Show(ShowArgs),
+    /// Take over instances that lhprov did not buy: into the state, and into the manifest where that lacks them
+    Import(ImportArgs),
     /// Print the outputs of the manifest as the last apply told them, or the fleet for other programs
     Output(OutputArgs),
-    /// Look into the state
+    /// Look into the state, and put it right
     State(StateArgs),
     /// List what the cloud sells
     Catalog(CatalogArgs),
@@ -246,6 +249,24 @@ enum ViewWord {
     Full,
 }
 
+/// Part of the stack.
+#[derive(Clone, Debug, Default, Args)]
+pub struct SelectArgs {
+    /// Only these: an address, a block, or a pattern such as 'web*'; what they depend on is added. May be given several times
+    #[arg(long, env = "LHPROV_ONLY", value_name = "GLOB", value_delimiter = ';')]
+    only: Vec<String>,
+    /// Not these; may be given several times
+    #[arg(long, env = "LHPROV_SKIP", value_name = "GLOB", value_delimiter = ';')]
+    skip: Vec<String>,
+}
+
+impl SelectArgs {
+    /// As the plan takes it.
+    pub fn words(&self) -> Select {
+        Select { only: self.only.clone(), skip: self.skip.clone() }
+    }
+}
+
 /// What `plan`, `apply` and `destroy` share.
 #[derive(Debug, Args)]
 pub struct RunArgs {
@@ -276,6 +297,9 @@ pub struct RunArgs {
     /// Destroy what leaves for good, after its return; it cannot be brought back then
     #[arg(long, env = "LHPROV_PURGE", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub purge: bool,
+    /// Part of the stack.
+    #[command(flatten)]
+    pub select: SelectArgs,
     /// With --sandbox.
     #[command(flatten)]
     pub sandbox: SandboxFlags,
@@ -367,6 +391,7 @@ impl CloudArgs {
             buy_anyway: false,
             replace: Vec::new(),
             purge: false,
+            select: SelectArgs::default(),
             sandbox: self.sandbox.clone(),
         }
     }
@@ -378,6 +403,12 @@ pub struct DriftArgs {
     /// Shared options.
     #[command(flatten)]
     pub cloud: CloudArgs,
+    /// Part of the stack.
+    #[command(flatten)]
+    pub select: SelectArgs,
+    /// Let the manifest follow what is live, for these addresses or for all; comments stay
+    #[arg(long, env = "LHPROV_ACCEPT", value_delimiter = ';', value_name = "ADDRESS", num_args = 0..)]
+    pub accept: Option<Vec<String>>,
     /// Count what is paid for no longer than this and does not renew by itself, such as 7d
     #[arg(long, env = "LHPROV_EXPIRES_WITHIN", value_name = "TIME", value_parser = duration)]
     pub expires_within: Option<Duration>,
@@ -408,6 +439,43 @@ pub struct ShowArgs {
     /// Form of the result.
     #[command(flatten)]
     pub format: FormatArgs,
+}
+
+/// Options of `import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// Where it is to stand: an address of the manifest, or the name of a new block
+    #[arg(requires = "id", value_name = "ADDRESS")]
+    pub address: Option<String>,
+    /// Which instance, such as lhins-abc12345
+    #[arg(value_name = "ID")]
+    pub id: Option<String>,
+    /// Everything in the region that no stack has
+    #[arg(long, env = "LHPROV_ALL", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue, conflicts_with = "address")]
+    pub all: bool,
+    /// What bears this tag; may be given several times, for all of them
+    #[arg(long, env = "LHPROV_TAG", value_delimiter = ';', value_name = "KEY=VALUE", conflicts_with_all = ["address", "all"], value_parser = tag)]
+    pub tag: Vec<(String, String)>,
+    /// What is in this zone; may be given several times, for any of them
+    #[arg(long, env = "LHPROV_ZONE", value_delimiter = ';', value_name = "ZONE", conflicts_with_all = ["address", "all"])]
+    pub zone: Vec<String>,
+    /// What has such a name; may be given several times, for any of them
+    #[arg(long, env = "LHPROV_NAME", value_delimiter = ';', value_name = "GLOB", conflicts_with_all = ["address", "all"])]
+    pub name: Vec<String>,
+    /// Also what bears the tags of another stack
+    #[arg(long, env = "LHPROV_TAKE_OVER", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub take_over: bool,
+    /// Shared options.
+    #[command(flatten)]
+    pub cloud: CloudArgs,
+}
+
+/// A tag as `--tag` takes it.
+fn tag(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("a tag is written KEY=VALUE".to_owned()),
+    }
 }
 
 /// Options of `output`.
@@ -458,6 +526,32 @@ pub struct StateArgs {
 pub enum StateCommand {
     /// Print the addresses, one a line
     List,
+    /// Give an instance another address; nothing is bought or returned
+    #[command(name = "mv")]
+    Move {
+        /// Where it stands
+        from: String,
+        /// Where it is to stand
+        to: String,
+        /// Shared options.
+        #[command(flatten)]
+        cloud: CloudArgs,
+    },
+    /// Forget what is recorded at an address; the cloud is not touched
+    #[command(name = "rm")]
+    Remove {
+        /// Such as `db`, `web[0]` or `edge["a"]`
+        address: String,
+        /// Shared options.
+        #[command(flatten)]
+        cloud: CloudArgs,
+    },
+    /// Make the state again from the ownership tags in the cloud, or from names where there are none
+    Rebuild {
+        /// Shared options.
+        #[command(flatten)]
+        cloud: CloudArgs,
+    },
     /// Print everything that is recorded of an address
     Show {
         /// Such as `db`, `web[0]` or `edge["a"]`

@@ -25,6 +25,10 @@
 //! | `LHPROV_REPLACE` | `--replace`, several separated by commas |
 //! | `LHPROV_PURGE`, `LHPROV_ALLOW_DATA_LOSS`, `LHPROV_ACCEPT_NO_REFUND` | `--purge`, `--allow-data-loss`, `--accept-no-refund` |
 //! | `LHPROV_PERIOD`, `LHPROV_EXPIRES_WITHIN` | `--period` of `renew`, `--expires-within` of `drift` |
+//! | `LHPROV_ONLY`, `LHPROV_SKIP` | `--only`, `--skip`, several separated by `;` |
+//! | `LHPROV_ACCEPT` | `--accept` of `drift`, several addresses separated by `;` |
+//! | `LHPROV_ALL`, `LHPROV_TAKE_OVER` | `--all`, `--take-over` of `import` |
+//! | `LHPROV_TAG`, `LHPROV_ZONE`, `LHPROV_NAME` | `--tag`, `--zone`, `--name` of `import`, several separated by `;` |
 //! | `LHPROV_SANDBOX` | `--sandbox`: a folder, or `true`, `1`, `false`, `0` |
 //! | `LHPROV_LISTEN`, `LHPROV_TLS`, `LHPROV_DATA` | `--listen`, `--tls`, `--data` of `sandbox` |
 //! | `LHPROV_FAULT`, `LHPROV_RATE` | `--fault`, `--rate`, several separated by `;` |

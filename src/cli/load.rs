@@ -25,15 +25,19 @@ pub struct Loaded {
     pub sources: Arc<Sources>,
 }
 
-/// Reads the manifest; whether it holds is in the diagnostics.
-pub fn read(global: &Global) -> (Option<DesiredState>, Sources, Diagnostics) {
-    let given = Given {
+/// Values of variables that this run gives.
+pub fn given(global: &Global) -> Given {
+    Given {
         assignments: global.var.clone(),
         files: global.var_file.clone(),
         // One name behind the prefix is taken: that of `--var-file`.
         environment: env::with_prefix(VARIABLE_PREFIX).into_iter().filter(|(name, _)| name != "FILE").collect(),
-    };
-    desired::load(Path::new(""), &global.file, &given, &env::variable)
+    }
+}
+
+/// Reads the manifest; whether it holds is in the diagnostics.
+pub fn read(global: &Global) -> (Option<DesiredState>, Sources, Diagnostics) {
+    desired::load(Path::new(""), &global.file, &given(global), &env::variable)
 }
 
 /// Loads the manifest and says its warnings.

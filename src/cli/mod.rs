@@ -85,6 +85,7 @@ fn dispatch(cli: &Cli, console: Console) -> Result<Exit, Failure> {
         Command::Drift(own) => command::drift::run(&cli.global, own, console),
         Command::Renew(own) => command::renew::run(&cli.global, own, console),
         Command::Show(own) => command::state::show(&cli.global, own, console),
+        Command::Import(own) => command::import::run(&cli.global, own, console),
         Command::Output(own) => command::output::run(&cli.global, own, console),
         Command::State(own) => command::state::run(&cli.global, own, console),
         Command::Catalog(own) => command::catalog::run(&cli.global, own, console),

@@ -166,6 +166,7 @@ pub fn open(
         holder: host::holder(),
         locking: true,
         lock_timeout: run.lock_timeout,
+        select: run.select.words(),
         seed: host::seed()?,
         lineage: host::lineage()?,
         signals: signals.port(),

@@ -7,6 +7,7 @@
 mod agree;
 mod blocks;
 pub mod decode;
+pub mod edit;
 mod instance;
 mod keys;
 mod merge;

@@ -4,7 +4,7 @@
 
 use super::schema::Text;
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Span};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -45,6 +45,8 @@ pub struct Sources {
     manifests: Vec<SourceId>,
     /// Manifests by the file that they really are.
     by_file: BTreeMap<PathBuf, SourceId>,
+    /// Texts that stand for those of manifests on disk: what they would be after a change.
+    instead: BTreeMap<PathBuf, String>,
     /// Files named by values, each read once however many blocks name it.
     side_files: Mutex<BTreeMap<PathBuf, Result<String, String>>>,
 }
@@ -93,7 +95,10 @@ impl Sources {
         if let Some(id) = self.by_file.get(&real) {
             return Ok((*id, true));
         }
-        let text = read_text(file, SOURCE_BYTES_MAX)?;
+        let text = match self.instead.get(&real) {
+            Some(text) => text.clone(),
+            None => read_text(file, SOURCE_BYTES_MAX)?,
+        };
         let id = self.add(shown, file, &text);
         self.by_file.insert(real, id);
         Ok((id, false))
@@ -175,6 +180,36 @@ impl Sources {
     /// The manifests that the command line names, in its order.
     pub fn ids(&self) -> Vec<SourceId> {
         self.manifests.clone()
+    }
+
+    /// Every manifest: those of the command line in its order, then those that they include.
+    pub fn files(&self) -> Vec<SourceId> {
+        let mut ids = self.manifests.clone();
+        let included: BTreeSet<SourceId> =
+            self.by_file.values().copied().filter(|id| !self.manifests.contains(id)).collect();
+        ids.extend(included);
+        ids
+    }
+
+    /// The manifests of the command line again, with another text for `id`. What they include is read when they are parsed.
+    pub fn with_text(&self, id: SourceId, new: &str) -> Self {
+        let real = self.by_file.iter().find(|(_, known)| **known == id).map(|(real, _)| real.clone());
+        let mut sources = Self {
+            directory: self.directory.clone(),
+            instead: real.map(|real| (real, new.to_owned())).into_iter().collect(),
+            ..Self::default()
+        };
+        for other in &self.manifests {
+            let shown = PathBuf::from(self.path(*other));
+            let file = self.directory.join(&shown);
+            let id = match sources.manifest(&shown, &file) {
+                Ok((id, _)) => id,
+                // It was there a moment ago: what it said then.
+                Err(_) => sources.add(&shown, &file, self.text(*other)),
+            };
+            sources.manifests.push(id);
+        }
+        sources
     }
 
     /// Every text that was read: manifests, what they include, values of variables.

@@ -2,19 +2,18 @@
 
 use super::context::Context;
 use super::error::OpsError;
-use super::load::{Prior, account_of, bind_account, load_prior, observe, rewrite_journal};
+use super::load::{Prior, account_of, bind_account, load_prior, observe, rewrite_journal, salt};
 use super::outputs;
-use super::plan::planned_with_catalogue;
+use super::plan::{planned_with_catalogue, selection};
 use crate::apply::machine::Account;
 use crate::apply::{Driver, Job, Machine, Outcome, Setup, run};
 use crate::desired::DesiredState;
 use crate::diag::Diagnostics;
 use crate::event::{Event, Item, ItemStatus};
-use crate::model::digest::sha256_hex;
 use crate::model::{Address, InstanceId};
 use crate::observe::state::ObservedState;
 use crate::plan::change::{ACCEPT_NO_REFUND, ALLOW_DATA_LOSS, Need, OpenPurchase};
-use crate::plan::{self, Action, Blocked, Decision, Options, Plan, Planned};
+use crate::plan::{self, Action, Blocked, Decision, Options, Plan, Planned, Selection};
 use crate::state::lock::Mode;
 use crate::state::{OpenIntents, PriorState, StateError};
 use futures_util::future::{Either, select};
@@ -104,7 +103,23 @@ pub async fn apply(
     consent: &(dyn Fn(Question<'_>) -> Consent + Sync),
 ) -> Result<ApplyReport, OpsError> {
     let _lock = context.lock(Mode::Exclusive).await?;
-    let mut run = Run { context, desired, options, consent, items: BTreeMap::new(), unsettled: Vec::new(), left: None };
+    let selection = match context.select.is_everything() {
+        true => None,
+        false => selection(context, desired, &load_prior(context, desired)?, options.destroy)?,
+    };
+    // The manifest says which stack and how; what it wants is nothing.
+    let emptied = options.destroy.then(|| DesiredState { instances: BTreeMap::new(), ..desired.clone() });
+    let desired = emptied.as_ref().unwrap_or(desired);
+    let mut run = Run {
+        context,
+        desired,
+        options,
+        consent,
+        selection,
+        items: BTreeMap::new(),
+        unsettled: Vec::new(),
+        left: None,
+    };
     match run.settle_and_carry_out().await {
         Ok(report) => Ok(report),
         Err(stop) => run.report_after(stop),
@@ -116,6 +131,8 @@ pub(super) struct Run<'a> {
     pub(super) desired: &'a DesiredState,
     pub(super) options: ApplyOptions,
     pub(super) consent: &'a (dyn Fn(Question<'_>) -> Consent + Sync),
+    /// Worked out once: an address that has gone since is still meant.
+    pub(super) selection: Option<Selection>,
     pub(super) items: BTreeMap<(Address, Option<InstanceId>), Item>,
     /// What settling did not bring to its end, and the plan after it therefore takes up. Told only if that is not reached.
     pub(super) unsettled: Vec<Item>,
@@ -185,7 +202,8 @@ impl Run<'_> {
             bind_account(self.context, &mut prior.state, account)?;
             let mut observed = observed?;
             let options = self.plan_options();
-            let planned = planned_with_catalogue(self.context, self.desired, &prior, &mut observed, options).await?;
+            let limits = (options, self.selection.as_ref());
+            let planned = planned_with_catalogue(self.context, self.desired, &prior, &mut observed, limits).await?;
             if let Some(stop) = self.obstacle(&planned) {
                 return Err(stop);
             }
@@ -196,7 +214,9 @@ impl Run<'_> {
                     self.context.events.emit(Event::Note { text: format!("warning: {}.", diagnostic.summary) });
                 }
                 // Protection is no call to the cloud, so no change of the plan; it is recorded all the same.
-                let changed = follow_protection(&mut prior.state, self.desired) | self.tell(&mut prior.state) | adopted;
+                let changed = follow_protection(&mut prior.state, self.desired, self.selection.as_ref())
+                    | self.tell(&mut prior.state)
+                    | adopted;
                 let mut account = Account::of_nothing(prior.state, prior.open);
                 let mut journal = prior.journal;
                 let save_error = match prior.journal_has_records || changed {
@@ -303,7 +323,7 @@ impl Run<'_> {
     /// Runs a machine and saves what it leaves.
     pub(super) async fn work(&mut self, prior: Prior, job: Job<'_>) -> (Outcome, Option<StateError>) {
         let context = self.context;
-        let salt = sha256_hex(format!("lhprov fingerprint salt {}", prior.state.lineage).as_bytes())[..16].to_owned();
+        let salt = salt(&prior.state);
         let mut setup = Setup::new(self.desired, salt, context.seed);
         setup.buy_anyway = self.options.buy_anyway;
         setup.purge = self.options.purge;
@@ -404,9 +424,10 @@ fn follow_what_is_adopted(state: &mut PriorState, plan: &Plan) -> bool {
 }
 
 /// What the manifest protects now is protected from now on. Returns whether that differs from before.
-fn follow_protection(state: &mut PriorState, desired: &DesiredState) -> bool {
+fn follow_protection(state: &mut PriorState, desired: &DesiredState, selection: Option<&Selection>) -> bool {
     let mut changed = false;
-    for (address, wanted) in &desired.instances {
+    let is_selected = |address: &&Address| selection.is_none_or(|selection| selection.addresses.contains(*address));
+    for (address, wanted) in desired.instances.iter().filter(|(address, _)| is_selected(address)) {
         if let Some(recorded) = state.instances.get_mut(address) {
             changed |= recorded.protect != wanted.protect;
             recorded.protect = wanted.protect;

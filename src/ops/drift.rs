@@ -4,7 +4,9 @@ use super::context::Context;
 use super::error::OpsError;
 use super::load::{account_of, bind_account, load_prior, observe};
 use crate::desired::DesiredState;
+use crate::model::Address;
 use crate::plan::drift::{Drift, PaidUntil, drift as compare};
+use crate::plan::select;
 use crate::state::lock::Mode;
 use std::time::Duration;
 
@@ -42,8 +44,12 @@ pub async fn drift(
     let (account, observed) = futures_util::future::join(account_of(context), observe(context, desired, &prior)).await;
     bind_account(context, &mut prior.state, account)?;
     let observed = observed?;
-    let found = compare(desired, &prior.state, &observed);
-    let paid = prior.state.instances.iter().filter_map(|(address, recorded)| {
+    let selected = select::chosen(&context.select, desired, &prior.state, &prior.open)?;
+    let is_selected = |address: &Address| selected.contains(address);
+    let mut found = compare(desired, &prior.state, &observed);
+    found.retain(|drift| is_selected(&drift.address));
+    let instances = || prior.state.instances.iter().filter(|(address, _)| is_selected(address));
+    let paid = instances().filter_map(|(address, recorded)| {
         let live = &observed.instances.get(&recorded.instance_id)?.attributes;
         let until = live.expired_time?;
         let renews = live.renew_flag == AUTOMATIC;
@@ -56,5 +62,5 @@ pub async fn drift(
             is_due: soon && !renews,
         })
     });
-    Ok(DriftReport { drift: found, paid: paid.collect(), instances: prior.state.instances.len() })
+    Ok(DriftReport { drift: found, paid: paid.collect(), instances: instances().count() })
 }

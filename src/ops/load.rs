@@ -4,6 +4,7 @@ use super::context::Context;
 use super::error::OpsError;
 use crate::cloud::port::ReadAction;
 use crate::desired::DesiredState;
+use crate::model::digest::sha256_hex;
 use crate::model::{InstanceId, ObservedInstance};
 use crate::observe::refresh;
 use crate::observe::state::ObservedState;
@@ -38,6 +39,11 @@ impl Prior {
         }
         Ok(())
     }
+}
+
+/// What passwords are fingerprinted with in a state.
+pub(super) fn salt(state: &PriorState) -> String {
+    sha256_hex(format!("lhprov fingerprint salt {}", state.lineage).as_bytes())[..16].to_owned()
 }
 
 /// Lets the journal hold only what is open, on the serial of the state.

@@ -7,7 +7,7 @@ use crate::desired::DesiredState;
 use crate::observe::catalogue::{self, Questions};
 use crate::observe::state::ObservedState;
 use crate::plan::questions::questions;
-use crate::plan::{self, Inputs, Options, Planned};
+use crate::plan::{self, Inputs, Options, Planned, Selection, select};
 use crate::state::PriorState;
 use crate::state::lock::Mode;
 
@@ -41,6 +41,7 @@ pub struct PlanReport {
 pub async fn plan(context: &Context, desired: &DesiredState, options: PlanOptions) -> Result<PlanReport, OpsError> {
     let _lock = context.lock(Mode::Shared).await?;
     let mut prior = load_prior(context, desired)?;
+    let selection = selection(context, desired, &prior, options.destroy)?;
     let mut observed = if options.refresh {
         let (account, observed) =
             futures_util::future::join(account_of(context), observe(context, desired, &prior)).await;
@@ -50,7 +51,7 @@ pub async fn plan(context: &Context, desired: &DesiredState, options: PlanOption
         ObservedState { at: context.clock.now(), ..ObservedState::default() }
     };
     let wanted = Options { buy_anyway: options.buy_anyway, destroy: options.destroy, purge: options.purge };
-    let planned = planned_with_catalogue(context, desired, &prior, &mut observed, wanted).await?;
+    let planned = planned_with_catalogue(context, desired, &prior, &mut observed, (wanted, selection.as_ref())).await?;
     Ok(PlanReport { planned, observed, prior: prior.state })
 }
 
@@ -61,11 +62,12 @@ pub(super) async fn planned_with_catalogue(
     desired: &DesiredState,
     prior: &Prior,
     observed: &mut ObservedState,
-    options: Options,
+    (options, selection): (Options, Option<&Selection>),
 ) -> Result<Planned, OpsError> {
     let mut asked = Questions::default();
     loop {
-        let planned = planned(desired, prior, observed, options);
+        let inputs = Inputs { desired, prior: &prior.state, open: &prior.open, observed, selection };
+        let planned = plan::plan(inputs, options);
         let questions = questions(&planned);
         if !observed.asked || questions.is_empty() || questions == asked {
             return Ok(planned);
@@ -76,6 +78,15 @@ pub(super) async fn planned_with_catalogue(
     }
 }
 
-pub(super) fn planned(desired: &DesiredState, prior: &Prior, observed: &ObservedState, options: Options) -> Planned {
-    plan::plan(Inputs { desired, prior: &prior.state, open: &prior.open, observed }, options)
+/// What the run is limited to, if it is.
+pub(super) fn selection(
+    context: &Context,
+    desired: &DesiredState,
+    prior: &Prior,
+    destroy: bool,
+) -> Result<Option<Selection>, OpsError> {
+    if context.select.is_everything() {
+        return Ok(None);
+    }
+    Ok(Some(select::resolve(&context.select, desired, &prior.state, &prior.open, destroy)?))
 }

@@ -38,6 +38,7 @@ pub async fn renew(
         desired,
         options: ApplyOptions::default(),
         consent,
+        selection: None,
         items: BTreeMap::new(),
         unsettled: Vec::new(),
         left: None,
@@ -60,7 +61,7 @@ pub async fn renew(
     bind_account(context, &mut prior.state, account)?;
     let instances = refresh::by_ids(context.read.as_ref(), &ids).await?;
     let observed = ObservedState { at, instances, asked: true, ..ObservedState::default() };
-    let inputs = Inputs { desired, prior: &prior.state, open: &prior.open, observed: &observed };
+    let inputs = Inputs { desired, prior: &prior.state, open: &prior.open, observed: &observed, selection: None };
     let planned = renewals(inputs, &options.addresses, options.months);
     if let Some(stop) = run.obstacle(&planned) {
         return Err(stop);

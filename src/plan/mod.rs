@@ -10,6 +10,7 @@ pub mod questions;
 mod relocate;
 pub mod renewal;
 pub mod request;
+pub mod select;
 #[cfg(test)]
 mod tests;
 pub mod token;
@@ -20,3 +21,4 @@ pub use change::{Action, AttributeDiff, Blocked, Change, Plan, Reason, Summary};
 pub use drift::{Decision, Drift};
 pub use planner::{Inputs, Options, Planned, plan};
 pub use relocate::relocations;
+pub use select::{Select, Selection};

@@ -1,12 +1,14 @@
 //! The planner: a list of steps over desired, prior and observed.
 
 mod alter;
+mod limited;
 mod removal;
 
 use super::batch::{Batch, batch, cut};
 use super::change::{Action, Blocked, Change, OpenPurchase, Plan, Reason, UnsettledOrder, count};
 use super::drift::drift;
 use super::relocate::{self, relocations};
+use super::select::Selection;
 use crate::desired::{DesiredInstance, DesiredState};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::address::compact;
@@ -28,6 +30,8 @@ pub struct Inputs<'a> {
     pub open: &'a OpenIntents,
     /// What the cloud says.
     pub observed: &'a ObservedState,
+    /// What the run is limited to; everything if there is none.
+    pub selection: Option<&'a Selection>,
 }
 
 /// What the user has agreed to.
@@ -52,6 +56,8 @@ pub struct Planned {
     pub blocked: Vec<Blocked>,
     /// Addresses found again without our tags: taking them over needs consent.
     pub adopted: Vec<Address>,
+    /// The addresses that the plan is limited to; none if it is whole.
+    pub selected: Option<BTreeSet<Address>>,
 }
 
 /// Makes the plan.
@@ -72,6 +78,7 @@ fn plan_from(inputs: Inputs<'_>, options: Options, diagnostics: Diagnostics, mov
     planner.diagnostics = diagnostics;
     planner.keep_or_miss_what_is_desired();
     planner.find_again();
+    planner.leave_out();
     planner.offer_renewal();
     planner.buy_what_is_missing();
     planner.remove_what_is_not_desired();
@@ -102,6 +109,8 @@ struct Planner<'a> {
     /// Ids that are somebody's: recorded, deposed, predecessors, in answers.
     claimed: BTreeSet<InstanceId>,
     missing: BTreeMap<&'a Address, Missing>,
+    /// What the run leaves out and what has no running instance.
+    left_out: BTreeSet<&'a Address>,
     /// Addresses whose instance gets a successor before it goes.
     replaced: BTreeMap<&'a Address, Change>,
     batches: Vec<Batch>,
@@ -135,6 +144,7 @@ impl<'a> Planner<'a> {
             under_way: purchased.chain(ordered).collect(),
             claimed: recorded.chain(deposed).chain(before).chain(answered).collect(),
             missing: BTreeMap::new(),
+            left_out: BTreeSet::new(),
             replaced: BTreeMap::new(),
             batches: Vec::new(),
             changes: Vec::new(),
@@ -173,14 +183,12 @@ impl<'a> Planner<'a> {
             if self.under_way.contains(address) {
                 continue;
             }
+            if !self.is_selected(address) {
+                self.miss_what_is_left_out(address);
+                continue;
+            }
             let Some(recorded) = prior.instances.get(address) else {
-                let predecessor = prior.predecessor(address).to_owned();
-                let reason = match prior.predecessors.get(address) {
-                    Some(id) if id.starts_with("lhins-") => Reason::Removed(id.clone()),
-                    Some(_) => Reason::Short,
-                    None => Reason::New,
-                };
-                self.missing.insert(address, Missing { predecessor, reason });
+                self.missing.insert(address, self.never_recorded(address));
                 continue;
             };
             let id = &recorded.instance_id;
@@ -205,6 +213,18 @@ impl<'a> Planner<'a> {
                 },
             }
         }
+    }
+
+    /// What is missing at an address that has no record.
+    fn never_recorded(&self, address: &Address) -> Missing {
+        let prior = self.inputs.prior;
+        let predecessor = prior.predecessor(address).to_owned();
+        let reason = match prior.predecessors.get(address) {
+            Some(id) if id.starts_with("lhins-") => Reason::Removed(id.clone()),
+            Some(_) => Reason::Short,
+            None => Reason::New,
+        };
+        Missing { predecessor, reason }
     }
 
     fn block_never_listed(&mut self, address: &Address, recorded: &RecordedInstance) {
@@ -248,7 +268,9 @@ impl<'a> Planner<'a> {
         let mut again = true;
         while again {
             again = false;
-            let batches: Vec<Batch> = cuts.iter().filter_map(|members| self.batch_of(members)).collect();
+            // What one purchase brought is taken together, or the rest of it could not be told any more.
+            let batches: Vec<Batch> =
+                cuts.iter().filter_map(|members| self.batch_of(members)).filter(|batch| self.is_meant(batch)).collect();
             for alike in alike(desired, &batches) {
                 let found = ownership::find_alike(&alike, self.unclaimed());
                 for (address, id) in found.into_iter().filter_map(Finding::complete).flatten() {
@@ -314,6 +336,7 @@ impl<'a> Planner<'a> {
         }
         for members in cut(desired) {
             let Some(batch) = self.batch_of(&members) else { continue };
+            self.refuse_without_what_is_left_out(&batch);
             let index = self.batches.len();
             for member in &batch.members {
                 let instance = &desired.instances[&member.address];
@@ -380,7 +403,8 @@ impl<'a> Planner<'a> {
         self.blocked.push(Blocked {
             what,
             help: vec![
-                "restore the state file from version control or from its .backup: it says who is who".into(),
+                "if the state was lost, restore it from version control or from its .backup, or make it again: `lhprov state rebuild`".into(),
+                "take one over by hand with `lhprov import ADDRESS ID`".into(),
                 "or, if these were bought by an earlier version of this manifest, apply that version once without a state: \
                  unchanged, it finds its own instances again"
                     .into(),
@@ -492,7 +516,9 @@ impl<'a> Planner<'a> {
         self.changes
             .sort_by(|a, b| (&a.address, a.action, &a.instance_id).cmp(&(&b.address, b.action, &b.instance_id)));
         let needs = self.consents();
-        let drift = drift(desired, self.inputs.prior, self.inputs.observed);
+        let mut drift = drift(desired, self.inputs.prior, self.inputs.observed);
+        drift.retain(|drift| self.is_selected(&drift.address));
+        let selected = self.say_what_is_selected();
         Planned {
             plan: Plan {
                 changes: self.changes,
@@ -505,6 +531,7 @@ impl<'a> Planner<'a> {
             diagnostics: self.diagnostics,
             blocked: self.blocked,
             adopted: self.adopted,
+            selected,
         }
     }
 }

@@ -11,7 +11,7 @@ pub const PERIODS: [u32; 14] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 24, 36];
 
 /// Plans the renewal of `addresses`, for `months` or as long as the manifest buys.
 pub fn renewals(inputs: Inputs<'_>, addresses: &BTreeSet<Address>, months: Option<u32>) -> Planned {
-    let Inputs { desired, prior, open, observed } = inputs;
+    let Inputs { desired, prior, open, observed, .. } = inputs;
     let mut changes = Vec::new();
     let mut diagnostics = Diagnostics::default();
     for address in addresses {
@@ -57,6 +57,7 @@ pub fn renewals(inputs: Inputs<'_>, addresses: &BTreeSet<Address>, months: Optio
         diagnostics,
         blocked: Vec::new(),
         adopted: Vec::new(),
+        selected: None,
     }
 }
 

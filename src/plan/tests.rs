@@ -92,7 +92,7 @@ impl Case {
 
     fn planned_with(&self, desired: &DesiredState, options: Options) -> Planned {
         let open = OpenIntents::new();
-        plan(Inputs { desired, prior: &self.prior, open: &open, observed: &self.observed }, options)
+        plan(Inputs { desired, prior: &self.prior, open: &open, observed: &self.observed, selection: None }, options)
     }
 
     fn drift(&self, desired: &DesiredState) -> Vec<Drift> {
@@ -319,7 +319,8 @@ fn renewals() {
     let open = OpenIntents::new();
     let addresses = BTreeSet::from([db()]);
     let of = |case: &Case, months| {
-        let inputs = Inputs { desired: &desired, prior: &case.prior, open: &open, observed: &case.observed };
+        let inputs =
+            Inputs { desired: &desired, prior: &case.prior, open: &open, observed: &case.observed, selection: None };
         super::renewal::renewals(inputs, &addresses, months)
     };
     let planned = of(&case, None);

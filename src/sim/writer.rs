@@ -111,6 +111,7 @@ impl Writer {
             seed,
             lineage: Lineage(format!("lineage-{}-{seed:x}", self.number)),
             signals: Arc::new(|| Box::pin(std::future::pending())),
+            select: crate::ops::Select::default(),
         }
     }
 }

@@ -106,6 +106,7 @@ fn run(service: &Arc<Service>, start: Timestamp, disk: &SimDisk, events: &Arc<Bo
         seed: 1,
         lineage: Lineage("panics".into()),
         signals: Arc::new(|| -> BoxFuture<'static, String> { Box::pin(std::future::pending()) }),
+        select: lhprov::ops::Select::default(),
     };
     let consent = |_: lhprov::ops::Question<'_>| Consent::Given;
     let work = || virtual_clock.run(apply(&context, &desired, ApplyOptions::default(), &consent));

@@ -73,13 +73,9 @@ pub(super) fn carry_out(
     console: Console,
     mut sinks: Vec<Arc<dyn EventSink>>,
 ) -> Result<Ended, Failure> {
-    let mut loaded = session::load(global, &own.run, console)?;
-    if matches!(kind, Kind::Destroy) {
-        if let Some(address) = own.run.replace.first() {
-            return Err(Failure::usage(format!("--replace {address} has no meaning where everything goes")));
-        }
-        // The manifest says which stack and how; what it wants is nothing.
-        loaded.desired.instances.clear();
+    let loaded = session::load(global, &own.run, console)?;
+    if let (Kind::Destroy, Some(address)) = (kind, own.run.replace.first()) {
+        return Err(Failure::usage(format!("--replace {address} has no meaning where everything goes")));
     }
     // A log and live lines would write over one another.
     let live = (console.stderr_is_terminal && global.log_level.is_none()).then(|| Arc::new(Live::new(console.stderr)));

@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod catalog;
 pub mod drift;
+pub mod import;
 pub mod output;
 pub mod plan;
 pub mod render;
@@ -10,5 +11,6 @@ pub mod renew;
 pub mod sandbox;
 pub mod selftest;
 pub mod state;
+mod state_work;
 pub mod validate;
 pub mod version;

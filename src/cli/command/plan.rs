@@ -105,5 +105,8 @@ fn inputs(own: &PlanArgs, session: &Session, report: &PlanReport) -> Value {
         "endpoint": session.context.endpoint,
         "sandbox": session.sandbox,
         "refreshed": !own.no_refresh,
+        "only": session.context.select.only,
+        "skip": session.context.select.skip,
+        "selected": report.planned.selected,
     })
 }

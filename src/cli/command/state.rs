@@ -1,5 +1,6 @@
 //! `lhprov show`, `lhprov state list` and `lhprov state show`: what the state records. Nothing is asked of the cloud.
 
+use super::state_work::{self, Work};
 use crate::cli::args::{Global, ShowArgs, StateArgs, StateCommand};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -29,14 +30,20 @@ pub fn show(global: &Global, own: &ShowArgs, console: Console) -> Result<Exit, F
 
 /// Runs a command of `state`.
 pub fn run(global: &Global, own: &StateArgs, console: Console) -> Result<Exit, Failure> {
-    let (store, state) = read(global, console)?;
     match &own.command {
         StateCommand::List => {
+            let (_, state) = read(global, console)?;
             let state = state.iter();
             let lines = state.flat_map(|state| state.instances.keys()).map(|address| format!("{address}\n"));
             print(&lines.collect::<String>(), console)
         }
-        StateCommand::Show { address, format } => show_one(&store, state.as_ref(), address, format.is_json(), console),
+        StateCommand::Show { address, format } => {
+            let (store, state) = read(global, console)?;
+            show_one(&store, state.as_ref(), address, format.is_json(), console)
+        }
+        StateCommand::Move { from, to, cloud } => state_work::run(global, &Work::Move(from, to), cloud, console),
+        StateCommand::Remove { address, cloud } => state_work::run(global, &Work::Remove(address), cloud, console),
+        StateCommand::Rebuild { cloud } => state_work::run(global, &Work::Rebuild, cloud, console),
     }
 }
 

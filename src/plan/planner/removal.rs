@@ -24,7 +24,8 @@ impl Planner<'_> {
     pub(super) fn remove_what_is_not_desired(&mut self) {
         let Inputs { desired, prior, .. } = self.inputs;
         for (address, recorded) in &prior.instances {
-            if desired.instances.contains_key(address) || self.under_way.contains(address) {
+            if desired.instances.contains_key(address) || self.under_way.contains(address) || !self.is_selected(address)
+            {
                 continue;
             }
             let (action, reason) = match self.standing(recorded) {
@@ -68,6 +69,9 @@ impl Planner<'_> {
         let left: BTreeMap<InstanceId, (Address, String)> =
             failed.chain(deposed).map(|(address, id, why)| (id, (address, why))).collect();
         for (id, (address, why)) in left {
+            if !self.is_selected(&address) {
+                continue;
+            }
             let live = observed.instances.get(&id).map(|live| live.attributes.life());
             let (action, reason) = match live {
                 None if observed.asked => {
