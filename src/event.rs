@@ -13,12 +13,18 @@ pub enum ItemStatus {
     Running,
     /// Changed in place.
     Updated,
+    /// Given more time.
+    Renewed,
     /// Found in the cloud and recorded.
     Imported,
     /// Returned.
     Isolated,
+    /// Returned and destroyed for good.
+    Purged,
     /// Dropped from the state.
     Forgotten,
+    /// Kept, at another address than before.
+    Moved,
     /// Left over from a failed launch, and the service does not take it back.
     Kept,
     /// Bought, not running yet: the next apply goes on waiting.
@@ -36,12 +42,13 @@ pub enum ItemStatus {
 impl ItemStatus {
     /// Whether the item is as the plan wanted it.
     pub fn is_done(self) -> bool {
-        matches!(self, Self::Running | Self::Updated | Self::Imported | Self::Isolated | Self::Forgotten | Self::Kept)
+        matches!(self, Self::Running | Self::Updated | Self::Renewed | Self::Imported | Self::Moved)
+            || self.is_departure()
     }
 
     /// Whether it tells of an instance that leaves. Such an item says nothing of what its address is to get.
     pub fn is_departure(self) -> bool {
-        matches!(self, Self::Isolated | Self::Forgotten | Self::Kept)
+        matches!(self, Self::Isolated | Self::Purged | Self::Forgotten | Self::Kept)
     }
 
     /// Heading for people.
@@ -49,9 +56,12 @@ impl ItemStatus {
         match self {
             Self::Running => "running",
             Self::Updated => "updated",
+            Self::Renewed => "renewed",
             Self::Imported => "found again",
             Self::Isolated => "isolated",
+            Self::Purged => "destroyed",
             Self::Forgotten => "forgotten",
+            Self::Moved => "moved",
             Self::Kept => "left over",
             Self::Pending => "still pending",
             Self::Failed => "failed",
@@ -95,7 +105,7 @@ pub struct Progress {
     pub label: String,
     /// How many members it has.
     pub total: usize,
-    /// How many of them are in which state: `waiting`, `buying`, `pending`, `running`, `failed`, `isolating`, `isolated`.
+    /// How many of them are in which state: `waiting`, `buying`, `pending`, `running`, `failed`, `changing`, `changed`, `isolating`, `isolated`, `destroyed`.
     pub states: BTreeMap<&'static str, usize>,
 }
 

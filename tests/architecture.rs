@@ -30,7 +30,17 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     (
         "plan",
-        &["model", "diag", "desired", "state", "observe::state", "observe::ownership", "cloud::limits", "cloud::types"],
+        &[
+            "model",
+            "diag",
+            "desired",
+            "state",
+            "observe::state",
+            "observe::ownership",
+            "observe::catalogue",
+            "cloud::limits",
+            "cloud::types",
+        ],
     ),
     (
         "apply",

@@ -6,7 +6,7 @@ use lhprov::clock::{BoxFuture, Clock};
 use lhprov::cloud::paced::Paced;
 use lhprov::desired::{self, DesiredState};
 use lhprov::event::{Event, EventSink};
-use lhprov::manifest::Sources;
+use lhprov::manifest::{Given, Sources};
 use lhprov::model::{Lineage, Timestamp};
 use lhprov::ops::{ApplyExit, ApplyOptions, ApplyReport, Consent, Context, PlanOptions, apply, plan};
 use lhprov::sandbox::fault::Faults;
@@ -107,7 +107,7 @@ instances:
 "
         );
         let (desired, _, diagnostics) =
-            desired::load_sources(Sources::from_texts([("lighthouse.yaml", text)]), &|_| None);
+            desired::load_sources(Sources::from_texts([("lighthouse.yaml", text)]), &Given::default(), &|_| None);
         let settings = Settings {
             boot_ms: BOOT.as_millis() as u64,
             latency_ms: ROUND_TRIP.as_millis() as u64,
@@ -145,6 +145,7 @@ instances:
             locking: false,
             lock_timeout: Duration::ZERO,
             seed: 1,
+            select: lhprov::plan::Select::default(),
             lineage: Lineage("counted".into()),
             signals: Arc::new(|| -> BoxFuture<'static, String> { Box::pin(std::future::pending()) }),
         }
@@ -262,7 +263,7 @@ fn an_apply_of_what_is_there_asks_for_each_hundred_once() {
         assert_eq!(cost.calls, expected);
         assert_eq!(cost.bytes, 0, "nothing is written: {cost:?}");
         let context = world.context();
-        let options = PlanOptions { refresh: true, buy_anyway: false, destroy: false };
+        let options = PlanOptions { refresh: true, buy_anyway: false, destroy: false, purge: false };
         let (report, cost) = world.cost(plan(&context, &world.desired, options));
         assert!(report.unwrap_or_else(|error| panic!("{error}")).planned.plan.is_empty());
         assert_eq!(cost.calls, expected);

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// The examples: what `-f` takes, and how many instances it wants.
-const EXAMPLES: [(&str, usize); 4] =
-    [("quickstart.yaml", 4), ("containers.yaml", 1), ("international.yaml", 3), ("fleet", 11)];
+const EXAMPLES: [(&str, usize); 5] =
+    [("quickstart.yaml", 4), ("containers.yaml", 1), ("international.yaml", 3), ("fleet", 11), ("environments", 4)];
 
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -50,7 +50,9 @@ fn every_example_is_planned_applied_and_then_equal() {
             "{planned}"
         );
         let applied = run(&["apply", "--yes"], 0);
-        assert!(applied.ends_with(&format!("Applied: {instances} running. (sandbox)\n")), "{applied}");
+        let (account, outputs) = applied.split_once("\nOutputs:\n").unwrap_or((&applied, ""));
+        assert!(account.ends_with(&format!("Applied: {instances} running. (sandbox)\n")), "{applied}");
+        assert!(!outputs.contains("not known"), "{applied}");
         run(&["plan", "--detailed-exitcode"], 0);
         let again = run(&["apply", "--yes"], 0);
         assert!(again.starts_with("No changes. "), "{again}");

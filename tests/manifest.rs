@@ -4,7 +4,7 @@
 
 use lhprov::desired::{self, DesiredState};
 use lhprov::diag::Diagnostics;
-use lhprov::manifest::Sources;
+use lhprov::manifest::{Given, Sources};
 use lhprov::report::human::diagnostic;
 use std::path::{Path, PathBuf};
 
@@ -20,9 +20,28 @@ fn environment(name: &str) -> Option<String> {
     }
 }
 
+/// What is given for a manifest stands in comments at its top: `# --var NAME=VALUE`, `# --var-file FILE`, and
+/// `# LHPROV_VAR_NAME=VALUE`.
+fn given(folder: &Path, path: &str) -> Given {
+    let text = std::fs::read_to_string(folder.join(path)).unwrap_or_default();
+    let mut given = Given::default();
+    for line in text.lines().map_while(|line| line.strip_prefix("# ")) {
+        let pair = |text: &str| text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+        if let Some(file) = line.strip_prefix("--var-file ") {
+            given.files.push(PathBuf::from(file));
+        } else if let Some(text) = line.strip_prefix("--var ") {
+            given.assignments.extend(pair(text));
+        } else if let Some(text) = line.strip_prefix("LHPROV_VAR_") {
+            given.environment.extend(pair(text));
+        }
+    }
+    given
+}
+
 /// Loads one path; the messages are as a user without colours sees them.
 fn load(folder: &Path, path: &str) -> (Option<DesiredState>, String) {
-    let (desired, sources, diagnostics) = desired::load(folder, &[PathBuf::from(path)], &environment);
+    let given = given(folder, path);
+    let (desired, sources, diagnostics) = desired::load(folder, &[PathBuf::from(path)], &given, &environment);
     let messages = diagnostic::render(&diagnostics, &sources, false);
     assert_eq!(desired.is_none(), diagnostics.has_errors(), "{path}: {messages}");
     (desired, messages)
@@ -51,7 +70,8 @@ fn compare(file: &Path, text: &str, differences: &mut Vec<String>) {
 fn every_rule_says_what_is_wrong_and_where() {
     let folder = fixtures().join("invalid");
     let mut differences = Vec::new();
-    for name in names_in(&folder).into_iter().filter(|name| !name.ends_with(".stderr")) {
+    for name in names_in(&folder).into_iter().filter(|name| !name.ends_with(".stderr") && !name.ends_with(".vars.yaml"))
+    {
         let (desired, messages) = load(&folder, &name);
         assert!(desired.is_none(), "{name} is accepted");
         assert!(!messages.contains('\u{1b}'), "{name}: escape sequences without colour");
@@ -66,9 +86,9 @@ fn every_rule_says_what_is_wrong_and_where() {
 fn valid_manifests_expand_to_what_stands_beside_them() {
     let folder = fixtures().join("valid");
     let mut differences = Vec::new();
-    for name in
-        names_in(&folder).into_iter().filter(|name| name.ends_with(".yaml") && !name.ends_with(".expanded.yaml"))
-    {
+    for name in names_in(&folder).into_iter().filter(|name| {
+        name.ends_with(".yaml") && ![".expanded.yaml", ".vars.yaml"].iter().any(|end| name.ends_with(end))
+    }) {
         let (desired, messages) = load(&folder, &name);
         let desired = desired.unwrap_or_else(|| panic!("{name}: {messages}"));
         let text = desired::render(&desired);
@@ -107,10 +127,10 @@ fn ten_thousand_blocks_take_no_time() {
     let begun = std::time::Instant::now();
     let mut sources = Sources::from_texts([("big.yaml", text.clone())]);
     let mut diagnostics = Diagnostics::default();
-    let manifest = lhprov::manifest::load(&mut sources, true, &mut diagnostics).unwrap();
+    let manifest = lhprov::manifest::load(&mut sources, &Given::default(), true, &mut diagnostics).unwrap();
     let parsed = begun.elapsed();
     let (desired, _, diagnostics) =
-        desired::load_sources(Sources::from_texts([("big.yaml", text.clone())]), &environment);
+        desired::load_sources(Sources::from_texts([("big.yaml", text.clone())]), &Given::default(), &environment);
     println!("{} bytes: parsed and decoded in {parsed:?}, all in {:?}", text.len(), begun.elapsed() - parsed);
     assert!(diagnostics.is_empty() && manifest.instances.len() == 10_001);
     assert_eq!(desired.unwrap().instances.len(), 10_001);

@@ -131,7 +131,11 @@ pub async fn run(mut machine: Machine, mut driver: Driver<'_>) -> Outcome {
                         let result = refresh::by_ids(read, &ids).await;
                         Done::Input(Input::Described { asked: ids, result })
                     })),
-                    Effect::Write { write: id, action, body } => {
+                    Effect::Write { write: id, until, .. } if until.is_some_and(|until| clock.now() > until) => {
+                        let error = CloudError::transport(ErrorClass::NotSent, "clock", "not sent: this process slept");
+                        inputs.push_back(Input::Written { write: id, result: Err(error) });
+                    }
+                    Effect::Write { write: id, action, body, .. } => {
                         calls.push(Box::pin(send_write(write, id, action, body)));
                     }
                     Effect::Timer { id, at } => {

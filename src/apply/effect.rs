@@ -22,6 +22,8 @@ pub enum TimerId {
     Look,
     /// Next try of a write that has to wait.
     Write,
+    /// Next try of a change that has to wait.
+    Change,
 }
 
 /// What the driver is to do.
@@ -62,6 +64,8 @@ pub enum Effect {
         action: WriteAction,
         /// The text of the body.
         body: String,
+        /// Not to be signed later than this.
+        until: Option<Timestamp>,
     },
     /// Give a `Timer` input at this time.
     Timer {

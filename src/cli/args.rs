@@ -1,6 +1,7 @@
 //! The words of the command line. The doc comments are the help texts.
 
 use crate::model::time::parse_duration;
+use crate::plan::Select;
 use crate::report::human::plan::View;
 use crate::report::style::ColorChoice;
 use crate::sandbox::fault::Fault;
@@ -22,7 +23,7 @@ use std::time::Duration;
     about,
     max_term_width = 100,
     after_help = "Results go to stdout, everything else to stderr. Every option can be set by its variable; an empty one counts \
-                  as unset.\n\nExit codes: 0 done, 1 error, 2 changes pending (plan --detailed-exitcode), 4 locked, \
+                  as unset.\n\nExit codes: 0 done, 1 error, 2 changes pending (plan --detailed-exitcode), 3 drift, 4 locked, \
                   6 applied in part: run again, 7 refused, 9 declined, 64 usage, 129/130/143 interrupted."
 )]
 pub struct Cli {
@@ -49,6 +50,12 @@ pub struct Global {
     /// State file [default: state/<stack>.json]
     #[arg(long, global = true, env = "LHPROV_STATE", value_name = "FILE")]
     pub state: Option<PathBuf>,
+    /// Value of one of the manifest's variables; may be given several times, the last of a name holds
+    #[arg(long, global = true, value_name = "NAME=VALUE", value_parser = assignment)]
+    pub var: Vec<(String, String)>,
+    /// YAML file with values of the manifest's variables; may be given several times. A --var beats it
+    #[arg(long, global = true, env = "LHPROV_VAR_FILE", value_name = "FILE", value_delimiter = PATHS_APART)]
+    pub var_file: Vec<PathBuf>,
     /// Region; for a stack it has to be the manifest's
     #[arg(long, global = true, env = "LHPROV_REGION", value_name = "REGION")]
     pub region: Option<String>,
@@ -76,6 +83,14 @@ pub struct Global {
     /// Show each request and each answer on stderr, secrets blotted out
     #[arg(long, global = true, env = "LHPROV_HTTP_TRACE", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub http_trace: bool,
+}
+
+/// The name and the value of `--var`.
+fn assignment(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
 }
 
 /// Separates several files in one variable.
@@ -170,9 +185,17 @@ pub enum Command {
     Apply(ApplyArgs),
     /// Return every instance of the stack
     Destroy(ApplyArgs),
+    /// Compare the cloud with what was last applied; exit 3 if it differs
+    Drift(DriftArgs),
+    /// Buy more time for instances; one that is isolated comes back into service
+    Renew(RenewArgs),
     /// Show what the state records
     Show(ShowArgs),
-    /// Look into the state
+    /// Take over instances that lhprov did not buy: into the state, and into the manifest where that lacks them
+    Import(ImportArgs),
+    /// Print the outputs of the manifest as the last apply told them, or the fleet for other programs
+    Output(OutputArgs),
+    /// Look into the state, and put it right
     State(StateArgs),
     /// List what the cloud sells
     Catalog(CatalogArgs),
@@ -201,7 +224,7 @@ pub struct SelftestArgs {
 }
 
 /// Text for people or JSON for programs.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct FormatArgs {
     /// Form of the result
     #[arg(long, env = "LHPROV_FORMAT", value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
@@ -236,6 +259,24 @@ enum ViewWord {
     Full,
 }
 
+/// Part of the stack.
+#[derive(Clone, Debug, Default, Args)]
+pub struct SelectArgs {
+    /// Only these: an address, a block, or a pattern such as 'web*'; what they depend on is added. May be given several times
+    #[arg(long, env = "LHPROV_ONLY", value_name = "GLOB", value_delimiter = ';')]
+    only: Vec<String>,
+    /// Not these; may be given several times
+    #[arg(long, env = "LHPROV_SKIP", value_name = "GLOB", value_delimiter = ';')]
+    skip: Vec<String>,
+}
+
+impl SelectArgs {
+    /// As the plan takes it.
+    pub fn words(&self) -> Select {
+        Select { only: self.only.clone(), skip: self.skip.clone() }
+    }
+}
+
 /// What `plan`, `apply` and `destroy` share.
 #[derive(Debug, Args)]
 pub struct RunArgs {
@@ -260,6 +301,15 @@ pub struct RunArgs {
     /// Buy although it is unclear what is already owned
     #[arg(long, env = "LHPROV_BUY_ANYWAY", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub buy_anyway: bool,
+    /// Replace the instance of this address by another one although nothing forces it; may be given several times
+    #[arg(long, env = "LHPROV_REPLACE", value_name = "ADDRESS", value_delimiter = ',')]
+    pub replace: Vec<String>,
+    /// Destroy what leaves for good, after its return; it cannot be brought back then
+    #[arg(long, env = "LHPROV_PURGE", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub purge: bool,
+    /// Part of the stack.
+    #[command(flatten)]
+    pub select: SelectArgs,
     /// With --sandbox.
     #[command(flatten)]
     pub sandbox: SandboxFlags,
@@ -310,17 +360,167 @@ pub struct ApplyArgs {
     /// Do not ask
     #[arg(short, long, visible_alias = "auto-approve", env = "LHPROV_YES", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub yes: bool,
+    /// Let disks be wiped, and instances go with their data
+    #[arg(long, env = "LHPROV_ALLOW_DATA_LOSS", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub allow_data_loss: bool,
+    /// Give up what the service does not take back; it is kept on record until it expires
+    #[arg(long, env = "LHPROV_ACCEPT_NO_REFUND", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub accept_no_refund: bool,
     /// With --yes: take over instances that are found by name alone
     #[arg(long, env = "LHPROV_ADOPT", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub adopt: bool,
 }
 
-/// Options of `show`.
+/// What commands share that look at the cloud, or change it without a plan of the whole manifest.
 #[derive(Debug, Args)]
-pub struct ShowArgs {
+pub struct CloudArgs {
     /// Form of the result.
     #[command(flatten)]
     pub format: FormatArgs,
+    /// Write every event of the run to this file, one JSON object a line
+    #[arg(long, env = "LHPROV_EVENTS", value_name = "FILE")]
+    pub events: Option<PathBuf>,
+    /// How long to wait for the lock of the state
+    #[arg(long, env = "LHPROV_LOCK_TIMEOUT", value_name = "TIME", value_parser = duration, default_value = "0s")]
+    pub lock_timeout: Duration,
+    /// With --sandbox.
+    #[command(flatten)]
+    pub sandbox: SandboxFlags,
+}
+
+impl CloudArgs {
+    /// As the run of a plan without anything of its own.
+    pub fn as_run(&self) -> RunArgs {
+        RunArgs {
+            format: self.format.clone(),
+            view: ViewWord::Compact,
+            events: self.events.clone(),
+            lock_timeout: self.lock_timeout,
+            token_ttl: None,
+            visibility_grace: None,
+            buy_anyway: false,
+            replace: Vec::new(),
+            purge: false,
+            select: SelectArgs::default(),
+            sandbox: self.sandbox.clone(),
+        }
+    }
+}
+
+/// Options of `drift`.
+#[derive(Debug, Args)]
+pub struct DriftArgs {
+    /// Shared options.
+    #[command(flatten)]
+    pub cloud: CloudArgs,
+    /// Part of the stack.
+    #[command(flatten)]
+    pub select: SelectArgs,
+    /// Let the manifest follow what is live, for these addresses or for all; comments stay
+    #[arg(long, env = "LHPROV_ACCEPT", value_delimiter = ';', value_name = "ADDRESS", num_args = 0..)]
+    pub accept: Option<Vec<String>>,
+    /// Count what is paid for no longer than this and does not renew by itself, such as 7d
+    #[arg(long, env = "LHPROV_EXPIRES_WITHIN", value_name = "TIME", value_parser = duration)]
+    pub expires_within: Option<Duration>,
+}
+
+/// Options of `renew`.
+#[derive(Debug, Args)]
+pub struct RenewArgs {
+    /// Which: addresses, or blocks for all of their instances
+    #[arg(required = true, value_name = "ADDRESS")]
+    pub addresses: Vec<String>,
+    /// Months to buy: 1 to 12, 24 or 36 [default: the manifest's period]
+    #[arg(long, env = "LHPROV_PERIOD", value_name = "MONTHS")]
+    pub period: Option<u32>,
+    /// Shared options.
+    #[command(flatten)]
+    pub cloud: CloudArgs,
+    /// Do not ask
+    #[arg(short, long, visible_alias = "auto-approve", env = "LHPROV_YES", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub yes: bool,
+}
+
+/// Options of `show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// Such as `db`, `web[0]` or `edge["a"]`; everything unless given
+    pub address: Option<String>,
+    /// Form of the result.
+    #[command(flatten)]
+    pub format: FormatArgs,
+}
+
+/// Options of `import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// Where it is to stand: an address of the manifest, or the name of a new block
+    #[arg(requires = "id", value_name = "ADDRESS")]
+    pub address: Option<String>,
+    /// Which instance, such as lhins-abc12345
+    #[arg(value_name = "ID")]
+    pub id: Option<String>,
+    /// Everything in the region that no stack has
+    #[arg(long, env = "LHPROV_ALL", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue, conflicts_with = "address")]
+    pub all: bool,
+    /// What bears this tag; may be given several times, for all of them
+    #[arg(long, env = "LHPROV_TAG", value_delimiter = ';', value_name = "KEY=VALUE", conflicts_with_all = ["address", "all"], value_parser = tag)]
+    pub tag: Vec<(String, String)>,
+    /// What is in this zone; may be given several times, for any of them
+    #[arg(long, env = "LHPROV_ZONE", value_delimiter = ';', value_name = "ZONE", conflicts_with_all = ["address", "all"])]
+    pub zone: Vec<String>,
+    /// What has such a name; may be given several times, for any of them
+    #[arg(long, env = "LHPROV_NAME", value_delimiter = ';', value_name = "GLOB", conflicts_with_all = ["address", "all"])]
+    pub name: Vec<String>,
+    /// Also what bears the tags of another stack
+    #[arg(long, env = "LHPROV_TAKE_OVER", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub take_over: bool,
+    /// Shared options.
+    #[command(flatten)]
+    pub cloud: CloudArgs,
+}
+
+/// A tag as `--tag` takes it.
+fn tag(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("a tag is written KEY=VALUE".to_owned()),
+    }
+}
+
+/// Options of `output`.
+#[derive(Debug, Args)]
+pub struct OutputArgs {
+    /// One output alone
+    pub name: Option<String>,
+    /// Form of the result
+    #[arg(long, env = "LHPROV_FORMAT", value_name = "FORMAT", value_enum, default_value_t = OutputFormat::Text)]
+    format: OutputFormat,
+    /// Short for --format json
+    #[arg(long, env = "LHPROV_JSON", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    json: bool,
+}
+
+impl OutputArgs {
+    /// Form of the result.
+    pub fn format(&self) -> OutputFormat {
+        if self.json { OutputFormat::Json } else { self.format }
+    }
+}
+
+/// Values of `--format` of `output`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum OutputFormat {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+    /// Assignments for a shell
+    Env,
+    /// All instances as an inventory of Ansible, in YAML
+    AnsibleInventory,
+    /// All instances as a configuration of OpenSSH
+    SshConfig,
 }
 
 /// Options of `state`.
@@ -336,6 +536,32 @@ pub struct StateArgs {
 pub enum StateCommand {
     /// Print the addresses, one a line
     List,
+    /// Give an instance another address; nothing is bought or returned
+    #[command(name = "mv")]
+    Move {
+        /// Where it stands
+        from: String,
+        /// Where it is to stand
+        to: String,
+        /// Shared options.
+        #[command(flatten)]
+        cloud: CloudArgs,
+    },
+    /// Forget what is recorded at an address; the cloud is not touched
+    #[command(name = "rm")]
+    Remove {
+        /// Such as `db`, `web[0]` or `edge["a"]`
+        address: String,
+        /// Shared options.
+        #[command(flatten)]
+        cloud: CloudArgs,
+    },
+    /// Make the state again from the ownership tags in the cloud, or from names where there are none
+    Rebuild {
+        /// Shared options.
+        #[command(flatten)]
+        cloud: CloudArgs,
+    },
     /// Print everything that is recorded of an address
     Show {
         /// Such as `db`, `web[0]` or `edge["a"]`
@@ -462,7 +688,7 @@ impl DataArg {
 }
 
 /// How the sandbox behaves. What is not given is as the folder keeps it.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Sandbox")]
 pub struct SandboxFlags {
     /// What goes wrong: KIND:ACTION[:WHEN], such as lost-after:CreateInstances:at=1; may be given several times
@@ -593,7 +819,8 @@ mod tests {
         let mut commands = vec![definition()];
         while let Some(command) = commands.pop() {
             for arg in command.get_arguments() {
-                if matches!(arg.get_id().as_str(), "help" | "version") || arg.is_positional() {
+                // `--var x=…` has a variable for each `x`.
+                if matches!(arg.get_id().as_str(), "help" | "version" | "var") || arg.is_positional() {
                     continue;
                 }
                 let name = arg.get_env().and_then(|name| name.to_str()).unwrap_or_default();

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `LHPROV_FILE` | `--file`, several separated by the system's path separator |
 //! | `LHPROV_STATE` | `--state` |
+//! | `LHPROV_VAR_x` | the manifest's variable `x`; `--var-file` and `--var` beat it |
+//! | `LHPROV_VAR_FILE` | `--var-file`, several separated by the system's path separator |
 //! | `LHPROV_REGION` | `--region` |
 //! | `LHPROV_ENDPOINT` | `--endpoint`; `--sandbox` beats it |
 //! | `LHPROV_PROFILE` | `--profile` |
@@ -20,6 +22,13 @@
 //! | `LHPROV_LOCK_TIMEOUT` | `--lock-timeout` |
 //! | `LHPROV_TOKEN_TTL`, `LHPROV_VISIBILITY_GRACE` | `--token-ttl`, `--visibility-grace` |
 //! | `LHPROV_ADOPT`, `LHPROV_BUY_ANYWAY` | `--adopt`, `--buy-anyway` |
+//! | `LHPROV_REPLACE` | `--replace`, several separated by commas |
+//! | `LHPROV_PURGE`, `LHPROV_ALLOW_DATA_LOSS`, `LHPROV_ACCEPT_NO_REFUND` | `--purge`, `--allow-data-loss`, `--accept-no-refund` |
+//! | `LHPROV_PERIOD`, `LHPROV_EXPIRES_WITHIN` | `--period` of `renew`, `--expires-within` of `drift` |
+//! | `LHPROV_ONLY`, `LHPROV_SKIP` | `--only`, `--skip`, several separated by `;` |
+//! | `LHPROV_ACCEPT` | `--accept` of `drift`, several addresses separated by `;` |
+//! | `LHPROV_ALL`, `LHPROV_TAKE_OVER` | `--all`, `--take-over` of `import` |
+//! | `LHPROV_TAG`, `LHPROV_ZONE`, `LHPROV_NAME` | `--tag`, `--zone`, `--name` of `import`, several separated by `;` |
 //! | `LHPROV_SANDBOX` | `--sandbox`: a folder, or `true`, `1`, `false`, `0` |
 //! | `LHPROV_LISTEN`, `LHPROV_TLS`, `LHPROV_DATA` | `--listen`, `--tls`, `--data` of `sandbox` |
 //! | `LHPROV_FAULT`, `LHPROV_RATE` | `--fault`, `--rate`, several separated by `;` |
@@ -46,6 +55,17 @@ use std::path::{Path, PathBuf};
 /// A variable's value; empty is unset, and so is what is not UTF-8.
 pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Variables whose names begin with `prefix`, what is behind it and their values, sorted.
+pub fn with_prefix(prefix: &str) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter_map(|(name, value)| Some((name.strip_prefix(prefix)?.to_owned(), value)))
+        .filter(|(_, value)| !value.is_empty())
+        .collect();
+    found.sort();
+    found
 }
 
 /// The home folder.

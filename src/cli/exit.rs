@@ -9,6 +9,8 @@ pub enum Exit {
     Error,
     /// `plan --detailed-exitcode`: changes are pending.
     Changes,
+    /// `drift`: the cloud differs.
+    Drift,
     /// The state is locked.
     Locked,
     /// Applied in part; all of it recorded; run apply again.
@@ -41,6 +43,7 @@ impl Exit {
             Exit::Done => 0,
             Exit::Error => 1,
             Exit::Changes => 2,
+            Exit::Drift => 3,
             Exit::Locked => 4,
             Exit::Partial => 6,
             Exit::Refused => 7,

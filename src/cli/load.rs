@@ -5,8 +5,9 @@ use super::env;
 use super::failure::Failure;
 use crate::desired::{self, DesiredState};
 use crate::diag::Diagnostics;
-use crate::manifest::Sources;
 use crate::manifest::source::MANIFEST_DEFAULT;
+use crate::manifest::variable::VARIABLE_PREFIX;
+use crate::manifest::{Given, Sources};
 use crate::report::console::Console;
 use crate::report::human::diagnostic;
 use crate::state::{OsDisk, Store};
@@ -24,9 +25,19 @@ pub struct Loaded {
     pub sources: Arc<Sources>,
 }
 
+/// Values of variables that this run gives.
+pub fn given(global: &Global) -> Given {
+    Given {
+        assignments: global.var.clone(),
+        files: global.var_file.clone(),
+        // One name behind the prefix is taken: that of `--var-file`.
+        environment: env::with_prefix(VARIABLE_PREFIX).into_iter().filter(|(name, _)| name != "FILE").collect(),
+    }
+}
+
 /// Reads the manifest; whether it holds is in the diagnostics.
 pub fn read(global: &Global) -> (Option<DesiredState>, Sources, Diagnostics) {
-    desired::load(Path::new(""), &global.file, &env::variable)
+    desired::load(Path::new(""), &global.file, &given(global), &env::variable)
 }
 
 /// Loads the manifest and says its warnings.

@@ -2,7 +2,7 @@
 
 use super::host;
 use super::signals::Signals;
-use crate::plan::change::{Action, OpenPurchase, Plan};
+use crate::plan::change::{OpenPurchase, Plan};
 use crate::report::console::Console;
 use crate::report::style::Label;
 use crate::report::text::count;
@@ -64,17 +64,38 @@ pub fn about_plan(plan: &Plan, sandbox: bool) -> String {
             count(plan.batches.len(), "purchase")
         ));
     }
+    if counts.replace > 0 {
+        parts.push(format!(
+            "replaces {} (the data on them is lost, and others are bought)",
+            count(counts.replace, "instance")
+        ));
+    }
+    if counts.upgrade > 0 {
+        parts.push(format!("upgrades {} (costs the difference, shuts them down)", count(counts.upgrade, "instance")));
+    }
+    if counts.reinstall > 0 {
+        parts.push(format!("wipes the disks of {}", count(counts.reinstall, "instance")));
+    }
+    if counts.renew > 0 {
+        parts.push(format!("buys more time for {}", count(counts.renew, "instance")));
+    }
+    if counts.purge > 0 {
+        parts.push(format!("destroys {} for good", count(counts.purge, "instance")));
+    }
     if counts.isolate > 0 {
         parts.push(format!(
             "returns {} (out of service at once, recoverable for seven days)",
             count(counts.isolate, "instance")
         ));
     }
-    let changed = counts.update + counts.import + counts.resume + counts.forget;
+    let calls = counts.update + counts.start + counts.stop > 0;
+    let changed = counts.update + counts.start + counts.stop + counts.import + counts.resume + counts.forget;
     if changed > 0 {
-        let calls = plan.changes.iter().any(|change| change.action == Action::Update);
         let what = if calls { "changes" } else { "records" };
         parts.push(format!("{what} {}", count(changed, "instance")));
+    }
+    if counts.moved > 0 {
+        parts.push(format!("records {} at another address", count(counts.moved, "instance")));
     }
     match parts.len() {
         0 => "This settles what an earlier run left open.".to_owned(),

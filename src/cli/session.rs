@@ -11,7 +11,9 @@ use super::load::{self, Loaded};
 use super::signals::Signals;
 use crate::clock::Clock as _;
 use crate::cloud::credential::Provider;
+use crate::diag::did_you_mean;
 use crate::event::{Event, EventSink, Item};
+use crate::model::Address;
 use crate::ops::Context;
 use crate::report::console::Console;
 use crate::report::json::account::event_counts;
@@ -51,7 +53,7 @@ impl Nature {
     pub fn next(self, exit: Exit) -> Option<String> {
         let goes_on = match exit {
             Exit::Error | Exit::Locked | Exit::Partial | Exit::Refused | Exit::Interrupted(_) => true,
-            Exit::Done | Exit::Changes | Exit::Declined | Exit::Usage => false,
+            Exit::Done | Exit::Changes | Exit::Drift | Exit::Declined | Exit::Usage => false,
         };
         (self == Nature::Changes && goes_on).then(env::command_line)
     }
@@ -122,7 +124,24 @@ pub fn load(global: &Global, run: &RunArgs, console: Console) -> Result<Loaded, 
     let mut loaded = load::load(global, console)?;
     loaded.desired.token_ttl = run.token_ttl.unwrap_or(loaded.desired.token_ttl);
     loaded.desired.visibility_grace = run.visibility_grace.unwrap_or(loaded.desired.visibility_grace);
+    for text in &run.replace {
+        let address: Address = text.parse().map_err(|error| Failure::of(Exit::Usage, &error))?;
+        match loaded.desired.instances.get_mut(&address) {
+            Some(instance) => instance.replace_now = true,
+            None => return Err(no_such_address(text, loaded.desired.instances.keys())),
+        }
+    }
     Ok(loaded)
+}
+
+/// The error about an address that the manifest does not have, with the nearest that it has.
+pub fn no_such_address<'a>(text: &str, known: impl Iterator<Item = &'a Address>) -> Failure {
+    let known: Vec<String> = known.map(ToString::to_string).collect();
+    let failure = Failure::usage(format!("the manifest has no `{text}`"));
+    match did_you_mean(text, known.iter().map(String::as_str)) {
+        Some(near) => failure.help(format!("did you mean `{near}`?")),
+        None => failure.help("`lhprov render` prints every address"),
+    }
 }
 
 /// Bundles the ports. Has to be called inside the runtime.
@@ -160,6 +179,7 @@ pub fn open(
         holder: host::holder(),
         locking: true,
         lock_timeout: run.lock_timeout,
+        select: run.select.words(),
         seed: host::seed()?,
         lineage: host::lineage()?,
         signals: signals.port(),

@@ -115,6 +115,11 @@ pub(super) const OF_A_PURCHASE: &[Row] = &[
 #[rustfmt::skip]
 pub(super) const OF_OTHERS: &[Row] = &[
     ("AuthFailure", Auth, "intl: \"Error with CAM signature/authentication.\""),
+    ("FailedOperation.TempKeyNotAllowed", Ambiguous, "gosdk: of STS, a role's credentials cannot assume another role."),
+    ("InvalidParameter.ReservedTagKey", Refused, "gosdk: of the Tag service, the key begins with a reserved prefix."),
+    ("LimitExceeded.ResourceAttachedTags", Refused, "gosdk: of the Tag service, the resource has as many tags as it may have."),
+    ("LimitExceeded.ResourceNumPerRequest", Refused, "gosdk: of the Tag service, too many resources in one request."),
+    ("LimitExceeded.TagNumPerRequest", Refused, "gosdk: of the Tag service, too many tags in one request."),
     ("AuthFailure.InvalidAuthorization", Auth, "common: the Authorization header is malformed. The gate."),
     ("AuthFailure.InvalidHeaderUin", Auth, "gosdk: invalid Uin in the request header."),
     ("AuthFailure.InvalidSecretId", Auth, "common: not a key of the cloud API. The gate."),

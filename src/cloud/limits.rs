@@ -20,6 +20,13 @@ pub const TERMINATE_BATCH_MAX: usize = 100;
 /// Most ids in one ModifyInstancesAttribute, which gives all of them the same name (model).
 pub const RENAME_BATCH_MAX: usize = 100;
 
+/// Most ids in one ModifyInstancesRenewFlag, StartInstances, StopInstances, ResetInstancesPassword, RenewInstances and
+/// AssociateInstancesKeyPairs, and of its opposite (model).
+pub const CHANGE_BATCH_MAX: usize = 100;
+
+/// Most ids in one ModifyInstancesBundle: the text of the action says 30, that of the parameter 15 (model; intl:55090).
+pub const UPGRADE_BATCH_MAX: usize = 15;
+
 /// Longest ClientToken, in ASCII characters (model, seed).
 pub const CLIENT_TOKEN_MAX: usize = 64;
 
@@ -46,6 +53,8 @@ pub fn rate_per_second(action: &str) -> u32 {
         "DescribeInstances" => 100,
         // intl:55091; intl:44053; intl:57991; intl:55090.
         "IsolateInstances" | "ModifyInstancesRenewFlag" | "RenewInstances" | "ModifyInstancesBundle" => 20,
+        // intl:42494.
+        "DescribeModifyInstanceBundles" => 20,
         // intl:42486, 42492, 42503, 42470, 42475 and, for the rest, undocumented.
         _ => 10,
     }

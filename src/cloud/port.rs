@@ -18,6 +18,8 @@ pub enum Service {
     Lighthouse,
     /// Security Token Service, version 2018-08-13: whose credentials are these.
     Sts,
+    /// Tag service, version 2018-08-13: tags of what exists already.
+    Tag,
 }
 
 impl Service {
@@ -26,6 +28,7 @@ impl Service {
         match self {
             Service::Lighthouse => "lighthouse",
             Service::Sts => "sts",
+            Service::Tag => "tag",
         }
     }
 
@@ -33,7 +36,7 @@ impl Service {
     pub fn version(self) -> &'static str {
         match self {
             Service::Lighthouse => "2020-03-24",
-            Service::Sts => "2018-08-13",
+            Service::Sts | Service::Tag => "2018-08-13",
         }
     }
 }
@@ -79,6 +82,7 @@ actions!(
         DescribeRegions: Lighthouse,
         DescribeGeneralResourceQuotas: Lighthouse,
         DescribeInstancesReturnable: Lighthouse,
+        DescribeModifyInstanceBundles: Lighthouse,
         InquirePriceCreateInstances: Lighthouse,
         GetCallerIdentity: Sts,
     }
@@ -91,6 +95,16 @@ actions!(
         IsolateInstances: Lighthouse,
         TerminateInstances: Lighthouse,
         ModifyInstancesAttribute: Lighthouse,
+        ModifyInstancesRenewFlag: Lighthouse,
+        ModifyInstancesBundle: Lighthouse,
+        ResetInstance: Lighthouse,
+        ResetInstancesPassword: Lighthouse,
+        AssociateInstancesKeyPairs: Lighthouse,
+        DisassociateInstancesKeyPairs: Lighthouse,
+        StartInstances: Lighthouse,
+        StopInstances: Lighthouse,
+        RenewInstances: Lighthouse,
+        ModifyResourceTags: Tag,
     }
 );
 

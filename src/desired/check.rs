@@ -5,6 +5,7 @@ use crate::diag::{Diagnostic, Span, did_you_mean};
 use crate::manifest::read::not_one_of;
 use crate::manifest::schema::Text;
 use crate::model::{InitCommand, RenewFlag};
+use std::sync::Arc;
 
 /// Longest instance name, in characters (API model, ModifyInstancesAttribute).
 const NAME_CHARACTERS_MAX: usize = 60;
@@ -20,6 +21,23 @@ const PERIODS_OVER_A_YEAR: [i128; 4] = [24, 36, 48, 60];
 const RATE_LIMIT_MAX: i128 = 1000;
 /// Tags that lhprov itself sets begin so.
 const OWN_TAG_PREFIX: &str = "lhprov-";
+
+/// Attributes that `ignore_changes` may name: those whose differences are told by name.
+const IGNORABLE: [&str; 13] = [
+    "bundle_id",
+    "blueprint_id",
+    "renew_flag",
+    "instance_name",
+    "zones",
+    "tags",
+    "login",
+    "containers",
+    "init_command",
+    "firewall_template_id",
+    "domain_name",
+    "subdomain",
+    "power",
+];
 
 /// Actions whose pace can be set.
 const ACTIONS: &[&str] = &[
@@ -47,6 +65,19 @@ const ACTIONS: &[&str] = &[
     "IsolateInstances",
     "TerminateInstances",
 ];
+
+/// The names of `ignore_changes`, sorted.
+pub(super) fn ignore_changes(problems: &mut Problems<'_>, names: &[Text]) -> Arc<[String]> {
+    let mut known: Vec<String> = Vec::new();
+    for name in names {
+        if one_of(problems, name, "an attribute that can be ignored", &IGNORABLE.map(|name| (name, ()))).is_some() {
+            known.push(name.value.clone());
+        }
+    }
+    known.sort();
+    known.dedup();
+    known.into()
+}
 
 /// The stack's name goes into file names, tags and tokens.
 pub(super) fn stack_name(problems: &mut Problems<'_>, text: &Text) -> bool {

@@ -5,10 +5,10 @@
 
 use super::expand::Context;
 use super::problems::Problems;
-use super::spec::Scope;
+use super::spec::{Place, Scope};
 use super::state::DependencyRef;
 use crate::diag::{Diagnostic, Span, did_you_mean};
-use crate::manifest::schema::Text;
+use crate::manifest::schema::{Block, EachMember, Text};
 use crate::model::{Address, Key};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,8 +16,49 @@ use std::sync::Arc;
 /// What the dependencies have to know of a block.
 pub(super) struct BlockOutline<'a> {
     pub(super) name: &'a Text,
-    pub(super) count: Option<u32>,
-    pub(super) depends_on: &'a [Text],
+    pub(super) members: Members<'a>,
+}
+
+/// Which instances a block stands for, and what each waits for.
+pub(super) enum Members<'a> {
+    /// One.
+    Single(&'a Block),
+    /// `count` of them.
+    Count(u32, &'a Block),
+    /// One for each key.
+    Keys(&'a [EachMember]),
+}
+
+impl<'a> Members<'a> {
+    /// How many.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Members::Single(_) => 1,
+            Members::Count(count, _) => *count as usize,
+            Members::Keys(members) => members.len(),
+        }
+    }
+
+    /// The block, address and place in the text of the instance at `position`. Of a block of none, what one would be.
+    pub(super) fn scope<'s>(&self, context: &'s Context<'s>, name: &'s Text, position: usize) -> Scope<'s>
+    where
+        'a: 's,
+    {
+        let place = match self {
+            Members::Single(_) => Place::Single,
+            Members::Count(..) => Place::Index(u32::try_from(position).unwrap_or(u32::MAX)),
+            Members::Keys(members) => Place::Key(&members[position].key.value, &members[position].value),
+        };
+        Scope { context, block: &name.value, place }
+    }
+
+    fn depends_on(&self, position: usize) -> &'a [Text] {
+        let block: &'a Block = match self {
+            Members::Single(block) | Members::Count(_, block) => block,
+            Members::Keys(members) => &members[position].block,
+        };
+        block.depends_on.as_deref().unwrap_or_default()
+    }
 }
 
 /// The dependencies of the instances of one block.
@@ -25,7 +66,7 @@ pub(super) struct BlockOutline<'a> {
 pub(super) enum Dependencies {
     /// The same for all.
     Shared(List),
-    /// `${…}` in them makes them differ.
+    /// `${…}` in them, or the keys, may make them differ.
     Each(Vec<List>),
 }
 
@@ -38,11 +79,11 @@ pub(super) struct List {
 
 impl Dependencies {
     /// Those of one instance.
-    pub(super) fn of(&self, index: u32) -> Arc<[DependencyRef]> {
+    pub(super) fn of(&self, position: usize) -> Arc<[DependencyRef]> {
         match self {
             Dependencies::Shared(list) => Arc::clone(&list.references),
             Dependencies::Each(lists) => {
-                lists.get(index as usize).map_or_else(|| Arc::from([]), |list| Arc::clone(&list.references))
+                lists.get(position).map_or_else(|| Arc::from([]), |list| Arc::clone(&list.references))
             }
         }
     }
@@ -54,16 +95,16 @@ pub(super) fn resolve(
     context: &Context<'_>,
     problems: &mut Problems<'_>,
 ) -> Vec<Dependencies> {
-    let counts: HashMap<&str, Option<u32>> =
-        outlines.iter().map(|outline| (outline.name.value.as_str(), outline.count)).collect();
+    let shapes: HashMap<&str, Shape<'_>> =
+        outlines.iter().map(|outline| (outline.name.value.as_str(), Shape::of(&outline.members))).collect();
     outlines
         .iter()
         .map(|outline| {
-            let mut list = |index| {
-                let scope = Scope { context, block: &outline.name.value, index };
-                let found = outline.depends_on.iter().filter_map(|text| {
+            let mut list = |position| {
+                let scope = outline.members.scope(context, outline.name, position);
+                let found = outline.members.depends_on(position).iter().filter_map(|text| {
                     let text = scope.resolved(text, problems)?;
-                    Some((reference(&text, outline, &counts, problems)?, text.span))
+                    Some((reference(&text, outline, &shapes, problems)?, text.span))
                 });
                 let mut found: Vec<(DependencyRef, Span)> = found.collect();
                 found.sort_by(|a, b| a.0.cmp(&b.0));
@@ -71,21 +112,51 @@ pub(super) fn resolve(
                 let (references, spans): (Vec<DependencyRef>, Vec<Span>) = found.into_iter().unzip();
                 List { references: references.into(), spans }
             };
-            match outline.count {
-                Some(count) if outline.depends_on.iter().any(|text| text.value.contains("${")) => {
-                    Dependencies::Each((0..count).map(|index| list(Some(index))).collect())
+            let differs = |position| outline.members.depends_on(position).iter().any(|text| text.value.contains("${"));
+            match &outline.members {
+                Members::Count(count, _) if differs(0) => Dependencies::Each((0..*count as usize).map(list).collect()),
+                Members::Single(_) | Members::Count(..) => Dependencies::Shared(list(0)),
+                Members::Keys(members) => {
+                    let mut lists: Vec<List> = Vec::with_capacity(members.len());
+                    for position in 0..members.len() {
+                        // Neighbours mostly wait for the same, and then share the list.
+                        let same = position > 0
+                            && !differs(position)
+                            && outline.members.depends_on(position) == outline.members.depends_on(position - 1);
+                        let next = if same { lists[position - 1].clone() } else { list(position) };
+                        lists.push(next);
+                    }
+                    Dependencies::Each(lists)
                 }
-                count => Dependencies::Shared(list(count.map(|_| 0))),
             }
         })
         .collect()
+}
+
+/// Which instances a block has, to look addresses up in.
+pub(super) enum Shape<'a> {
+    Single,
+    Count(u32),
+    Keys(HashMap<&'a str, usize>),
+}
+
+impl<'a> Shape<'a> {
+    pub(super) fn of(members: &Members<'a>) -> Self {
+        match members {
+            Members::Single(_) => Shape::Single,
+            Members::Count(count, _) => Shape::Count(*count),
+            Members::Keys(members) => {
+                Shape::Keys(members.iter().enumerate().map(|(at, member)| (member.key.value.as_str(), at)).collect())
+            }
+        }
+    }
 }
 
 /// What one entry names.
 fn reference(
     text: &Text,
     outline: &BlockOutline<'_>,
-    counts: &HashMap<&str, Option<u32>>,
+    shapes: &HashMap<&str, Shape<'_>>,
     problems: &mut Problems<'_>,
 ) -> Option<DependencyRef> {
     let Ok(address) = text.value.parse::<Address>() else {
@@ -96,10 +167,10 @@ fn reference(
         );
         return None;
     };
-    let Some(count) = counts.get(address.block.as_str()) else {
+    let Some(shape) = shapes.get(address.block.as_str()) else {
         let diagnostic =
             Diagnostic::error("depends-on", format!("there is no instance `{}`", address.block)).at(text.span);
-        problems.push(match did_you_mean(&address.block, counts.keys().copied()) {
+        problems.push(match did_you_mean(&address.block, shapes.keys().copied()) {
             Some(near) => diagnostic.label(format!("did you mean `{near}`?")),
             None => diagnostic,
         });
@@ -109,12 +180,20 @@ fn reference(
         problems.error("depends-on-self", text.span, format!("`{}` cannot depend on itself", outline.name.value));
         return None;
     }
-    let there = match (count, &address.key) {
+    let there = match (shape, &address.key) {
         (_, Key::Single) => return Some(DependencyRef::Block(address.block)),
-        (Some(count), Key::Index(index)) if index < count => return Some(DependencyRef::Instance(address)),
-        (Some(0), _) => "it has no instances now".to_owned(),
-        (Some(count), _) => format!("it has `{0}[0]` to `{0}[{1}]`", address.block, count - 1),
-        (None, _) => format!("it has no `count`, so it is just `{}`", address.block),
+        (Shape::Count(count), Key::Index(index)) if index < count => return Some(DependencyRef::Instance(address)),
+        (Shape::Keys(keys), Key::Name(name)) if keys.contains_key(name.as_str()) => {
+            return Some(DependencyRef::Instance(address));
+        }
+        (Shape::Keys(keys), Key::Name(name)) => match did_you_mean(name, keys.keys().copied()) {
+            Some(near) => format!("did you mean `{}`?", Address::named(&address.block, near)),
+            None => "`for_each` has no such key".to_owned(),
+        },
+        (Shape::Keys(_), Key::Index(_)) => "it has keys, not numbers: `for_each` and no `count`".to_owned(),
+        (Shape::Count(0), _) => "it has no instances now".to_owned(),
+        (Shape::Count(count), _) => format!("it has `{0}[0]` to `{0}[{1}]`", address.block, count - 1),
+        (Shape::Single, _) => format!("it has no `count`, so it is just `{}`", address.block),
     };
     problems.push(
         Diagnostic::error("depends-on", format!("`{}` has no instance `{}`", address.block, text.value))
@@ -167,8 +246,9 @@ impl<'a> Graph<'a> {
         let mut nodes = 2 * blocks;
         for outline in outlines {
             first.push(nodes);
-            nodes += outline.count.unwrap_or(1) as usize;
+            nodes += outline.members.len();
         }
+        let shapes: Vec<Shape<'_>> = outlines.iter().map(|outline| Shape::of(&outline.members)).collect();
         let by_name: HashMap<&str, usize> =
             outlines.iter().enumerate().map(|(block, outline)| (outline.name.value.as_str(), block)).collect();
         let mut edges = vec![Vec::new(); nodes];
@@ -179,6 +259,11 @@ impl<'a> Graph<'a> {
                     DependencyRef::Instance(Address { block, key: Key::Index(index) }) => {
                         first[*by_name.get(block.as_str())?] + *index as usize
                     }
+                    DependencyRef::Instance(Address { block, key: Key::Name(name) }) => {
+                        let block = *by_name.get(block.as_str())?;
+                        let Shape::Keys(keys) = &shapes[block] else { return None };
+                        first[block] + keys.get(name.as_str())?
+                    }
                     DependencyRef::Instance(address) => *by_name.get(address.block.as_str())?,
                 };
                 Some((node, Some(*span)))
@@ -186,7 +271,7 @@ impl<'a> Graph<'a> {
             nodes.collect()
         };
         for (block, (outline, dependencies)) in outlines.iter().zip(dependencies).enumerate() {
-            let instances = first[block]..first[block] + outline.count.unwrap_or(1) as usize;
+            let instances = first[block]..first[block] + outline.members.len();
             edges[block] = instances.clone().map(|instance| (instance, None)).collect();
             match dependencies {
                 Dependencies::Shared(list) => {
@@ -263,9 +348,11 @@ impl<'a> Graph<'a> {
         }
         let block = self.first.partition_point(|first| *first <= node) - 1;
         let outline = &self.outlines[block];
-        match outline.count {
-            None => outline.name.value.clone(),
-            Some(_) => format!("{}[{}]", outline.name.value, node - self.first[block]),
+        let (name, position) = (&outline.name.value, node - self.first[block]);
+        match &outline.members {
+            Members::Single(_) => name.clone(),
+            Members::Count(..) => format!("{name}[{position}]"),
+            Members::Keys(members) => Address::named(name, &members[position].key.value).to_string(),
         }
     }
 }

@@ -3,15 +3,17 @@
 //! Reads no file and no environment by itself: both come in as functions.
 
 use super::check;
-use super::depend::{self, BlockOutline};
+use super::depend::{self, BlockOutline, Members};
 use super::problems::Problems;
-use super::spec::{Inputs, Scope};
+use super::spec::{Inputs, Place, Scope};
 use super::state::{DesiredInstance, DesiredState, TOKEN_TTL_DEFAULT, Timeouts, VISIBILITY_GRACE_DEFAULT};
-use crate::diag::{Diagnostic, Diagnostics};
+use super::{moves, output};
+use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::manifest::Manifest;
-use crate::manifest::schema::{NamedBlock, Text, TimeoutsBlock};
-use crate::model::{Address, Ownership, Site, StackName};
-use std::collections::BTreeMap;
+use crate::manifest::schema::{Block, Body, NamedBlock, Text, TimeoutsBlock};
+use crate::manifest::variable::Variables;
+use crate::model::{Address, Ownership, Replace, Site, StackName};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// Most instances of one stack. A plan for as many takes seconds; the quota of an account is some hundreds.
@@ -20,68 +22,73 @@ pub const INSTANCES_MAX: u32 = 100_000;
 /// Expands a manifest. The result is there only if nothing is wrong with it.
 pub fn expand(manifest: &Manifest, inputs: &Inputs<'_>, diagnostics: &mut Diagnostics) -> Option<DesiredState> {
     let mut problems = Problems::new(diagnostics);
-    let stack = manifest.stack.as_ref().filter(|stack| check::stack_name(&mut problems, stack));
-    let region = manifest.region.as_ref().filter(|region| check::region(&mut problems, region));
     let site = manifest.site.as_ref().map_or(Site::default(), |site| site.value);
     let ownership = ownership(manifest, site, &mut problems);
     let rate_limits = rate_limits(manifest, &mut problems);
+    let mut context = Context { site, ownership, stack: None, region: None, variables: &manifest.variables, inputs };
+    context.stack = top_level(manifest.stack.as_ref(), &context, check::stack_name, &mut problems);
+    context.region = top_level(manifest.region.as_ref(), &context, check::region, &mut problems);
 
-    let mut instances = BTreeMap::new();
     let mut outlines = Vec::new();
-    let context = Context { site, ownership, stack, region, inputs };
     let mut left = INSTANCES_MAX;
-    for NamedBlock { name, block } in &manifest.instances {
+    for NamedBlock { name, body } in &manifest.instances {
         check::block_name(&mut problems, name);
-        let count = match &block.count {
-            None => block.places.get("count").map(|_| 1),
-            // A count that cannot be read stands for one instance, so that the rest of the block is checked.
-            Some(count) => Some(u32::try_from(count.value).ok().filter(|count| *count <= left).unwrap_or_else(|| {
-                problems.push(
-                    Diagnostic::error("count", format!("a stack has 0 to {INSTANCES_MAX} instances in all"))
-                        .at(count.span)
-                        .label(format!("{} here, {} in the blocks before", count.value, INSTANCES_MAX - left)),
-                );
-                1
-            })),
-        };
-        left = left.saturating_sub(count.unwrap_or(1));
-        outlines.push(BlockOutline { name, count, depends_on: block.depends_on.as_deref().unwrap_or_default() });
+        let members = members(body, left, &mut problems);
+        left = left.saturating_sub(u32::try_from(members.len()).unwrap_or(u32::MAX));
+        outlines.push(BlockOutline { name, members });
     }
 
     let dependencies = depend::resolve(&outlines, &context, &mut problems);
-    for ((NamedBlock { name, block }, outline), dependencies) in
-        manifest.instances.iter().zip(&outlines).zip(&dependencies)
-    {
-        let spans = block.places.iter().map(|(key, span)| ((*key).to_owned(), *span)).collect();
-        let attribute_spans = Arc::new(spans);
-        let timeouts = timeouts(block.timeouts);
+    let mut instances = BTreeMap::new();
+    for (outline, dependencies) in outlines.iter().zip(&dependencies) {
+        let mut shared: Option<(*const Block, Shared)> = None;
+        let (name, members) = (outline.name, &outline.members);
         // A block of none is checked like one of one: it would be wrong the day it gets an instance.
-        for index in 0..outline.count.unwrap_or(1).max(1) {
-            let index = outline.count.map(|_| index);
-            let scope = Scope { context: &context, block: &name.value, index };
-            let Some(spec) = scope.spec(name, block, &mut problems) else { continue };
-            if outline.count == Some(0) {
+        let least = usize::from(!matches!(members, Members::Keys(_)));
+        for position in 0..members.len().max(least) {
+            let block = match members {
+                Members::Single(block) | Members::Count(_, block) => block,
+                Members::Keys(keys) => keys[position].block.as_ref(),
+            };
+            if shared.as_ref().is_none_or(|(of, _)| !std::ptr::eq(*of, block)) {
+                shared = Some((block, Shared::of(block, &mut problems)));
+            }
+            let Some((_, shared)) = &shared else { continue };
+            let Some(spec) = members.scope(&context, name, position).spec(name, block, &mut problems) else { continue };
+            if position >= members.len() {
                 continue;
             }
-            let address = match index {
-                None => Address::single(&name.value),
-                Some(index) => Address::indexed(&name.value, index),
+            let (address, span) = match members {
+                Members::Single(_) => (Address::single(&name.value), name.span),
+                Members::Count(..) => {
+                    (Address::indexed(&name.value, u32::try_from(position).unwrap_or(u32::MAX)), name.span)
+                }
+                Members::Keys(keys) => {
+                    (Address::named(&name.value, &keys[position].key.value), keys[position].key.span)
+                }
             };
             let instance = DesiredInstance {
                 spec,
-                depends_on: dependencies.of(index.unwrap_or(0)),
-                span: name.span,
-                attribute_spans: Arc::clone(&attribute_spans),
+                depends_on: dependencies.of(position),
+                span,
+                attribute_spans: Arc::clone(&shared.attribute_spans),
                 protect: block.protect.unwrap_or(false),
-                timeouts,
+                ignore_changes: Arc::clone(&shared.ignore_changes),
+                replace: block.replace.as_ref().map_or(Replace::default(), |replace| replace.value),
+                replace_now: false,
+                power: block.power.as_ref().map(|power| power.value),
+                timeouts: shared.timeouts,
             };
             instances.insert(address, instance);
         }
     }
-    let wanted: usize = outlines.iter().map(|outline| outline.count.unwrap_or(1) as usize).sum();
+    let wanted: usize = outlines.iter().map(|outline| outline.members.len()).sum();
     depend::refuse_cycles(&outlines, &dependencies, &mut problems);
+    refuse_one_domain_twice(&instances, &mut problems);
+    let outputs = output::decode(manifest, &context, &outlines, &mut problems);
+    let moves = moves::decode(manifest, &outlines, &mut problems);
 
-    let (stack, region) = (stack?, region?);
+    let (stack, region) = (context.stack.take()?, context.region.take()?);
     if !diagnostics.has_errors() && instances.len() != wanted {
         // An instance that is left out is an instance that the plan would destroy.
         let summary =
@@ -92,24 +99,109 @@ pub fn expand(manifest: &Manifest, inputs: &Inputs<'_>, diagnostics: &mut Diagno
         return None;
     }
     Some(DesiredState {
-        stack: StackName(stack.value.clone()),
+        stack: StackName(stack),
         site,
-        region: region.value.clone(),
+        region,
         ownership,
         allowed_accounts: manifest.allowed_accounts.iter().map(|account| account.value.clone()).collect(),
         instances,
         rate_limits,
         token_ttl: manifest.token_ttl.as_ref().map_or(TOKEN_TTL_DEFAULT, |ttl| ttl.value),
         visibility_grace: manifest.visibility_grace.as_ref().map_or(VISIBILITY_GRACE_DEFAULT, |grace| grace.value),
+        variables: manifest.variables.iter().map(|(name, node)| (name.to_owned(), node.to_json())).collect(),
+        outputs,
+        moves,
     })
+}
+
+/// A value of the whole stack, worked out and checked.
+fn top_level(
+    text: Option<&Text>,
+    context: &Context<'_>,
+    check: fn(&mut Problems<'_>, &Text) -> bool,
+    problems: &mut Problems<'_>,
+) -> Option<String> {
+    let scope = Scope { context, block: "", place: Place::Stack };
+    let text = scope.resolved(text?, problems)?;
+    check(problems, &text).then_some(text.value)
+}
+
+/// The instances of a block, as far as there is room for them.
+fn members<'m>(body: &'m Body, left: u32, problems: &mut Problems<'_>) -> Members<'m> {
+    let mut too_many = |wanted: i128, span| {
+        problems.push(
+            Diagnostic::error("count", format!("a stack has 0 to {INSTANCES_MAX} instances in all"))
+                .at(span)
+                .label(format!("{wanted} here, {} in the blocks before", INSTANCES_MAX - left)),
+        );
+    };
+    match body {
+        Body::Each { span, members } => {
+            let number = members.len();
+            if u32::try_from(number).is_ok_and(|number| number <= left) {
+                return Members::Keys(members);
+            }
+            too_many(number.try_into().unwrap_or(i128::MAX), *span);
+            Members::Keys(&members[..1])
+        }
+        Body::Plain(block) => match &block.count {
+            None if block.places.contains_key("count") => Members::Count(1, block),
+            None => Members::Single(block),
+            // A count that cannot be read stands for one instance, so that the rest of the block is checked.
+            Some(count) => match u32::try_from(count.value).ok().filter(|count| *count <= left) {
+                Some(count) => Members::Count(count, block),
+                None => {
+                    too_many(count.value, count.span);
+                    Members::Count(1, block)
+                }
+            },
+        },
+    }
+}
+
+/// What the instances of a block share.
+struct Shared {
+    attribute_spans: Arc<BTreeMap<String, Span>>,
+    ignore_changes: Arc<[String]>,
+    timeouts: Timeouts,
+}
+
+impl Shared {
+    fn of(block: &Block, problems: &mut Problems<'_>) -> Self {
+        Self {
+            attribute_spans: Arc::new(block.places.iter().map(|(key, span)| ((*key).to_owned(), *span)).collect()),
+            ignore_changes: check::ignore_changes(problems, block.ignore_changes.as_deref().unwrap_or_default()),
+            timeouts: timeouts(block.timeouts),
+        }
+    }
+}
+
+/// One domain, one instance: what `count` cannot have, keys can have by a slip.
+fn refuse_one_domain_twice(instances: &BTreeMap<Address, DesiredInstance>, problems: &mut Problems<'_>) {
+    let mut seen: HashMap<(&Option<String>, &Option<String>), &Address> = HashMap::new();
+    for (address, instance) in instances {
+        let (domain, subdomain) = (&instance.spec.domain_name, &instance.spec.subdomain);
+        if domain.is_none() {
+            continue;
+        }
+        if let Some(first) = seen.insert((domain, subdomain), address) {
+            let span = instance.attribute_spans.get("domain_name").copied().unwrap_or(instance.span);
+            problems.push(
+                Diagnostic::error("domain-twice", format!("`{first}` and `{address}` would have one domain"))
+                    .at(span)
+                    .label("one domain, one instance"),
+            );
+        }
+    }
 }
 
 /// What all blocks share.
 pub(super) struct Context<'a> {
     pub(super) site: Site,
     pub(super) ownership: Ownership,
-    pub(super) stack: Option<&'a Text>,
-    pub(super) region: Option<&'a Text>,
+    pub(super) stack: Option<String>,
+    pub(super) region: Option<String>,
+    pub(super) variables: &'a Variables,
     pub(super) inputs: &'a Inputs<'a>,
 }
 

@@ -4,7 +4,8 @@
 //! comparing: an address is not a block's name and a password is a placeholder, so it is not a manifest again.
 
 use super::state::{DependencyRef, DesiredInstance, DesiredState};
-use crate::model::{Container, InstanceSpec, Login};
+use crate::model::{Container, InstanceSpec, Login, Power};
+use serde_json::json;
 use serde_yaml::{Mapping, Value};
 use std::time::Duration;
 
@@ -28,10 +29,33 @@ pub fn render(desired: &DesiredState) -> String {
     }
     put(&mut top, "token_ttl", duration(desired.token_ttl));
     put(&mut top, "visibility_grace", duration(desired.visibility_grace));
+    if !desired.variables.is_empty() {
+        put(&mut top, "variables", from_json(&json!(desired.variables)));
+    }
     let instances = desired.instances.iter().map(|(address, wanted)| (address.to_string().into(), instance(wanted)));
     put(&mut top, "instances", Mapping::from_iter(instances));
+    if !desired.outputs.is_empty() {
+        let outputs = desired.outputs.iter().map(|(name, output)| (name.as_str().into(), from_json(&output.to_json())));
+        put(&mut top, "outputs", Mapping::from_iter(outputs));
+    }
+    if !desired.moves.moved.is_empty() {
+        let moved = desired.moves.moved.iter().map(|moved| {
+            let entry = [("from".into(), moved.from.to_string().into()), ("to".into(), moved.to.to_string().into())];
+            Value::Mapping(Mapping::from_iter(entry))
+        });
+        put(&mut top, "moved", moved.collect::<Vec<Value>>());
+    }
+    if !desired.moves.forget.is_empty() {
+        let forget: Vec<String> = desired.moves.forget.iter().map(|(address, _)| address.to_string()).collect();
+        put(&mut top, "forget", strings(&forget));
+    }
     // Only strings, numbers, booleans, lists and maps with texts as keys: there is nothing that could not be written.
     serde_yaml::to_string(&top).unwrap_or_default()
+}
+
+fn from_json(value: &serde_json::Value) -> Value {
+    // Whatever JSON can say, YAML can.
+    serde_yaml::to_value(value).unwrap_or_default()
 }
 
 fn put(map: &mut Mapping, key: &str, value: impl Into<Value>) {
@@ -121,6 +145,11 @@ fn instance(wanted: &DesiredInstance) -> Value {
     put_some(&mut map, "domain_name", domain_name.as_deref());
     put_some(&mut map, "subdomain", subdomain.as_deref());
     put(&mut map, "protect", wanted.protect);
+    if !wanted.ignore_changes.is_empty() {
+        put(&mut map, "ignore_changes", strings(&wanted.ignore_changes));
+    }
+    put(&mut map, "replace", wanted.replace.as_str());
+    put_some(&mut map, "power", wanted.power.map(Power::as_str));
     let timeouts =
         [("create", wanted.timeouts.create), ("update", wanted.timeouts.update), ("delete", wanted.timeouts.delete)];
     put(&mut map, "timeouts", Mapping::from_iter(timeouts.map(|(key, wait)| (key.into(), duration(wait).into()))));

@@ -3,11 +3,13 @@
 use super::check;
 use super::expand::Context;
 use super::problems::Problems;
-use super::template::{Name, Nameless, Part, name, parts};
 use crate::diag::{Diagnostic, SourceId, Span};
+use crate::manifest::node::{Node, ScalarKind, Value};
 use crate::manifest::schema::{
     Block, ContainerBlock, InitCommandBlock, Integer, LoginBlock, PasswordBlock, Text, TextSource,
 };
+use crate::manifest::template::{Name, Nameless, Part, name, parts};
+use crate::manifest::{each_value, no_each};
 use crate::model::instance::{PublishPort, Volume};
 use crate::model::{Charge, Container, InitCommand, InstanceSpec, Login, Ownership, RenewFlag, Secret, Site};
 use std::collections::BTreeMap;
@@ -29,7 +31,20 @@ pub struct Inputs<'a> {
 pub(super) struct Scope<'a> {
     pub(super) context: &'a Context<'a>,
     pub(super) block: &'a str,
-    pub(super) index: Option<u32>,
+    pub(super) place: Place<'a>,
+}
+
+/// Which instance of a block.
+#[derive(Clone, Copy)]
+pub(super) enum Place<'a> {
+    /// The only one.
+    Single,
+    /// One of `count`.
+    Index(u32),
+    /// One of `for_each`: key and value.
+    Key(&'a str, &'a Node),
+    /// None: a value for the whole stack.
+    Stack,
 }
 
 impl Scope<'_> {
@@ -138,8 +153,13 @@ impl Scope<'_> {
                 None => return String::new(),
             },
             None => {
-                let index = self.index.map_or(String::new(), |index| format!("-{index}"));
-                (format!("{}{index}", block_name.value), block_name.span)
+                let name = &block_name.value;
+                let name = match self.place {
+                    Place::Single | Place::Stack => name.clone(),
+                    Place::Index(index) => format!("{name}-{index}"),
+                    Place::Key(key, _) => format!("{name}-{key}"),
+                };
+                (name, block_name.span)
             }
         };
         // A name that stems from an empty key was reported as the key.
@@ -150,7 +170,7 @@ impl Scope<'_> {
     }
 
     fn zones(&self, block: &Block, problems: &mut Problems<'_>) -> Vec<String> {
-        let region = self.context.region.map(|region| region.value.as_str());
+        let region = self.context.region.as_deref();
         let mut zones = Vec::new();
         for text in block.zones.iter().flatten() {
             let Some(zone) = self.resolved(text, problems) else { continue };
@@ -337,7 +357,7 @@ impl Scope<'_> {
 
     /// A text with its `${…}` worked out.
     pub(super) fn text(&self, text: &Text, problems: &mut Problems<'_>) -> Option<String> {
-        if !text.value.contains("${") {
+        if text.verbatim || !text.value.contains("${") {
             return Some(text.value.clone());
         }
         let parts = parts(&text.value);
@@ -353,8 +373,6 @@ impl Scope<'_> {
                     good = false;
                 }
                 Part::Expression(expression) => match self.name(expression, text, problems) {
-                    None => good = false,
-                    Some(Name::Stack) => whole.push_str(self.context.stack.map_or("", |stack| &stack.value)),
                     Some(Name::CountIndex) if parts.len() == 1 && !text.quoted => {
                         problems.push(
                             Diagnostic::error("wrong-type", "expected a string, found a number")
@@ -363,11 +381,49 @@ impl Scope<'_> {
                         );
                         good = false;
                     }
-                    Some(Name::CountIndex) => whole.push_str(&self.index.unwrap_or(0).to_string()),
+                    Some(named) => match self.piece(&named) {
+                        Ok(piece) => whole.push_str(&piece),
+                        Err(diagnostic) => {
+                            if let Some(diagnostic) = diagnostic {
+                                problems.push_distinct(in_text(diagnostic, text, expression), expression);
+                            }
+                            good = false;
+                        }
+                    },
+                    None => good = false,
                 },
             }
         }
         good.then_some(whole)
+    }
+
+    /// What a name stands for inside of a text. An error without a diagnostic was reported where the value is made.
+    #[expect(clippy::result_large_err, reason = "an error is rare, and is reported at once")]
+    fn piece(&self, named: &Name) -> Result<String, Option<Diagnostic>> {
+        let of_variables;
+        let (node, what) = match (named, self.place) {
+            (Name::Stack, _) => return Ok(self.context.stack.clone().unwrap_or_default()),
+            (Name::CountIndex, Place::Index(index)) => return Ok(index.to_string()),
+            (Name::EachKey, Place::Key(key, _)) => return Ok(key.to_owned()),
+            (Name::EachValue(steps), Place::Key(_, value)) => (each_value(value, steps)?, "each.value"),
+            (Name::Variable(name, steps), _) => {
+                of_variables = format!("var.{name}");
+                (self.context.variables.look_up(name, steps)?, of_variables.as_str())
+            }
+            // The others were refused by their place.
+            _ => return Err(None),
+        };
+        match &node.value {
+            Value::Scalar(scalar) if scalar.kind == ScalarKind::Refused => Err(None),
+            Value::Scalar(scalar) if scalar.kind != ScalarKind::Null => Ok(scalar.text.clone()),
+            _ => Err(Some(
+                Diagnostic::error(
+                    "wrong-type",
+                    format!("`{what}` is {}, which cannot be part of a text", node.describe()),
+                )
+                .help("name something in it, such as `.name` or `[0]`"),
+            )),
+        }
     }
 
     /// A whole number and its place.
@@ -376,9 +432,10 @@ impl Scope<'_> {
             Integer::Literal(number) => Some((number.value, number.span)),
             Integer::Expression(text) => {
                 if let [Part::Expression(expression)] = parts(&text.value)[..]
-                    && self.name(expression, text, problems)? == Name::CountIndex
+                    && let (Name::CountIndex, Place::Index(index)) =
+                        (self.name(expression, text, problems)?, self.place)
                 {
-                    return Some((self.index.unwrap_or(0).into(), text.span));
+                    return Some((index.into(), text.span));
                 }
                 problems.error("wrong-type", text.span, "expected a whole number, found a string");
                 None
@@ -387,27 +444,31 @@ impl Scope<'_> {
     }
 
     /// What an expression names, where that exists here.
-    fn name(&self, expression: &str, text: &Text, problems: &mut Problems<'_>) -> Option<Name> {
+    pub(super) fn name(&self, expression: &str, text: &Text, problems: &mut Problems<'_>) -> Option<Name> {
         let diagnostic = match name(expression) {
-            Ok(Name::CountIndex) if self.index.is_none() => {
-                Diagnostic::error("interpolation", "there is no `count.index` without `count`")
-                    .help("give this block a `count`, or write the value itself")
+            Ok(Name::CountIndex) if !matches!(self.place, Place::Index(_)) => {
+                Diagnostic::error("interpolation", "there is no `count.index` without `count`").help(match self.place {
+                    Place::Stack => "this value is for the whole stack",
+                    _ => "give this block a `count`, or write the value itself",
+                })
             }
+            Ok(Name::EachKey | Name::EachValue(_)) if !matches!(self.place, Place::Key(..)) => no_each(),
+            Ok(Name::Instances(..)) => Diagnostic::error("interpolation", "`${instances.…}` is for `outputs` only")
+                .detail("What an instance gets from the cloud is known when it runs, and this has to be known before."),
             Ok(name) => return Some(name),
             Err(Nameless::Environment) => Diagnostic::error("interpolation", "`${env:…}` is for passwords only")
                 .detail(
                     "What the environment says would make the same manifest mean something else on another machine.",
-                ),
-            Err(Nameless::Later) => Diagnostic::error(
-                "not-supported",
-                format!("`${{{expression}}}` is not supported by this version of lhprov"),
-            ),
+                )
+                .help("declare a variable: LHPROV_VAR_x sets `${var.x}`"),
             Err(Nameless::Unknown(near)) => {
                 let diagnostic =
                     Diagnostic::error("interpolation", format!("`${{{expression}}}` is nothing that lhprov knows"));
                 let diagnostic = match near {
                     Some(near) => diagnostic.label(format!("did you mean `${{{near}}}`?")),
-                    None => diagnostic.help("there are `${count.index}` and `${stack}`"),
+                    None => diagnostic.help(
+                        "there are `${var.x}`, `${each.key}`, `${each.value.x}`, `${count.index}` and `${stack}`",
+                    ),
                 };
                 diagnostic.help("a literal `${` is written `$${`")
             }
@@ -448,7 +509,7 @@ impl Scope<'_> {
 }
 
 /// Puts a diagnostic at a text; in a text of several lines it says which of them holds `what`.
-fn in_text(diagnostic: Diagnostic, text: &Text, what: &str) -> Diagnostic {
+pub(super) fn in_text(diagnostic: Diagnostic, text: &Text, what: &str) -> Diagnostic {
     let diagnostic = diagnostic.at(text.span);
     if !text.value.contains('\n') || diagnostic.label.is_some() {
         return diagnostic;

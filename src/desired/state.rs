@@ -1,7 +1,10 @@
 //! The desired state.
 
+use super::moves::Moves;
+use super::output::Output;
 use crate::diag::Span;
-use crate::model::{Address, InstanceSpec, Ownership, Site, StackName};
+use crate::model::{Address, InstanceSpec, Ownership, Power, Replace, Site, StackName};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +30,12 @@ pub struct DesiredState {
     pub token_ttl: Duration,
     /// After how long a purchase is certainly listed.
     pub visibility_grace: Duration,
+    /// Variables with their values.
+    pub variables: BTreeMap<String, Value>,
+    /// Values to tell after an apply, by name.
+    pub outputs: BTreeMap<String, Output>,
+    /// What stands at another address now, and what is let go.
+    pub moves: Moves,
 }
 
 /// Default of `token_ttl`.
@@ -48,6 +57,15 @@ pub struct DesiredInstance {
     pub attribute_spans: Arc<BTreeMap<String, Span>>,
     /// May not be destroyed or replaced.
     pub protect: bool,
+    /// Attributes whose differences are left alone, by the names that differences have (`renew_flag`, `tags`); sorted, shared
+    /// by the block.
+    pub ignore_changes: Arc<[String]>,
+    /// In which order a replacement comes and goes.
+    pub replace: Replace,
+    /// Whether another instance is asked for although nothing forces one (`--replace`).
+    pub replace_now: bool,
+    /// Whether it is to run; none if the manifest does not care.
+    pub power: Option<Power>,
     /// How long to wait.
     pub timeouts: Timeouts,
 }

@@ -13,7 +13,8 @@ fn environment(name: &str) -> Option<String> {
 }
 
 fn outcome(text: &str) -> (Option<DesiredState>, Vec<&'static str>) {
-    let (desired, _, diagnostics) = load_sources(Sources::from_texts([("m.yaml", text)]), &environment);
+    let (desired, _, diagnostics) =
+        load_sources(Sources::from_texts([("m.yaml", text)]), &Given::default(), &environment);
     (desired, diagnostics.sorted().into_iter().map(|diagnostic| diagnostic.code).collect())
 }
 
@@ -140,6 +141,51 @@ fn large_fleets_cost_what_they_hold() {
 }
 
 #[test]
+fn keys_and_variables_cost_what_they_hold() {
+    let begun = Instant::now();
+    let keys: String =
+        (0..10_000).map(|key| format!("k{key}: {{ zone: ap-guangzhou-3, after: \"db[{key}]\" }}, ")).collect();
+    let blocks = format!(
+        "  db: {{ count: 10000 }}\n  edge:\n    for_each: {{ {keys} }}\n    zones: [\"${{each.value.zone}}\"]\n    \
+         instance_name: \"e-${{each.key}}\"\n    depends_on: [\"${{each.value.after}}\"]\n  last: {{ depends_on: [edge] }}\n"
+    );
+    let state = desired(&blocks);
+    assert_eq!(state.instances.len(), 20_001);
+    let one = &state.instances[&Address::named("edge", "k9999")];
+    assert_eq!(one.depends_on[..], [DependencyRef::Instance(Address::indexed("db", 9999))]);
+    // One mistake in a block of ten thousand keys is one mistake.
+    assert_eq!(codes(&blocks.replace("ap-guangzhou-3", "nowhere")), ["zone"]);
+    // Moves are looked up, not searched; a long chain of them costs its length.
+    let moved: String = (0..10_000).map(|at| format!("  - {{ from: m{at}, to: m{} }}\n", at + 1)).collect();
+    let (state, problems) = outcome(&format!("{HEAD}  m10000: {{}}\nmoved:\n{moved}"));
+    assert_eq!(problems, [""; 0]);
+    let to = state.unwrap().moves.target(&Address::single("m0"));
+    assert_eq!(to.map(|(address, _)| address), Some(Address::single("m10000")));
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_block_moves_with_its_keys_and_an_address_alone() {
+    let text = "  app: { count: 2 }\n  db: { count: 1 }\nmoved: [{ from: web, to: app }, { from: db, to: \"db[0]\" }, { from: older, to: web }]\n\
+                forget: [cache, \"queue[1]\"]\n";
+    let moves = outcome(&format!("{HEAD}{text}")).0.unwrap().moves;
+    for (from, to) in [
+        ("web[1]", Some("app[1]")),
+        ("older[\"x\"]", Some("app[\"x\"]")),
+        ("db", Some("db[0]")),
+        ("db[0]", None),
+        ("app[0]", None),
+    ] {
+        let target = moves.target(&from.parse().unwrap()).map(|(address, _)| address.to_string());
+        assert_eq!(target.as_deref(), to, "{from}");
+    }
+    let forgets = |address: &str| moves.forgets(&address.parse().unwrap()).is_some();
+    assert!(
+        forgets("cache[3]") && forgets("cache") && forgets("queue[1]") && !forgets("queue[0]") && !forgets("queue")
+    );
+}
+
+#[test]
 fn one_mistake_in_defaults_is_one_problem() {
     let blocks: String = (0..50).map(|block| format!("  b{block}: {{ count: 3 }}\n")).collect();
     let text = format!("{HEAD}{blocks}").replace("period: 1", "period: 13");
@@ -175,6 +221,16 @@ fn fragments() -> impl Strategy<Value = String> {
         "\"名\u{1b}前\"",
         "{ a: b }",
         "{ 1: [2] }",
+        "{ a: { zone: ap-guangzhou-3 }, b: ~ }",
+        "\"${var.s}\"",
+        "${var.n}",
+        "${var.l}",
+        "${var.m}",
+        "\"x${var.n}${var.m.k}\"",
+        "\"${each.key}\"",
+        "${each.value}",
+        "[\"${each.value.zone}\"]",
+        "${var.none}",
         "b",
         "[b]",
     ]);
@@ -207,13 +263,18 @@ fn fragments() -> impl Strategy<Value = String> {
         "ownership: name",
         "token_ttl: 1",
         "defaults: ~",
+        "defaults: { zones: [\"${each.value.zone}\"], bundle_id: \"${var.s}\", blueprint_id: b, charge: { period: \"${var.n}\" } }",
+        "outputs: { o: \"${instances.a.zone}\", p: [\"${instances.b[*]}-${var.l}\", \"${var.l}\"] }",
+        "moved: [{ from: x, to: a }, { from: c, to: \"b[0]\" }]",
+        "forget: [a, \"z[1]\"]",
         "x: y",
         "# z",
     ]);
     (top, prop::collection::vec((prop::sample::select(vec!["a", "b", "c", "\"\"", "7"]), block), 0..4)).prop_map(
         |(top, blocks)| {
             let blocks: String = blocks.iter().map(|(name, block)| format!("  {name}: {block}\n")).collect();
-            format!("version: 1\nstack: s\nregion: ap-guangzhou\n{top}\ninstances:\n{blocks}")
+            let variables = "{ s: { default: t }, n: { default: 3 }, l: { default: [a] }, m: { default: { k: v } } }";
+            format!("version: 1\nstack: s\nregion: ap-guangzhou\nvariables: {variables}\n{top}\ninstances:\n{blocks}")
         },
     )
 }

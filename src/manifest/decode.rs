@@ -1,17 +1,17 @@
 //! Nodes to what one file of the manifest says, with every problem found on the way.
 
 use super::instance::unknown;
-use super::keys::MANIFEST;
+use super::keys::{MANIFEST, MOVED};
 use super::node::{Node, Scalar, ScalarKind, Value};
 use super::read::Reader;
-use super::schema::{Block, RateLimits, Text};
+use super::schema::{MovedEntry, RateLimits, Text};
 use crate::diag::{Diagnostic, Diagnostics, Span, Spanned};
 use crate::model::{Ownership, Site};
 use std::time::Duration;
 
 /// What one file says.
 #[derive(Clone, Debug)]
-pub struct FileManifest {
+pub struct FileManifest<'n> {
     /// Where the file starts.
     pub start: Span,
     /// `version`: its place.
@@ -32,16 +32,22 @@ pub struct FileManifest {
     pub visibility_grace: Option<Spanned<Duration>>,
     /// `rate_limits`, and where the key stands.
     pub rate_limits: Option<Spanned<RateLimits>>,
-    /// `defaults`, and where the key stands.
-    pub defaults: Option<Spanned<Block>>,
-    /// `instances`; none if the file has no such key.
-    pub instances: Option<Vec<(Text, Block)>>,
+    /// `defaults`, not yet decoded, and where the key stands.
+    pub defaults: Option<Spanned<&'n Node>>,
+    /// `instances`, each block not yet decoded; none if the file has no such key.
+    pub instances: Option<Vec<(Text, &'n Node)>>,
+    /// `outputs`.
+    pub outputs: Vec<(Text, Node)>,
+    /// `moved`.
+    pub moved: Vec<MovedEntry>,
+    /// `forget`.
+    pub forget: Vec<Text>,
     /// Keys that are there, whether or not their values could be read: what is wrong is not also missing.
     pub written: Vec<&'static str>,
 }
 
 /// Decodes the tree of one file.
-pub fn decode(root: &Node, diagnostics: &mut Diagnostics) -> FileManifest {
+pub fn decode<'n>(root: &'n Node, diagnostics: &mut Diagnostics) -> FileManifest<'n> {
     let mut reader = Reader { diagnostics };
     let mut file = FileManifest {
         start: Span { start: 0, end: 0, ..root.span },
@@ -56,6 +62,9 @@ pub fn decode(root: &Node, diagnostics: &mut Diagnostics) -> FileManifest {
         rate_limits: None,
         defaults: None,
         instances: None,
+        outputs: Vec::new(),
+        moved: Vec::new(),
+        forget: Vec::new(),
         written: Vec::new(),
     };
     let entries = reader.entries(root, &MANIFEST);
@@ -89,8 +98,13 @@ pub fn decode(root: &Node, diagnostics: &mut Diagnostics) -> FileManifest {
                     reader.duration(value).map(|duration| Spanned { value: duration, span: value.span });
             }
             "rate_limits" => file.rate_limits = reader.rate_limits(value).map(|value| Spanned { value, span }),
-            "defaults" => file.defaults = reader.block(value).map(|value| Spanned { value, span }),
+            "defaults" => file.defaults = Some(Spanned { value, span }),
             "instances" => file.instances = reader.instances(value),
+            "outputs" => file.outputs = reader.outputs(value).unwrap_or_default(),
+            "moved" => file.moved = reader.list(value, Reader::moved).unwrap_or_default(),
+            "forget" => file.forget = reader.list(value, Reader::text).unwrap_or_default(),
+            // Read before anything else: what they say decides what all the rest is.
+            "include" | "variables" => {}
             _ => unknown(key),
         }
     }
@@ -112,8 +126,8 @@ impl Reader<'_> {
     fn accounts(&mut self, node: &Node) -> Option<Vec<Text>> {
         let accounts = self.list(node, |reader, node| {
             let text = match node.scalar() {
-                Some(Scalar { text, kind: ScalarKind::Integer(_), quoted }) => {
-                    Text { value: text.clone(), span: node.span, quoted: *quoted }
+                Some(Scalar { text, kind: ScalarKind::Integer(_), quoted, .. }) => {
+                    Text { value: text.clone(), span: node.span, quoted: *quoted, verbatim: false }
                 }
                 _ => reader.text(node)?,
             };
@@ -137,14 +151,28 @@ impl Reader<'_> {
         Some(entries.iter().filter_map(|entry| Some((self.key(entry)?, self.number(&entry.value)?))).collect())
     }
 
-    fn instances(&mut self, node: &Node) -> Option<Vec<(Text, Block)>> {
+    fn instances<'n>(&mut self, node: &'n Node) -> Option<Vec<(Text, &'n Node)>> {
         let entries = self.map(node)?;
-        let blocks = entries.iter().filter_map(|entry| {
-            let name = self.key(entry);
-            // A block that cannot be read still has a name that others may depend on.
-            let block = self.block(&entry.value).unwrap_or_default();
-            Some((name?, block))
-        });
-        Some(blocks.collect())
+        Some(entries.iter().filter_map(|entry| Some((self.key(entry)?, &entry.value))).collect())
+    }
+
+    fn outputs(&mut self, node: &Node) -> Option<Vec<(Text, Node)>> {
+        let entries = self.map(node)?;
+        Some(entries.iter().filter_map(|entry| Some((self.key(entry)?, entry.value.clone()))).collect())
+    }
+
+    fn moved(&mut self, node: &Node) -> Option<MovedEntry> {
+        let (mut from, mut to) = (None, None);
+        let entries = self.entries(node, &MOVED)?;
+        for key in ["from", "to"] {
+            if entries.iter().all(|(known, _)| *known != key) {
+                self.missing(node.span, key, &MOVED);
+            }
+        }
+        for (key, entry) in entries {
+            let text = self.text(&entry.value);
+            if key == "from" { from = text } else { to = text }
+        }
+        Some(MovedEntry { from: from?, to: to? })
     }
 }

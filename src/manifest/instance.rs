@@ -8,6 +8,7 @@ use super::schema::{
     TextSource, TimeoutsBlock, VolumeBlock,
 };
 use crate::diag::{Diagnostic, Span, Spanned};
+use crate::model::{Power, Replace};
 use std::collections::BTreeMap;
 
 impl Reader<'_> {
@@ -25,6 +26,8 @@ impl Reader<'_> {
                 "instance_name" => block.instance_name = self.text(value),
                 "zones" => block.zones = self.list(value, Reader::text),
                 "count" => block.count = self.number(value),
+                // Its keys are what the block is decoded for: that is for `blocks`.
+                "for_each" => {}
                 "depends_on" => block.depends_on = self.list(value, Reader::text),
                 "tags" => block.tags = self.texts_by_key(value),
                 "login" => block.login = self.login(value),
@@ -35,6 +38,9 @@ impl Reader<'_> {
                 "domain_name" => block.domain_name = self.text(value),
                 "subdomain" => block.subdomain = self.text(value),
                 "protect" => block.protect = self.boolean(value),
+                "ignore_changes" => block.ignore_changes = self.list(value, Reader::text),
+                "replace" => block.replace = self.word(value, "an order of replacement", &Replace::ALL),
+                "power" => block.power = self.word(value, "a state of power", &Power::ALL),
                 "timeouts" => block.timeouts = self.timeouts(value),
                 _ => unknown(key),
             }
@@ -80,11 +86,15 @@ impl Reader<'_> {
         if matches!(node.value, Value::Map(_)) {
             return self.file(node).map_or(PasswordBlock::Refused, PasswordBlock::File);
         }
-        if let Some(Scalar { text, kind: ScalarKind::String, quoted }) = node.scalar()
+        if node.scalar().is_some_and(|scalar| scalar.kind == ScalarKind::Refused) {
+            return PasswordBlock::Refused;
+        }
+        if let Some(Scalar { text, kind: ScalarKind::String, quoted, verbatim: false, .. }) = node.scalar()
             && let Some(name) = text.strip_prefix("${env:").and_then(|rest| rest.strip_suffix('}'))
             && is_variable_name(name)
         {
-            return PasswordBlock::Environment(Text { value: name.to_owned(), span: node.span, quoted: *quoted });
+            let text = Text { value: name.to_owned(), span: node.span, quoted: *quoted, verbatim: true };
+            return PasswordBlock::Environment(text);
         }
         self.diagnostics.push(
             Diagnostic::error("literal-password", "a password may not stand in a manifest")

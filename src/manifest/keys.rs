@@ -26,8 +26,13 @@ pub(super) const MANIFEST: Keys = Keys {
         "rate_limits",
         "token_ttl",
         "visibility_grace",
+        "variables",
+        "outputs",
+        "include",
+        "moved",
+        "forget",
     ],
-    later: &["variables", "outputs", "include", "moved", "forget", "limits", "policy", "key_pairs", "disks"],
+    later: &["limits", "policy", "key_pairs", "disks"],
 };
 
 pub(super) const INSTANCE: Keys = Keys {
@@ -39,6 +44,7 @@ pub(super) const INSTANCE: Keys = Keys {
         "instance_name",
         "zones",
         "count",
+        "for_each",
         "depends_on",
         "tags",
         "login",
@@ -49,9 +55,12 @@ pub(super) const INSTANCE: Keys = Keys {
         "domain_name",
         "subdomain",
         "protect",
+        "ignore_changes",
+        "replace",
+        "power",
         "timeouts",
     ],
-    later: &["for_each", "ignore_changes", "replace", "power", "firewall"],
+    later: &["firewall"],
 };
 
 pub(super) const CHARGE: Keys = Keys { place: "in `charge`", known: &["period", "renew_flag"], later: &[] };
@@ -85,3 +94,12 @@ pub(super) const INIT_COMMAND: Keys = Keys {
 pub(super) const FILE: Keys = Keys { place: "beside `file`", known: &["file"], later: &[] };
 
 pub(super) const TIMEOUTS: Keys = Keys { place: "in `timeouts`", known: &["create", "update", "delete"], later: &[] };
+
+pub(super) const VARIABLE: Keys = Keys {
+    place: "in a variable",
+    known: &["default", "type", "allowed", "description"],
+    // What is sensitive comes from the environment or a file, where it is used: `${env:NAME}`.
+    later: &["sensitive"],
+};
+
+pub(super) const MOVED: Keys = Keys { place: "in an entry of `moved`", known: &["from", "to"], later: &[] };

@@ -1,12 +1,18 @@
 //! Several files to one manifest, and `defaults` under every block.
 
+use super::blocks::blocks;
 use super::decode::FileManifest;
-use super::schema::{Block, Manifest, NamedBlock, Text};
+use super::schema::{Manifest, Text};
+use super::variable::Variables;
 use crate::diag::{Diagnostic, Diagnostics, Span, Spanned};
 use std::collections::BTreeMap;
 
 /// Merges what the files say.
-pub(super) fn merge(files: Vec<FileManifest>, diagnostics: &mut Diagnostics) -> Option<Manifest> {
+pub(super) fn merge(
+    files: Vec<FileManifest<'_>>,
+    variables: Variables,
+    diagnostics: &mut Diagnostics,
+) -> Option<Manifest> {
     let start = files.first()?.start;
     let written = |key: &str| files.iter().any(|file| file.written.contains(&key));
     for (key, example) in [("version", "version: 1"), ("stack", "stack: shop"), ("region", "region: ap-guangzhou")] {
@@ -41,8 +47,15 @@ pub(super) fn merge(files: Vec<FileManifest>, diagnostics: &mut Diagnostics) -> 
     let allowed_accounts =
         once.scalar("allowed_accounts", files.iter().filter_map(|file| file.allowed_accounts.clone()), |_, _| false);
     let defaults = once.scalar("defaults", files.iter().filter_map(|file| file.defaults.clone()), |_, _| false);
-    let blocks = files.into_iter().flat_map(|file| file.instances.unwrap_or_default());
-    let instances = instances(blocks, &defaults.map(|defaults| defaults.value).unwrap_or_default(), diagnostics);
+    let (mut written, mut outputs, mut moved, mut forget) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for file in files {
+        written.extend(file.instances.unwrap_or_default());
+        outputs.extend(file.outputs);
+        moved.extend(file.moved);
+        forget.extend(file.forget);
+    }
+    refuse_twice(outputs.iter().map(|(name, _)| name), diagnostics);
+    let instances = blocks(written.into_iter(), defaults, diagnostics);
     Some(Manifest {
         stack,
         region,
@@ -52,31 +65,28 @@ pub(super) fn merge(files: Vec<FileManifest>, diagnostics: &mut Diagnostics) -> 
         rate_limits: rate_limits.map(|limits| limits.value).unwrap_or_default(),
         token_ttl,
         visibility_grace,
+        variables,
         instances,
+        outputs,
+        moved,
+        forget,
     })
 }
 
-fn instances(
-    blocks: impl Iterator<Item = (Text, Block)>,
-    defaults: &Block,
-    diagnostics: &mut Diagnostics,
-) -> Vec<NamedBlock> {
-    let mut seen: BTreeMap<String, Span> = BTreeMap::new();
-    let mut merged = Vec::new();
-    for (name, block) in blocks {
-        if let Some(first) = seen.get(&name.value) {
-            diagnostics.push(
-                Diagnostic::error("duplicate-instance", format!("the instance `{}` is written twice", name.value))
+/// Outputs of several files may not have one name.
+fn refuse_twice<'t>(names: impl Iterator<Item = &'t Text>, diagnostics: &mut Diagnostics) {
+    let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
+    for name in names {
+        match seen.get(name.value.as_str()) {
+            Some(first) => diagnostics.push(
+                Diagnostic::error("duplicate-output", format!("the output `{}` is written twice", name.value))
                     .at(name.span)
                     .label("again here")
                     .related(*first, "first here"),
-            );
-            continue;
+            ),
+            None => drop(seen.insert(&name.value, name.span)),
         }
-        seen.insert(name.value.clone(), name.span);
-        merged.push(NamedBlock { name, block: block.over(defaults) });
     }
-    merged
 }
 
 fn equal<T: PartialEq>(a: &Spanned<T>, b: &Spanned<T>) -> bool {

@@ -1,10 +1,13 @@
 //! Text to parsed manifest: every value keeps its place.
 //!
 //! `source` reads the files, `parse` makes a tree of spanned nodes out of a text, `decode` makes a typed `Manifest` out
-//! of the trees. Nothing here knows what a value means to the service, nor expands `${…}`: that is `desired`.
+//! of the trees; between the two `variable` works out the variables and `substitute` puts them where a value is one whole
+//! `${var.x}`. Nothing here knows what a value means to the service, nor works out `${…}` inside of texts: that is `desired`.
 
 mod agree;
+mod blocks;
 pub mod decode;
+pub mod edit;
 mod instance;
 mod keys;
 mod merge;
@@ -14,29 +17,105 @@ pub mod read;
 mod scalar;
 pub mod schema;
 pub mod source;
+mod substitute;
+pub mod template;
+pub mod variable;
 
 pub use schema::Manifest;
 pub use source::{Location, Sources};
+pub use substitute::{each_value, no_each};
+pub use variable::Given;
 
-use crate::diag::Diagnostics;
+use crate::diag::{Diagnostic, Diagnostics, SourceId, Span};
+use node::{Entry, Node, Value};
+use read::Reader;
 
-/// Parses, decodes and merges all texts. The manifest is there whenever its trees could be read at all, so that later
-/// checks can add what they find; whether it may be used is for `diagnostics` to say.
+/// Parses, decodes and merges all texts, and those that they include. The manifest is there whenever its trees could be read
+/// at all, so that later checks can add what they find; whether it may be used is for `diagnostics` to say.
 ///
 /// `complete` says whether every file of the run is among the sources. If one is not, what is missing may well be in it.
-pub fn load(sources: &mut Sources, complete: bool, diagnostics: &mut Diagnostics) -> Option<Manifest> {
-    let mut files = Vec::new();
-    let mut readable = complete;
-    for id in sources.ids() {
-        let parsed = parse::parse(sources.text(id), id, diagnostics);
-        sources.mask(id, parsed.secrets);
-        match parsed.root {
-            Some(root) => files.push(decode::decode(&root, diagnostics)),
-            None => readable = false,
-        }
+pub fn load(sources: &mut Sources, given: &Given, complete: bool, diagnostics: &mut Diagnostics) -> Option<Manifest> {
+    let mut loader = Loader { sources, diagnostics, roots: Vec::new(), readable: complete };
+    for id in loader.sources.ids() {
+        loader.read(id, &mut Vec::new());
     }
-    if !readable || files.is_empty() {
+    let Loader { mut roots, readable, .. } = loader;
+    if !readable || roots.is_empty() {
         return None;
     }
-    merge::merge(files, diagnostics)
+    let declared: Vec<&Node> = roots.iter().filter_map(|root| value_of(root, "variables")).collect();
+    let variables = variable::resolve(&declared, given, sources, diagnostics);
+    for root in &mut roots {
+        let Value::Map(entries) = &mut root.value else { continue };
+        for entry in entries.iter_mut().filter(|entry| !["variables", "include"].contains(&entry.key.text.as_str())) {
+            substitute::variables(&mut entry.value, &variables, diagnostics);
+        }
+    }
+    let files = roots.iter().map(|root| decode::decode(root, diagnostics)).collect();
+    merge::merge(files, variables, diagnostics)
+}
+
+fn value_of<'n>(root: &'n Node, key: &str) -> Option<&'n Node> {
+    let Value::Map(entries) = &root.value else { return None };
+    entries.iter().find(|entry| entry.key.text == key).map(|entry: &Entry| &entry.value)
+}
+
+struct Loader<'a> {
+    sources: &'a mut Sources,
+    diagnostics: &'a mut Diagnostics,
+    roots: Vec<Node>,
+    /// Whether every file was found and could be read.
+    readable: bool,
+}
+
+impl Loader<'_> {
+    /// Parses a text, then what it includes. `path` is the way here: each file, and where it includes the next.
+    fn read(&mut self, id: SourceId, path: &mut Vec<(SourceId, Span)>) {
+        let parsed = parse::parse(self.sources.text(id), id, self.diagnostics);
+        self.sources.mask(id, parsed.secrets);
+        let Some(root) = parsed.root else {
+            self.readable = false;
+            return;
+        };
+        let includes = match value_of(&root, "include") {
+            Some(node) => Reader { diagnostics: self.diagnostics }.list(node, Reader::text).unwrap_or_default(),
+            None => Vec::new(),
+        };
+        self.roots.push(root);
+        for include in includes {
+            if include.value.contains("${") {
+                self.diagnostics.push(
+                    Diagnostic::error("include", "nothing is worked out in a path to include")
+                        .at(include.span)
+                        .help("variables are read from all files, so which files there are cannot depend on them"),
+                );
+                continue;
+            }
+            let before = self.diagnostics.count();
+            for (found, known) in self.sources.include(id, &include, self.diagnostics) {
+                path.push((id, include.span));
+                if let Some(start) = path.iter().position(|(file, _)| *file == found) {
+                    let cycle = self.cycle(&path[start..], found);
+                    self.diagnostics.push(cycle);
+                } else if !known {
+                    self.read(found, path);
+                }
+                path.pop();
+            }
+            self.readable &= self.diagnostics.count() == before || !self.diagnostics.has_errors();
+        }
+    }
+
+    fn cycle(&self, path: &[(SourceId, Span)], back: SourceId) -> Diagnostic {
+        let names: Vec<&str> = path.iter().map(|(file, _)| self.sources.path(*file)).collect();
+        let summary = format!("files include one another: {} -> {}", names.join(" -> "), self.sources.path(back));
+        let mut diagnostic = Diagnostic::error("include-cycle", summary);
+        for (at, (_, span)) in path.iter().enumerate().rev() {
+            diagnostic = match at + 1 == path.len() {
+                true => diagnostic.at(*span).label("this leads back"),
+                false => diagnostic.related(*span, "by this"),
+            };
+        }
+        diagnostic.help("remove one of these entries of `include`")
+    }
 }

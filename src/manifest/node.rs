@@ -29,8 +29,13 @@ pub struct Scalar {
     pub text: String,
     /// What it is taken for.
     pub kind: ScalarKind,
-    /// Whether it was written in quotes or as a block, which makes it a string whatever it looks like.
+    /// Whether it was written in quotes or as a block, which makes it a string whatever it looks like. For what an
+    /// expression stands for: whether the expression was.
     pub quoted: bool,
+    /// Whether `${…}` in it is no expression: it comes from a variable or from `each`.
+    pub verbatim: bool,
+    /// The expression that it stands for, without `${` and `}`.
+    pub expression: Option<Box<str>>,
 }
 
 /// What YAML 1.2 takes a scalar for (core schema).
@@ -46,6 +51,8 @@ pub enum ScalarKind {
     Float(f64),
     /// Anything else. `yes`, `no`, `on` and `off` among it.
     String,
+    /// An expression that stands for nothing, which was reported: no more is said of it.
+    Refused,
 }
 
 /// A key and its value.
@@ -60,12 +67,48 @@ pub struct Entry {
 }
 
 impl Node {
+    /// What stands for a value that could not be worked out.
+    pub(super) fn refused(span: Span) -> Self {
+        Self::verbatim(String::new(), ScalarKind::Refused, span)
+    }
+
+    /// A text in which nothing is worked out.
+    pub(super) fn text(text: &str, span: Span) -> Self {
+        Self::verbatim(text.to_owned(), ScalarKind::String, span)
+    }
+
+    fn verbatim(text: String, kind: ScalarKind, span: Span) -> Self {
+        let scalar = Scalar { text, kind, quoted: false, verbatim: true, expression: None };
+        Self { span, value: Value::Scalar(scalar) }
+    }
+
     /// What the node is, for people: `a number`, `a list`.
     pub fn describe(&self) -> &'static str {
         match &self.value {
             Value::Scalar(scalar) => scalar.kind.describe(),
             Value::List(_) => "a list",
             Value::Map(_) => "a map",
+        }
+    }
+
+    /// The value without its places. What was refused is null.
+    pub fn to_json(&self) -> serde_json::Value {
+        use serde_json::Value as Json;
+        match &self.value {
+            Value::List(items) => items.iter().map(Node::to_json).collect(),
+            Value::Map(entries) => {
+                Json::Object(entries.iter().map(|entry| (entry.key.text.clone(), entry.value.to_json())).collect())
+            }
+            Value::Scalar(scalar) => match scalar.kind {
+                ScalarKind::Null | ScalarKind::Refused => Json::Null,
+                ScalarKind::Boolean(value) => Json::from(value),
+                ScalarKind::Float(value) => Json::from(value),
+                ScalarKind::Integer(value) => i64::try_from(value)
+                    .map(Json::from)
+                    .or_else(|_| u64::try_from(value).map(Json::from))
+                    .unwrap_or_else(|_| Json::from(scalar.text.as_str())),
+                ScalarKind::String => Json::from(scalar.text.as_str()),
+            },
         }
     }
 
@@ -82,7 +125,7 @@ impl ScalarKind {
     /// What it is, for people.
     pub fn describe(self) -> &'static str {
         match self {
-            ScalarKind::Null => "nothing",
+            ScalarKind::Null | ScalarKind::Refused => "nothing",
             ScalarKind::Boolean(_) => "a boolean",
             ScalarKind::Integer(_) | ScalarKind::Float(_) => "a number",
             ScalarKind::String => "a string",

@@ -134,7 +134,7 @@ impl Builder<'_> {
                     self.refuse_tag(tag.is_some(), span)?;
                     let quoted = style != ScalarStyle::Plain;
                     let kind = if quoted { ScalarKind::String } else { self.typing.plain(&text) };
-                    let scalar = Scalar { text: text.into_owned(), kind, quoted };
+                    let scalar = Scalar { text: text.into_owned(), kind, quoted, verbatim: false, expression: None };
                     self.scalar(scalar, anchor, span)?;
                 }
                 Event::SequenceStart(anchor, tag) => {

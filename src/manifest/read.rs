@@ -64,6 +64,14 @@ impl Reader<'_> {
 
     /// A key of the user's own as a text.
     pub(super) fn key(&mut self, entry: &Entry) -> Option<Text> {
+        if entry.key.text.contains("${") && !entry.key.verbatim {
+            self.diagnostics.push(
+                Diagnostic::error("interpolation", "nothing is worked out in a key")
+                    .at(entry.key_span)
+                    .help("`${…}` stands in values; a whole map can come from a variable"),
+            );
+            return None;
+        }
         self.scalar_text(&entry.key, entry.key_span)
     }
 
@@ -96,12 +104,25 @@ impl Reader<'_> {
 
     fn scalar_text(&mut self, scalar: &Scalar, span: Span) -> Option<Text> {
         if scalar.kind == ScalarKind::String {
-            return Some(Text { value: scalar.text.clone(), span, quoted: scalar.quoted });
+            let Scalar { text, quoted, verbatim, .. } = scalar;
+            return Some(Text { value: text.clone(), span, quoted: *quoted, verbatim: *verbatim });
+        }
+        // A number that an expression in quotes stands for is wanted as a text.
+        if let (Some(_), true, ScalarKind::Integer(_) | ScalarKind::Float(_) | ScalarKind::Boolean(_)) =
+            (&scalar.expression, scalar.quoted, scalar.kind)
+        {
+            return Some(Text { value: scalar.text.clone(), span, quoted: true, verbatim: true });
+        }
+        if scalar.kind == ScalarKind::Refused {
+            return None;
         }
         let diagnostic = wrong_type(span, "a string", scalar.kind.describe());
         self.diagnostics.push(match scalar.kind {
             ScalarKind::Null => diagnostic,
-            _ => diagnostic.help(format!("write it in quotes: \"{}\"", scalar.text)),
+            _ => diagnostic.help(match &scalar.expression {
+                Some(expression) => format!("write it in quotes: \"${{{expression}}}\""),
+                None => format!("write it in quotes: \"{}\"", scalar.text),
+            }),
         });
         None
     }
@@ -134,10 +155,11 @@ impl Reader<'_> {
             Some((_, ScalarKind::Integer(value))) => Some(Spanned { value, span: node.span }),
             Some((scalar, ScalarKind::String)) if scalar.text.parse::<i128>().is_ok() && scalar.quoted => {
                 let text = scalar.text.trim_start_matches('+');
-                self.diagnostics.push(
-                    wrong_type(node.span, "a whole number", "a string")
-                        .help(format!("write it without quotes: {text}")),
-                );
+                let problem = wrong_type(node.span, "a whole number", "a string");
+                self.diagnostics.push(match &scalar.expression {
+                    Some(expression) => problem.help(format!("make `{expression}` a number where it gets its value")),
+                    None => problem.help(format!("write it without quotes: {text}")),
+                });
                 None
             }
             _ => {
@@ -150,10 +172,11 @@ impl Reader<'_> {
     /// A whole number, or a text that is one whole `${…}`.
     pub(super) fn integer(&mut self, node: &Node) -> Option<Integer> {
         match node.scalar() {
-            Some(Scalar { text, kind: ScalarKind::String, quoted })
+            Some(Scalar { text, kind: ScalarKind::String, quoted, verbatim: false, .. })
                 if text.starts_with("${") && text.ends_with('}') =>
             {
-                Some(Integer::Expression(Text { value: text.clone(), span: node.span, quoted: *quoted }))
+                let text = Text { value: text.clone(), span: node.span, quoted: *quoted, verbatim: false };
+                Some(Integer::Expression(text))
             }
             _ => self.number(node).map(Integer::Literal),
         }
@@ -164,7 +187,8 @@ impl Reader<'_> {
         if let Some(Scalar { kind: ScalarKind::Boolean(value), .. }) = node.scalar() {
             return Some(*value);
         }
-        let written = node.scalar().map_or("", |scalar| &scalar.text).to_ascii_lowercase();
+        let own = node.scalar().filter(|scalar| scalar.expression.is_none());
+        let written = own.map_or("", |scalar| &scalar.text).to_ascii_lowercase();
         let meant = match written.as_str() {
             "yes" | "y" | "on" | "true" => "true",
             "no" | "n" | "off" | "false" => "false",
@@ -198,6 +222,7 @@ impl Reader<'_> {
                 }
                 duration
             }
+            Some(Scalar { kind: ScalarKind::Refused, .. }) => None,
             _ => {
                 self.diagnostics.push(wrong_type(node.span, "a duration", node.describe()).help(examples));
                 None
@@ -221,11 +246,15 @@ impl Reader<'_> {
         self.diagnostics.push(Diagnostic::error("missing-key", summary).at(span));
     }
 
-    fn wrong_type(&mut self, node: &Node, wanted: &str) {
+    pub(super) fn wrong_type(&mut self, node: &Node, wanted: &str) {
+        if node.scalar().is_some_and(|scalar| scalar.kind == ScalarKind::Refused) {
+            return;
+        }
         let diagnostic = wrong_type(node.span, wanted, node.describe());
         self.diagnostics.push(match (wanted, node.scalar()) {
             ("a map", Some(Scalar { kind: ScalarKind::Null, .. })) => diagnostic.help("an empty map is `{}`"),
             ("a list", Some(Scalar { kind: ScalarKind::Null, .. })) => diagnostic.help("an empty list is `[]`"),
+            (_, Some(Scalar { expression: Some(_), .. })) => diagnostic,
             ("a list", Some(scalar)) if scalar.kind == ScalarKind::String && !scalar.text.contains(['"', '\n']) => {
                 diagnostic.help(format!("a list of one is `[{}]`", scalar.text))
             }
@@ -249,6 +278,6 @@ pub fn not_one_of<'a>(text: &Text, what: &str, words: impl Iterator<Item = &'a s
 }
 
 /// `a`, `b`, `c`.
-fn list_of(words: &[&str]) -> String {
+pub(super) fn list_of(words: &[&str]) -> String {
     words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }

@@ -1,8 +1,11 @@
 //! What a user may write, as types. Texts are as written: `${…}` is still in them.
 
+use super::node::Node;
+use super::variable::Variables;
 use crate::diag::{Span, Spanned};
-use crate::model::{Ownership, Site};
+use crate::model::{Ownership, Power, Replace, Site};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The manifest: all files of a run together.
@@ -24,8 +27,25 @@ pub struct Manifest {
     pub token_ttl: Option<Spanned<Duration>>,
     /// After how long a purchase is listed.
     pub visibility_grace: Option<Spanned<Duration>>,
+    /// Variables with their values.
+    pub variables: Variables,
     /// The blocks, `defaults` merged under each, in the order written.
     pub instances: Vec<NamedBlock>,
+    /// Values to tell after an apply: the name, and the value as written.
+    pub outputs: Vec<(Text, Node)>,
+    /// What stands at another address now.
+    pub moved: Vec<MovedEntry>,
+    /// Addresses to drop from the state.
+    pub forget: Vec<Text>,
+}
+
+/// One of `moved`.
+#[derive(Clone, Debug)]
+pub struct MovedEntry {
+    /// Where it stood.
+    pub from: Text,
+    /// Where it stands.
+    pub to: Text,
 }
 
 /// Requests a second, by action.
@@ -37,7 +57,32 @@ pub struct NamedBlock {
     /// The key under `instances`.
     pub name: Text,
     /// What it says.
-    pub block: Block,
+    pub body: Body,
+}
+
+/// What a block stands for.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// One instance, or `count` of them.
+    Plain(Arc<Block>),
+    /// One for each key of `for_each`.
+    Each {
+        /// Where the keys are written.
+        span: Span,
+        /// The keys, in the order written.
+        members: Vec<EachMember>,
+    },
+}
+
+/// One key of `for_each`.
+#[derive(Clone, Debug)]
+pub struct EachMember {
+    /// `each.key`.
+    pub key: Text,
+    /// `each.value`.
+    pub value: Node,
+    /// What the block says for it; shared where it says the same for all.
+    pub block: Arc<Block>,
 }
 
 /// A text and its place.
@@ -49,6 +94,8 @@ pub struct Text {
     pub span: Span,
     /// Whether it stood in quotes, or as a block.
     pub quoted: bool,
+    /// Whether `${…}` in it is no expression.
+    pub verbatim: bool,
 }
 
 /// A whole number, or the `${…}` that stands for one.
@@ -104,6 +151,12 @@ pub struct Block {
     pub subdomain: Option<Text>,
     /// Never destroyed.
     pub protect: Option<bool>,
+    /// Attributes whose differences are left alone.
+    pub ignore_changes: Option<Vec<Text>>,
+    /// Order of a replacement.
+    pub replace: Option<Spanned<Replace>>,
+    /// Running or stopped.
+    pub power: Option<Spanned<Power>>,
     /// Waits.
     pub timeouts: TimeoutsBlock,
     /// Where each key was written: the value where that is a scalar, else the key. A key is here also when its value could
@@ -248,6 +301,9 @@ impl Block {
             domain_name: or(self.domain_name, &defaults.domain_name),
             subdomain: or(self.subdomain, &defaults.subdomain),
             protect: self.protect.or(defaults.protect),
+            ignore_changes: or(self.ignore_changes, &defaults.ignore_changes),
+            replace: or(self.replace, &defaults.replace),
+            power: or(self.power, &defaults.power),
             timeouts: TimeoutsBlock {
                 create: self.timeouts.create.or(defaults.timeouts.create),
                 update: self.timeouts.update.or(defaults.timeouts.update),

@@ -2,6 +2,7 @@
 //!
 //! The only part of the manifest that touches the disk. It only reads.
 
+use super::schema::Text;
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Span};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -38,6 +39,14 @@ struct Source {
 #[derive(Default)]
 pub struct Sources {
     files: Vec<Source>,
+    /// Where relative paths of the command line start.
+    directory: PathBuf,
+    /// Those that are manifests, in the order of the command line; included ones are not among them.
+    manifests: Vec<SourceId>,
+    /// Manifests by the file that they really are.
+    by_file: BTreeMap<PathBuf, SourceId>,
+    /// Texts that stand for those of manifests on disk: what they would be after a change.
+    instead: BTreeMap<PathBuf, String>,
     /// Files named by values, each read once however many blocks name it.
     side_files: Mutex<BTreeMap<PathBuf, Result<String, String>>>,
 }
@@ -64,18 +73,14 @@ impl Sources {
     /// Reads `paths` (or `lighthouse.yaml` if there are none); relative ones start at `directory`. A directory stands for
     /// its `*.yaml` and `*.yml` in order of name, without those that begin with a dot. A file reached twice is read once.
     pub fn read(directory: &Path, paths: &[PathBuf], diagnostics: &mut Diagnostics) -> Self {
-        let mut sources = Self::default();
-        let mut seen = BTreeSet::new();
+        let mut sources = Self { directory: directory.to_owned(), ..Self::default() };
         let default = [PathBuf::from(MANIFEST_DEFAULT)];
         for path in if paths.is_empty() { &default[..] } else { paths } {
             for shown in expand_directory(directory, path, diagnostics) {
                 let file = directory.join(&shown);
-                // Where the path cannot be resolved, reading it says why.
-                if !seen.insert(fs::canonicalize(&file).unwrap_or_else(|_| file.clone())) {
-                    continue;
-                }
-                match read_text(&file, SOURCE_BYTES_MAX) {
-                    Ok(text) => sources.add(&shown, &file, &text),
+                match sources.manifest(&shown, &file) {
+                    Ok((_, true)) => {}
+                    Ok((id, false)) => sources.manifests.push(id),
                     Err(problem) => diagnostics.push(unreadable(&shown, &problem, paths.is_empty())),
                 }
             }
@@ -83,17 +88,82 @@ impl Sources {
         sources
     }
 
+    /// Reads a manifest, and whether it was read before.
+    fn manifest(&mut self, shown: &Path, file: &Path) -> Result<(SourceId, bool), ReadProblem> {
+        // Where the path cannot be resolved, reading it says why.
+        let real = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+        if let Some(id) = self.by_file.get(&real) {
+            return Ok((*id, true));
+        }
+        let text = match self.instead.get(&real) {
+            Some(text) => text.clone(),
+            None => read_text(file, SOURCE_BYTES_MAX)?,
+        };
+        let id = self.add(shown, file, &text);
+        self.by_file.insert(real, id);
+        Ok((id, false))
+    }
+
+    /// Reads what a manifest includes, a directory being its files. Each with whether it was read before.
+    pub(super) fn include(
+        &mut self,
+        from: SourceId,
+        path: &Text,
+        diagnostics: &mut Diagnostics,
+    ) -> Vec<(SourceId, bool)> {
+        let Some(including) = self.get(from) else { return Vec::new() };
+        let folder = including.folder.clone();
+        let shown_folder = Path::new(&including.path).parent().unwrap_or(Path::new("")).to_owned();
+        let mut found = Vec::new();
+        let mut problems = Diagnostics::default();
+        for relative in expand_directory(&folder, Path::new(&path.value), &mut problems) {
+            let shown = shown_folder.join(&relative);
+            match self.manifest(&shown, &folder.join(&relative)) {
+                Ok(read) => found.push(read),
+                Err(problem) => problems.push(unreadable(&shown, &problem, false)),
+            }
+        }
+        for mut problem in problems.into_vec() {
+            problem.help.clear();
+            diagnostics.push(
+                problem.at(path.span).help("a relative path starts at the folder of the manifest that includes it"),
+            );
+        }
+        found
+    }
+
+    /// Reads a file of values; a relative path starts where those of manifests do. None if that fails, which is reported.
+    pub(super) fn add_file(&mut self, path: &Path, diagnostics: &mut Diagnostics) -> Option<SourceId> {
+        let file = self.directory.join(path);
+        match read_text(&file, SOURCE_BYTES_MAX) {
+            Ok(text) => Some(self.add(path, &file, &text)),
+            Err(problem) => {
+                let summary = format!("cannot read the variables in `{}`: {problem}", path.display());
+                diagnostics.push(Diagnostic::error("var-file", summary));
+                None
+            }
+        }
+    }
+
+    /// A text that comes from elsewhere, with what to show as its path.
+    pub(super) fn add_text(&mut self, shown: String, text: &str) -> SourceId {
+        self.add(Path::new(&shown), Path::new(""), text)
+    }
+
     /// From texts at hand, each with the path to show for it. Files that they name are looked for beside those paths.
     pub fn from_texts(texts: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>) -> Self {
         let mut sources = Self::default();
         for (path, text) in texts {
             let path = PathBuf::from(path.into());
-            sources.add(&path, &path, &text.into());
+            let id = sources.add(&path, &path, &text.into());
+            sources.by_file.insert(fs::canonicalize(&path).unwrap_or_else(|_| path.clone()), id);
+            sources.manifests.push(id);
         }
         sources
     }
 
-    fn add(&mut self, shown: &Path, file: &Path, text: &str) {
+    fn add(&mut self, shown: &Path, file: &Path, text: &str) -> SourceId {
+        let id = SourceId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
         let text = text.strip_prefix('\u{feff}').unwrap_or(text).to_owned();
         let mut lines = vec![0];
         lines.extend(text.bytes().zip(1_u32..).filter(|(byte, _)| *byte == b'\n').map(|(_, next)| next));
@@ -104,10 +174,46 @@ impl Sources {
             lines,
             secrets: Vec::new(),
         });
+        id
     }
 
-    /// The ids of all texts, in the order in which they were given.
+    /// The manifests that the command line names, in its order.
     pub fn ids(&self) -> Vec<SourceId> {
+        self.manifests.clone()
+    }
+
+    /// Every manifest: those of the command line in its order, then those that they include.
+    pub fn files(&self) -> Vec<SourceId> {
+        let mut ids = self.manifests.clone();
+        let included: BTreeSet<SourceId> =
+            self.by_file.values().copied().filter(|id| !self.manifests.contains(id)).collect();
+        ids.extend(included);
+        ids
+    }
+
+    /// The manifests of the command line again, with another text for `id`. What they include is read when they are parsed.
+    pub fn with_text(&self, id: SourceId, new: &str) -> Self {
+        let real = self.by_file.iter().find(|(_, known)| **known == id).map(|(real, _)| real.clone());
+        let mut sources = Self {
+            directory: self.directory.clone(),
+            instead: real.map(|real| (real, new.to_owned())).into_iter().collect(),
+            ..Self::default()
+        };
+        for other in &self.manifests {
+            let shown = PathBuf::from(self.path(*other));
+            let file = self.directory.join(&shown);
+            let id = match sources.manifest(&shown, &file) {
+                Ok((id, _)) => id,
+                // It was there a moment ago: what it said then.
+                Err(_) => sources.add(&shown, &file, self.text(*other)),
+            };
+            sources.manifests.push(id);
+        }
+        sources
+    }
+
+    /// Every text that was read: manifests, what they include, values of variables.
+    pub fn all(&self) -> Vec<SourceId> {
         (0..u32::try_from(self.files.len()).unwrap_or(u32::MAX)).map(SourceId).collect()
     }
 

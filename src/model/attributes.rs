@@ -63,6 +63,15 @@ pub struct ObservedInstance {
     pub operation_request_id: String,
     /// `SUCCESS`, `OPERATING`, `FAILED` or empty.
     pub operation_state: String,
+    /// `LINUX_UNIX` or `WINDOWS`; empty if the service does not say.
+    pub platform: String,
+}
+
+impl ObservedInstance {
+    /// Whether an operation runs on it, or its state is on the way to another: nothing else can begin now.
+    pub fn is_busy(&self) -> bool {
+        self.operation_state == "OPERATING" || self.attributes.is_passing()
+    }
 }
 
 /// What a lifecycle state means for us.
@@ -83,6 +92,19 @@ pub enum Life {
 }
 
 impl Attributes {
+    /// Whether the state is on the way to another by itself.
+    pub fn is_passing(&self) -> bool {
+        matches!(
+            self.state.as_str(),
+            "PENDING" | "STARTING" | "STOPPING" | "REBOOTING" | "ENTER_RESCUE_MODE" | "EXIT_RESCUE_MODE"
+        )
+    }
+
+    /// Whether it is shut down and can be started.
+    pub fn is_stopped(&self) -> bool {
+        self.state == "STOPPED"
+    }
+
     /// The state's meaning. An unknown state is `Other`: the service grows.
     pub fn life(&self) -> Life {
         match self.state.as_str() {

@@ -82,6 +82,52 @@ pub struct Charge {
     pub renew_flag: RenewFlag,
 }
 
+/// In which order an instance and its replacement come and go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Replace {
+    /// The new one runs before the old one is returned.
+    #[default]
+    CreateFirst,
+    /// The old one is returned first.
+    DestroyFirst,
+}
+
+impl Replace {
+    /// All values, as the manifest writes them.
+    pub const ALL: [(&'static str, Replace); 2] =
+        [("create_first", Replace::CreateFirst), ("destroy_first", Replace::DestroyFirst)];
+
+    /// As the manifest writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Replace::CreateFirst => "create_first",
+            Replace::DestroyFirst => "destroy_first",
+        }
+    }
+}
+
+/// Whether an instance is to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Power {
+    /// It is to run.
+    Running,
+    /// It is to be stopped.
+    Stopped,
+}
+
+impl Power {
+    /// All values, as the manifest writes them.
+    pub const ALL: [(&'static str, Power); 2] = [("running", Power::Running), ("stopped", Power::Stopped)];
+
+    /// As the manifest writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Power::Running => "running",
+            Power::Stopped => "stopped",
+        }
+    }
+}
+
 /// How one logs in for the first time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Login {

@@ -13,7 +13,7 @@ pub mod time;
 pub use address::{Address, Key};
 pub use attributes::{Attributes, Life, ObservedInstance};
 pub use id::{ClientToken, InstanceId, Lineage, RequestId, StackName};
-pub use instance::{Charge, Container, InitCommand, InstanceSpec, Login, Ownership, RenewFlag, Site};
+pub use instance::{Charge, Container, InitCommand, InstanceSpec, Login, Ownership, Power, RenewFlag, Replace, Site};
 pub use random::SplitMix64;
 pub use secret::Secret;
 pub use time::Timestamp;

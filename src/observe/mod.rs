@@ -1,5 +1,6 @@
 //! Observed state: what the cloud says in this run, and whose it is.
 
+pub mod catalogue;
 pub mod ownership;
 pub mod refresh;
 

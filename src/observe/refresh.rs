@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Pages asked for at once. The pacer spaces them; more would only queue there.
-const PAGES_AT_ONCE: usize = 16;
+pub(super) const PAGES_AT_ONCE: usize = 16;
 
 /// How often a listing is read again because it moved while it was read.
 const LISTING_TRIES: usize = 4;

@@ -1,5 +1,6 @@
 //! The observed state.
 
+use super::catalogue::Catalogue;
 use crate::cloud::types::Instance;
 use crate::model::{Attributes, InstanceId, ObservedInstance, Timestamp};
 use std::collections::BTreeMap;
@@ -15,6 +16,8 @@ pub struct ObservedState {
     pub owned: Vec<InstanceId>,
     /// Whether the cloud was asked at all (`--no-refresh`).
     pub asked: bool,
+    /// What is sold and taken back, for what changes.
+    pub catalogue: Catalogue,
 }
 
 /// What the API shows of an instance, as we keep it.
@@ -23,6 +26,7 @@ pub fn observed(instance: Instance) -> ObservedInstance {
         id: InstanceId(instance.instance_id),
         operation_request_id: instance.latest_operation_request_id,
         operation_state: instance.latest_operation_state,
+        platform: instance.platform_type,
         attributes: Attributes {
             state: instance.instance_state,
             restrict_state: match instance.instance_restrict_state.as_str() {

@@ -2,21 +2,21 @@
 
 use super::context::Context;
 use super::error::OpsError;
-use super::load::{Prior, account_of, bind_account, load_prior, observe, rewrite_journal};
-use super::plan::planned;
+use super::load::{Prior, account_of, bind_account, load_prior, observe, rewrite_journal, salt};
+use super::outputs;
+use super::plan::{planned_with_catalogue, selection};
 use crate::apply::machine::Account;
 use crate::apply::{Driver, Job, Machine, Outcome, Setup, run};
 use crate::cloud::CloudError;
 use crate::desired::DesiredState;
+use crate::diag::Diagnostics;
 use crate::event::{Event, Item, ItemStatus};
-use crate::model::digest::sha256_hex;
 use crate::model::{Address, InstanceId};
 use crate::observe::state::ObservedState;
-use crate::plan::change::OpenPurchase;
-use crate::plan::{Action, Blocked, Options, Planned};
-use crate::state::fold::OpenIntents;
+use crate::plan::change::{ACCEPT_NO_REFUND, ALLOW_DATA_LOSS, Need, OpenPurchase};
+use crate::plan::{self, Action, Blocked, Decision, Options, Plan, Planned, Selection};
 use crate::state::lock::Mode;
-use crate::state::{PriorState, StateError};
+use crate::state::{OpenIntents, PriorState, StateError};
 use futures_util::future::{Either, select};
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
@@ -36,6 +36,12 @@ pub struct ApplyOptions {
     pub assume_yes: bool,
     /// Everything is to go.
     pub destroy: bool,
+    /// What leaves is destroyed for good after its return.
+    pub purge: bool,
+    /// Disks may be wiped and instances with their data may go.
+    pub allow_data_loss: bool,
+    /// What the service does not take back is given up all the same.
+    pub accept_no_refund: bool,
 }
 
 /// What consent is needed for.
@@ -98,28 +104,46 @@ pub async fn apply(
     consent: &(dyn Fn(Question<'_>) -> Consent + Sync),
 ) -> Result<ApplyReport, OpsError> {
     let _lock = context.lock(Mode::Exclusive).await?;
-    let mut run = Run { context, desired, options, consent, items: BTreeMap::new(), unsettled: Vec::new(), left: None };
+    let selection = match context.select.is_everything() {
+        true => None,
+        false => selection(context, desired, &load_prior(context, desired)?, options.destroy)?,
+    };
+    // The manifest says which stack and how; what it wants is nothing.
+    let emptied = options.destroy.then(|| DesiredState { instances: BTreeMap::new(), ..desired.clone() });
+    let desired = emptied.as_ref().unwrap_or(desired);
+    let mut run = Run {
+        context,
+        desired,
+        options,
+        consent,
+        selection,
+        items: BTreeMap::new(),
+        unsettled: Vec::new(),
+        left: None,
+    };
     match run.settle_and_carry_out().await {
         Ok(report) => Ok(report),
         Err(stop) => run.report_after(stop),
     }
 }
 
-struct Run<'a> {
-    context: &'a Context,
-    desired: &'a DesiredState,
-    options: ApplyOptions,
-    consent: &'a (dyn Fn(Question<'_>) -> Consent + Sync),
-    items: BTreeMap<(Address, Option<InstanceId>), Item>,
+pub(super) struct Run<'a> {
+    pub(super) context: &'a Context,
+    pub(super) desired: &'a DesiredState,
+    pub(super) options: ApplyOptions,
+    pub(super) consent: &'a (dyn Fn(Question<'_>) -> Consent + Sync),
+    /// Worked out once: an address that has gone since is still meant.
+    pub(super) selection: Option<Selection>,
+    pub(super) items: BTreeMap<(Address, Option<InstanceId>), Item>,
     /// What settling did not bring to its end, and the plan after it therefore takes up. Told only if that is not reached.
-    unsettled: Vec<Item>,
+    pub(super) unsettled: Vec<Item>,
     /// What the last machine left: the state, and how many purchases are open. None while nothing was begun.
-    left: Option<(PriorState, usize)>,
+    pub(super) left: Option<(PriorState, usize)>,
 }
 
 impl Run<'_> {
     fn plan_options(&self) -> Options {
-        Options { buy_anyway: self.options.buy_anyway, destroy: self.options.destroy }
+        Options { buy_anyway: self.options.buy_anyway, destroy: self.options.destroy, purge: self.options.purge }
     }
 
     async fn settle_and_carry_out(&mut self) -> Result<ApplyReport, OpsError> {
@@ -130,7 +154,7 @@ impl Run<'_> {
     }
 
     /// Settles what an earlier run left open. A report if that is where this run ends.
-    async fn settle(&mut self) -> Result<Option<ApplyReport>, OpsError> {
+    pub(super) async fn settle(&mut self) -> Result<Option<ApplyReport>, OpsError> {
         let mut prior = load_prior(self.context, self.desired)?;
         if prior.open.is_empty() {
             return Ok(None);
@@ -146,7 +170,8 @@ impl Run<'_> {
                 answered: entry.answer.is_some(),
             })
             .collect();
-        if (self.consent)(Question::Settle(&open)) == Consent::Declined {
+        // An order of an earlier run is only looked for: that needs no consent.
+        if !open.is_empty() && (self.consent)(Question::Settle(&open)) == Consent::Declined {
             return Err(OpsError::Declined);
         }
         prior.renew_journal()?;
@@ -176,18 +201,23 @@ impl Run<'_> {
                 }
             };
             bind_account(self.context, self.desired, &mut prior.state, account)?;
-            let observed = observed?;
-            let planned = planned(self.desired, &prior, &observed, self.plan_options());
+            let mut observed = observed?;
+            let options = self.plan_options();
+            let limits = (options, self.selection.as_ref());
+            let planned = planned_with_catalogue(self.context, self.desired, &prior, &mut observed, limits).await?;
             if let Some(stop) = self.obstacle(&planned) {
                 return Err(stop);
             }
+            let adopted = follow_what_is_adopted(&mut prior.state, &planned.plan);
             if planned.plan.is_empty() {
                 // Nobody is asked, so nobody has seen what is to be said about this plan.
                 for diagnostic in planned.diagnostics.clone().sorted() {
                     self.context.events.emit(Event::Note { text: format!("warning: {}.", diagnostic.summary) });
                 }
                 // Protection is no call to the cloud, so no change of the plan; it is recorded all the same.
-                let changed = follow_protection(&mut prior.state, self.desired);
+                let changed = follow_protection(&mut prior.state, self.desired, self.selection.as_ref())
+                    | self.tell(&mut prior.state)
+                    | adopted;
                 let mut account = Account::of_nothing(prior.state, prior.open);
                 let mut journal = prior.journal;
                 let save_error = match prior.journal_has_records || changed {
@@ -204,6 +234,7 @@ impl Run<'_> {
                 }
                 agreed.get_or_insert_default().extend(creates);
             }
+            self.relocate(&mut prior)?;
             prior.renew_journal()?;
             let job = Job::Apply { plan: &planned.plan, desired: self.desired, observed: &observed };
             let (outcome, save_error) = self.work(prior, job).await;
@@ -213,6 +244,31 @@ impl Run<'_> {
             }
         }
         unreachable!("the loop ends by returning")
+    }
+
+    /// Works the outputs out. Returns whether they differ from before.
+    fn tell(&self, state: &mut PriorState) -> bool {
+        let outputs = match self.options.destroy {
+            true => BTreeMap::new(),
+            false => outputs::evaluate(self.desired, state),
+        };
+        let changed = state.outputs != outputs;
+        state.outputs = outputs;
+        changed
+    }
+
+    /// Moves in the state what the manifest moves, all of it in one write: after a crash it either moved or did not. What the
+    /// run does to it is recorded at its new address from then on.
+    fn relocate(&self, prior: &mut Prior) -> Result<(), OpsError> {
+        let moves = plan::relocations(self.desired, &prior.state, &prior.open, &mut Diagnostics::default());
+        if moves.is_empty() {
+            return Ok(());
+        }
+        prior.state.relocate(&moves);
+        self.context.store.save(&mut prior.state)?;
+        rewrite_journal(&prior.state, &prior.open, &mut prior.journal)?;
+        prior.journal_is_stale = false;
+        Ok(())
     }
 
     /// Whose credentials these are, and what is there. Once a machine has run, the signals are ours, and one that comes
@@ -236,12 +292,17 @@ impl Run<'_> {
     }
 
     /// What forbids to carry a plan out.
-    fn obstacle(&self, planned: &Planned) -> Option<OpsError> {
+    pub(super) fn obstacle(&self, planned: &Planned) -> Option<OpsError> {
         if planned.diagnostics.has_errors() {
             return Some(OpsError::Diagnostics(planned.diagnostics.clone()));
         }
         if !planned.blocked.is_empty() {
             return Some(OpsError::Blocked(planned.blocked.clone()));
+        }
+        let missing: Vec<Blocked> =
+            planned.plan.needs.iter().filter(|need| !self.has_consented(need.flag)).map(refused_without).collect();
+        if !missing.is_empty() {
+            return Some(OpsError::Blocked(missing));
         }
         if !planned.adopted.is_empty() && self.options.assume_yes && !self.options.adopt {
             let what = format!(
@@ -255,12 +316,23 @@ impl Run<'_> {
         None
     }
 
+    fn has_consented(&self, flag: &str) -> bool {
+        match flag {
+            ALLOW_DATA_LOSS => self.options.allow_data_loss,
+            ACCEPT_NO_REFUND => self.options.accept_no_refund,
+            _ => false,
+        }
+    }
+
     /// Runs a machine and saves what it leaves.
-    async fn work(&mut self, prior: Prior, job: Job<'_>) -> (Outcome, Option<StateError>) {
+    pub(super) async fn work(&mut self, prior: Prior, job: Job<'_>) -> (Outcome, Option<StateError>) {
         let context = self.context;
-        let salt = sha256_hex(format!("lhprov fingerprint salt {}", prior.state.lineage).as_bytes())[..16].to_owned();
+        let salt = salt(&prior.state);
         let mut setup = Setup::new(self.desired, salt, context.seed);
         setup.buy_anyway = self.options.buy_anyway;
+        setup.purge = self.options.purge;
+        setup.accept_no_refund = self.options.accept_no_refund;
+        setup.account = prior.state.binding.account.clone();
         let Prior { state, open, mut journal, .. } = prior;
         let machine = Machine::new(setup, state, open, job);
         let driver = Driver {
@@ -276,6 +348,7 @@ impl Run<'_> {
         };
         let mut outcome = run(machine, driver).await;
         let account = &mut outcome.account;
+        self.tell(&mut account.state);
         let save_error = save(context, &mut account.state, &account.open, &mut journal).err();
         for item in &account.items {
             // An earlier round's word on an address is overtaken by a later one's.
@@ -288,7 +361,7 @@ impl Run<'_> {
         (outcome, save_error)
     }
 
-    fn report(&mut self, outcome: Outcome, save_error: Option<StateError>) -> ApplyReport {
+    pub(super) fn report(&mut self, outcome: Outcome, save_error: Option<StateError>) -> ApplyReport {
         let items: Vec<Item> = std::mem::take(&mut self.items).into_values().collect();
         let account = outcome.account;
         let exit = match &outcome.signal {
@@ -319,10 +392,46 @@ impl Run<'_> {
     }
 }
 
-/// What the manifest protects now is protected from now on. Returns whether that differs from before.
-fn follow_protection(state: &mut PriorState, desired: &DesiredState) -> bool {
+/// Carries out a plan that was consented to, once.
+pub(super) async fn apply_plan(
+    run: &mut Run<'_>,
+    mut prior: Prior,
+    planned: &Planned,
+    observed: &ObservedState,
+) -> Result<ApplyReport, OpsError> {
+    prior.renew_journal()?;
+    let job = Job::Apply { plan: &planned.plan, desired: run.desired, observed };
+    let (outcome, save_error) = run.work(prior, job).await;
+    Ok(run.report(outcome, save_error))
+}
+
+/// What is refused without a flag.
+fn refused_without(need: &Need) -> Blocked {
+    let help = format!("look at the plan; if that is meant, say so with {}", need.flag);
+    Blocked { what: need.what.clone(), help: vec![help] }
+}
+
+/// Where the manifest was written after what is live, that is what was applied from now on. Returns whether anything was.
+fn follow_what_is_adopted(state: &mut PriorState, plan: &Plan) -> bool {
     let mut changed = false;
-    for (address, wanted) in &desired.instances {
+    for drift in plan.drift.iter().filter(|drift| drift.decision == Decision::Adopt) {
+        let Some(recorded) = state.instances.get_mut(&drift.address) else { continue };
+        let place = match drift.name {
+            "renew_flag" => &mut recorded.spec["charge"]["renew_flag"],
+            "login.key_ids" => &mut recorded.spec["login"]["key_ids"],
+            name => &mut recorded.spec[name],
+        };
+        changed |= *place != drift.live;
+        place.clone_from(&drift.live);
+    }
+    changed
+}
+
+/// What the manifest protects now is protected from now on. Returns whether that differs from before.
+fn follow_protection(state: &mut PriorState, desired: &DesiredState, selection: Option<&Selection>) -> bool {
+    let mut changed = false;
+    let is_selected = |address: &&Address| selection.is_none_or(|selection| selection.addresses.contains(*address));
+    for (address, wanted) in desired.instances.iter().filter(|(address, _)| is_selected(address)) {
         if let Some(recorded) = state.instances.get_mut(address) {
             changed |= recorded.protect != wanted.protect;
             recorded.protect = wanted.protect;

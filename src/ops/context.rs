@@ -5,6 +5,7 @@ use crate::cloud::port::{CloudRead, CloudWrite};
 use crate::desired::DesiredState;
 use crate::event::EventSink;
 use crate::model::Lineage;
+use crate::plan::Select;
 use crate::state::lock::{Holder, Lock, LockError, Mode, try_lock};
 use crate::state::{Binding, Store};
 use std::sync::Arc;
@@ -38,6 +39,8 @@ pub struct Context {
     pub seed: u64,
     /// Lineage of a state that is begun in this run.
     pub lineage: Lineage,
+    /// What the user limits the run to.
+    pub select: Select,
     /// Gives a signal's name, once for each signal.
     pub signals: Arc<dyn Fn() -> BoxFuture<'static, String> + Send + Sync>,
 }

@@ -2,9 +2,12 @@
 
 use crate::cloud::CloudError;
 use crate::diag::Diagnostics;
+use crate::manifest::Sources;
 use crate::plan::Blocked;
+use crate::plan::select::SelectError;
 use crate::state::StateError;
 use crate::state::lock::LockError;
+use std::sync::Arc;
 
 /// The error of an operation.
 #[derive(Debug, thiserror::Error)]
@@ -18,13 +21,34 @@ pub enum OpsError {
     /// The cloud, while reading.
     #[error(transparent)]
     Cloud(#[from] CloudError),
+    /// `--only` or `--skip`.
+    #[error(transparent)]
+    Select(#[from] SelectError),
     /// The manifest, seen together with what is there.
     #[error("the plan has errors")]
     Diagnostics(Diagnostics),
     /// Protection, or unclear what is owned.
     #[error("the plan may not be applied")]
     Blocked(Vec<Blocked>),
+    /// The manifest as it would be after a change of its text. Nothing was written.
+    #[error("the changed manifest has errors")]
+    Edited(Diagnostics, Arc<Sources>),
+    /// Something asked for that cannot be.
+    #[error("{what}")]
+    Mistake {
+        /// What is wrong.
+        what: String,
+        /// The ways out.
+        help: Vec<String>,
+    },
     /// Declined at the prompt, or nobody to ask.
     #[error("not carried out")]
     Declined,
+}
+
+impl OpsError {
+    /// A mistake with its ways out.
+    pub(super) fn mistake<const N: usize>(what: impl Into<String>, help: [&str; N]) -> Self {
+        Self::Mistake { what: what.into(), help: help.map(str::to_owned).to_vec() }
+    }
 }

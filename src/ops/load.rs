@@ -5,6 +5,7 @@ use super::error::OpsError;
 use super::identity::{check_allowed, identity};
 use crate::cloud::CloudError;
 use crate::desired::DesiredState;
+use crate::model::digest::sha256_hex;
 use crate::model::{InstanceId, ObservedInstance};
 use crate::observe::refresh;
 use crate::observe::state::ObservedState;
@@ -40,6 +41,11 @@ impl Prior {
     }
 }
 
+/// What passwords are fingerprinted with in a state.
+pub(super) fn salt(state: &PriorState) -> String {
+    sha256_hex(format!("lhprov fingerprint salt {}", state.lineage).as_bytes())[..16].to_owned()
+}
+
 /// Lets the journal hold only what is open, on the serial of the state.
 pub(super) fn rewrite_journal(state: &PriorState, open: &OpenIntents, journal: &mut Journal) -> Result<(), StateError> {
     let header = journal::header(&state.lineage, state.serial, state.binding.stack.as_str());
@@ -49,7 +55,7 @@ pub(super) fn rewrite_journal(state: &PriorState, open: &OpenIntents, journal: &
         return Ok(());
     }
     let mut records = vec![header];
-    records.extend(open.values().flat_map(crate::state::OpenIntent::records));
+    records.extend(open.records());
     journal.rewrite(&records)
 }
 
@@ -102,7 +108,7 @@ pub(super) async fn observe(
         listed.into_iter().map(|instance| (instance.id.clone(), instance)).collect();
     let unlisted: Vec<InstanceId> = ids.into_iter().filter(|id| !instances.contains_key(id)).collect();
     instances.extend(refresh::by_ids(context.read.as_ref(), &unlisted).await?);
-    Ok(ObservedState { at, instances, owned, asked: true })
+    Ok(ObservedState { at, instances, owned, asked: true, ..ObservedState::default() })
 }
 
 /// Whose credentials these are, as far as the service says.

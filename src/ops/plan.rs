@@ -4,8 +4,10 @@ use super::context::Context;
 use super::error::OpsError;
 use super::load::{Prior, account_of, bind_account, load_prior, observe};
 use crate::desired::DesiredState;
+use crate::observe::catalogue::{self, Questions};
 use crate::observe::state::ObservedState;
-use crate::plan::{self, Inputs, Options, Planned};
+use crate::plan::questions::questions;
+use crate::plan::{self, Inputs, Options, Planned, Selection, select};
 use crate::state::PriorState;
 use crate::state::lock::Mode;
 
@@ -18,6 +20,8 @@ pub struct PlanOptions {
     pub buy_anyway: bool,
     /// Plan the end of everything.
     pub destroy: bool,
+    /// What leaves is destroyed for good.
+    pub purge: bool,
 }
 
 /// What planning brought.
@@ -37,7 +41,8 @@ pub struct PlanReport {
 pub async fn plan(context: &Context, desired: &DesiredState, options: PlanOptions) -> Result<PlanReport, OpsError> {
     let _lock = context.lock(Mode::Shared).await?;
     let mut prior = load_prior(context, desired)?;
-    let observed = if options.refresh {
+    let selection = selection(context, desired, &prior, options.destroy)?;
+    let mut observed = if options.refresh {
         let (account, observed) =
             futures_util::future::join(account_of(context), observe(context, desired, &prior)).await;
         bind_account(context, desired, &mut prior.state, account)?;
@@ -45,11 +50,43 @@ pub async fn plan(context: &Context, desired: &DesiredState, options: PlanOption
     } else {
         ObservedState { at: context.clock.now(), ..ObservedState::default() }
     };
-    let planned =
-        planned(desired, &prior, &observed, Options { buy_anyway: options.buy_anyway, destroy: options.destroy });
+    let wanted = Options { buy_anyway: options.buy_anyway, destroy: options.destroy, purge: options.purge };
+    let planned = planned_with_catalogue(context, desired, &prior, &mut observed, (wanted, selection.as_ref())).await?;
     Ok(PlanReport { planned, observed, prior: prior.state })
 }
 
-pub(super) fn planned(desired: &DesiredState, prior: &Prior, observed: &ObservedState, options: Options) -> Planned {
-    plan::plan(Inputs { desired, prior: &prior.state, open: &prior.open, observed }, options)
+/// Plans, asks what is sold and taken back where something changes or leaves, and plans with that again. What an answer
+/// makes of a change may raise another question, once.
+pub(super) async fn planned_with_catalogue(
+    context: &Context,
+    desired: &DesiredState,
+    prior: &Prior,
+    observed: &mut ObservedState,
+    (options, selection): (Options, Option<&Selection>),
+) -> Result<Planned, OpsError> {
+    let mut asked = Questions::default();
+    loop {
+        let inputs = Inputs { desired, prior: &prior.state, open: &prior.open, observed, selection };
+        let planned = plan::plan(inputs, options);
+        let questions = questions(&planned);
+        if !observed.asked || questions.is_empty() || questions == asked {
+            return Ok(planned);
+        }
+        let answers = catalogue::ask(context.read.as_ref(), &questions).await?;
+        observed.catalogue.extend(answers);
+        asked = questions;
+    }
+}
+
+/// What the run is limited to, if it is.
+pub(super) fn selection(
+    context: &Context,
+    desired: &DesiredState,
+    prior: &Prior,
+    destroy: bool,
+) -> Result<Option<Selection>, OpsError> {
+    if context.select.is_everything() {
+        return Ok(None);
+    }
+    Ok(Some(select::resolve(&context.select, desired, &prior.state, &prior.open, destroy)?))
 }

@@ -115,9 +115,12 @@ pub fn still_wanted(desired: &DesiredState, state: &PriorState, intent: &Intent)
         let Some(instance) = desired.instances.get(&member.address) else { return false };
         let mut body = create_body(&instance.spec, intent.members.len());
         body["InstanceName"] = name.clone();
-        body == intent.body
-            && !state.instances.contains_key(&member.address)
-            && state.predecessor(&member.address) == member.predecessor
+        // What is replaced stands there until its successor does.
+        let before = match state.instances.get(&member.address) {
+            Some(recorded) => recorded.instance_id.as_str(),
+            None => state.predecessor(&member.address),
+        };
+        body == intent.body && before == member.predecessor
     })
 }
 

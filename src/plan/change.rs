@@ -1,8 +1,11 @@
 //! What a plan is: an ordered, immutable set of changes, specific enough that no choice is left for apply.
 
 use super::batch::Batch;
+use super::drift::Drift;
 use crate::diag::Span;
-use crate::model::{Address, ClientToken, InstanceId};
+use crate::model::{Address, ClientToken, InstanceId, Replace};
+use crate::observe::catalogue::Returnable;
+use crate::state::OrderKind;
 use serde_json::Value;
 use std::fmt;
 
@@ -15,14 +18,30 @@ pub enum Action {
     Create,
     /// Changed in place.
     Update,
+    /// Turned on.
+    Start,
+    /// Turned off.
+    Stop,
+    /// A larger bundle: costs money and shuts the machine down.
+    Upgrade,
+    /// Another image: wipes the system disk.
+    Reinstall,
+    /// Another instance in its place. The old one is returned: after the new one runs, or before it is bought.
+    Replace(Replace),
+    /// More time is bought.
+    Renew,
     /// Found in the cloud and taken into the state.
     Import,
     /// Bought earlier, not yet running: waited for.
     Resume,
     /// Returned; recoverable for seven days.
     Isolate,
+    /// Returned, and destroyed for good.
+    Purge,
     /// Taken out of the state; nothing is called.
     Forget,
+    /// Kept under another address; nothing is called.
+    Move,
 }
 
 impl Action {
@@ -32,10 +51,18 @@ impl Action {
             Action::NoOp => "no-op",
             Action::Create => "create",
             Action::Update => "update",
+            Action::Start => "start",
+            Action::Stop => "stop",
+            Action::Upgrade => "upgrade",
+            Action::Reinstall => "reinstall",
+            Action::Replace(_) => "replace",
+            Action::Renew => "renew",
             Action::Import => "import",
             Action::Resume => "resume",
             Action::Isolate => "isolate",
+            Action::Purge => "purge",
             Action::Forget => "forget",
+            Action::Move => "move",
         }
     }
 
@@ -44,12 +71,37 @@ impl Action {
         match self {
             Action::NoOp => " ",
             Action::Create => "+",
-            Action::Update => "~",
+            Action::Update | Action::Start | Action::Stop => "~",
+            Action::Upgrade => "^",
+            Action::Reinstall => "!",
+            Action::Replace(Replace::CreateFirst) => "+/-",
+            Action::Replace(Replace::DestroyFirst) => "-/+",
+            Action::Renew => ">",
             Action::Import => "<-",
             Action::Resume => "…",
             Action::Isolate => "-",
-            Action::Forget => "->",
+            Action::Purge => "x",
+            Action::Forget => "o",
+            Action::Move => "->",
         }
+    }
+
+    /// Whether it changes an instance that stays.
+    pub fn is_alteration(self) -> bool {
+        matches!(
+            self,
+            Action::Update | Action::Start | Action::Stop | Action::Upgrade | Action::Reinstall | Action::Renew
+        )
+    }
+
+    /// Whether an instance leaves.
+    pub fn is_removal(self) -> bool {
+        matches!(self, Action::Isolate | Action::Purge | Action::Replace(_))
+    }
+
+    /// Whether data is lost. What is only isolated can be brought back.
+    pub fn loses_data(self) -> bool {
+        matches!(self, Action::Reinstall | Action::Replace(_) | Action::Purge)
     }
 }
 
@@ -80,8 +132,27 @@ pub enum Reason {
     StillPending,
     /// Bought a moment ago and not listed yet.
     NotYetListed,
+    /// Stood at another address, says the manifest.
+    Moved(Address),
+    /// The manifest lets it go.
+    LetGo,
     /// Gone from the cloud, or isolated already.
     NothingLeft(String),
+    /// Attributes differ that only another instance can have.
+    Forced,
+    /// Another instance was asked for.
+    Asked,
+    /// More months were asked for.
+    MoreTime {
+        /// How many.
+        months: u32,
+        /// Until when it is paid now.
+        until: String,
+        /// Whether it is isolated and comes back.
+        comes_back: bool,
+    },
+    /// It is returned already and is to be destroyed.
+    ReturnedAlready,
 }
 
 impl fmt::Display for Reason {
@@ -99,7 +170,16 @@ impl fmt::Display for Reason {
             Reason::FoundAgain(id) => write!(f, "{id} was bought for it and is found again"),
             Reason::StillPending => f.write_str("is still being created"),
             Reason::NotYetListed => f.write_str("was bought and is not listed yet"),
+            Reason::Moved(from) => write!(f, "stood at {from}"),
+            Reason::LetGo => f.write_str("the manifest lets it go; it stays in the cloud"),
             Reason::NothingLeft(what) => write!(f, "{what}"),
+            Reason::Forced => f.write_str("cannot be changed in place"),
+            Reason::Asked => f.write_str("its replacement was asked for"),
+            Reason::MoreTime { months, until, comes_back } => {
+                let back = if *comes_back { ", comes back into service" } else { "" };
+                write!(f, "{}, paid until {until} now{back}", count(*months as usize, "month"))
+            }
+            Reason::ReturnedAlready => f.write_str("is returned already"),
         }
     }
 }
@@ -113,6 +193,15 @@ pub struct AttributeDiff {
     pub before: Value,
     /// What it is to be.
     pub after: Value,
+}
+
+/// An attribute that only another instance can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forced {
+    /// Its name.
+    pub name: &'static str,
+    /// Where the manifest has it.
+    pub span: Span,
 }
 
 /// One address's change.
@@ -132,10 +221,20 @@ pub struct Change {
     pub batch: Option<usize>,
     /// What stood there before, for what is found again; part of the token that bought it.
     pub predecessor: Option<String>,
+    /// The address where the state has it; besides whatever else happens to it, it moves.
+    pub moved_from: Option<Address>,
     /// What differs, for an update.
     pub diffs: Vec<AttributeDiff>,
     /// The spec that is to be, secrets left out; for everything that ends up in the cloud anew or changed.
     pub after: Option<Value>,
+    /// What forces a replacement.
+    pub forces_replace: Vec<Forced>,
+    /// What it costs now, where the service says: a decimal text and its currency.
+    pub price: Option<(String, String)>,
+    /// What the service says of the return, for an instance that leaves.
+    pub refund: Option<Returnable>,
+    /// What else is to be known: one sentence each.
+    pub notes: Vec<String>,
 }
 
 impl Change {
@@ -149,10 +248,43 @@ impl Change {
             source: None,
             batch: None,
             predecessor: None,
+            moved_from: None,
             diffs: Vec::new(),
             after: None,
+            forces_replace: Vec::new(),
+            price: None,
+            refund: None,
+            notes: Vec::new(),
         }
     }
+}
+
+/// An order of an earlier run that is not settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnsettledOrder {
+    /// What was ordered.
+    pub kind: OrderKind,
+    /// The bundle, the image, or the months.
+    pub to: String,
+    /// For whom.
+    pub members: Vec<Address>,
+    /// Whether the service has taken it.
+    pub accepted: bool,
+}
+
+/// The flag by which data is given up.
+pub const ALLOW_DATA_LOSS: &str = "--allow-data-loss";
+
+/// The flag by which money is given up.
+pub const ACCEPT_NO_REFUND: &str = "--accept-no-refund";
+
+/// Consent that a plan needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// The flag that gives it.
+    pub flag: &'static str,
+    /// For what.
+    pub what: String,
 }
 
 /// A purchase of an earlier run that is not settled.
@@ -188,8 +320,24 @@ pub struct Summary {
     pub import: usize,
     /// Waited for.
     pub resume: usize,
+    /// Turned on.
+    pub start: usize,
+    /// Turned off.
+    pub stop: usize,
+    /// Given a larger bundle.
+    pub upgrade: usize,
+    /// Given another image.
+    pub reinstall: usize,
+    /// Replaced by another instance.
+    pub replace: usize,
+    /// Given more time.
+    pub renew: usize,
     /// Returned.
     pub isolate: usize,
+    /// Returned and destroyed.
+    pub purge: usize,
+    /// Kept under another address, whatever else happens to it.
+    pub moved: usize,
     /// Dropped from the state.
     pub forget: usize,
     /// Left alone.
@@ -199,12 +347,33 @@ pub struct Summary {
 impl Summary {
     /// Whether applying would do anything.
     pub fn is_empty(&self) -> bool {
-        self.create + self.update + self.import + self.resume + self.isolate + self.forget == 0
+        self.to_add() + self.to_change() + self.isolate + self.purge == 0
+            && self.import + self.resume + self.forget + self.renew + self.moved == 0
+    }
+
+    /// Instances to come.
+    pub fn to_add(&self) -> usize {
+        self.create + self.replace
+    }
+
+    /// Instances that change and stay.
+    pub fn to_change(&self) -> usize {
+        self.update + self.upgrade + self.reinstall + self.start + self.stop
+    }
+
+    /// Instances that leave.
+    pub fn to_destroy(&self) -> usize {
+        self.isolate + self.purge + self.replace
+    }
+
+    /// Instances whose data is lost.
+    pub fn data_loss(&self) -> usize {
+        self.reinstall + self.replace + self.purge
     }
 }
 
 /// The plan.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
     /// By address; several for one address only where something left over is returned.
     pub changes: Vec<Change>,
@@ -212,6 +381,12 @@ pub struct Plan {
     pub batches: Vec<Batch>,
     /// Purchases of an earlier run that are not settled.
     pub open: Vec<OpenPurchase>,
+    /// Orders of an earlier run that are not settled.
+    pub orders: Vec<UnsettledOrder>,
+    /// What differs from what was last applied although nobody edited the manifest, and what is out of order.
+    pub drift: Vec<Drift>,
+    /// Consent that carrying it out needs.
+    pub needs: Vec<Need>,
 }
 
 impl Plan {
@@ -219,10 +394,20 @@ impl Plan {
     pub fn summary(&self) -> Summary {
         let mut summary = Summary::default();
         for change in &self.changes {
+            summary.moved += usize::from(change.moved_from.is_some());
             *match change.action {
+                // Counted by where it comes from.
+                Action::Move => continue,
                 Action::NoOp => &mut summary.no_op,
                 Action::Create => &mut summary.create,
                 Action::Update => &mut summary.update,
+                Action::Start => &mut summary.start,
+                Action::Stop => &mut summary.stop,
+                Action::Upgrade => &mut summary.upgrade,
+                Action::Reinstall => &mut summary.reinstall,
+                Action::Replace(_) => &mut summary.replace,
+                Action::Renew => &mut summary.renew,
+                Action::Purge => &mut summary.purge,
                 Action::Import => &mut summary.import,
                 Action::Resume => &mut summary.resume,
                 Action::Isolate => &mut summary.isolate,
@@ -234,7 +419,7 @@ impl Plan {
 
     /// Whether applying would do anything.
     pub fn is_empty(&self) -> bool {
-        self.summary().is_empty() && self.open.is_empty()
+        self.summary().is_empty() && self.open.is_empty() && self.orders.is_empty()
     }
 }
 

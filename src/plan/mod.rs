@@ -1,12 +1,24 @@
 //! From desired, prior and observed to a plan. Pure: no clock, no network, no file, nothing async.
 
+pub mod attribute;
 pub mod batch;
 pub mod change;
 pub mod diff;
+pub mod drift;
 pub mod planner;
+pub mod questions;
+mod relocate;
+pub mod renewal;
 pub mod request;
+pub mod select;
+#[cfg(test)]
+mod tests;
 pub mod token;
+mod verdict;
 
 pub use batch::Batch;
 pub use change::{Action, AttributeDiff, Blocked, Change, Plan, Reason, Summary};
+pub use drift::{Decision, Drift};
 pub use planner::{Inputs, Options, Planned, plan};
+pub use relocate::relocations;
+pub use select::{Select, Selection};

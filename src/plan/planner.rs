@@ -1,16 +1,21 @@
 //! The planner: a list of steps over desired, prior and observed.
 
+mod alter;
+mod limited;
+mod removal;
+
 use super::batch::{Batch, batch, cut};
-use super::change::{Action, AttributeDiff, Blocked, Change, OpenPurchase, Plan, Reason, count};
-use super::diff::differences;
+use super::change::{Action, Blocked, Change, OpenPurchase, Plan, Reason, UnsettledOrder, count};
+use super::drift::drift;
+use super::relocate::{self, relocations};
+use super::select::Selection;
 use crate::desired::{DesiredInstance, DesiredState};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::address::compact;
-use crate::model::{Address, Attributes, ClientToken, InstanceId, Life, ObservedInstance, Ownership};
+use crate::model::{Address, ClientToken, InstanceId, Life, ObservedInstance, Ownership};
 use crate::observe::ownership::{self, Finding, Sought};
 use crate::observe::state::ObservedState;
-use crate::state::fold::OpenIntents;
-use crate::state::{PriorState, RecordedInstance};
+use crate::state::{OpenIntents, PriorState, RecordedInstance};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,6 +30,8 @@ pub struct Inputs<'a> {
     pub open: &'a OpenIntents,
     /// What the cloud says.
     pub observed: &'a ObservedState,
+    /// What the run is limited to; everything if there is none.
+    pub selection: Option<&'a Selection>,
 }
 
 /// What the user has agreed to.
@@ -34,6 +41,8 @@ pub struct Options {
     pub buy_anyway: bool,
     /// Everything is to go: an empty manifest is meant.
     pub destroy: bool,
+    /// What leaves is destroyed for good after its return.
+    pub purge: bool,
 }
 
 /// A plan and what is to be said about it.
@@ -47,13 +56,30 @@ pub struct Planned {
     pub blocked: Vec<Blocked>,
     /// Addresses found again without our tags: taking them over needs consent.
     pub adopted: Vec<Address>,
+    /// The addresses that the plan is limited to; none if it is whole.
+    pub selected: Option<BTreeSet<Address>>,
 }
 
 /// Makes the plan.
 pub fn plan(inputs: Inputs<'_>, options: Options) -> Planned {
+    let mut diagnostics = Diagnostics::default();
+    let moves = relocations(inputs.desired, inputs.prior, inputs.open, &mut diagnostics);
+    if moves.is_empty() {
+        return plan_from(inputs, options, diagnostics, &moves);
+    }
+    let mut prior = inputs.prior.clone();
+    prior.relocate(&moves);
+    plan_from(Inputs { prior: &prior, ..inputs }, options, diagnostics, &moves)
+}
+
+/// The plan, once everything stands at the address where the manifest has it.
+fn plan_from(inputs: Inputs<'_>, options: Options, diagnostics: Diagnostics, moves: &[(Address, Address)]) -> Planned {
     let mut planner = Planner::new(inputs, options);
+    planner.diagnostics = diagnostics;
     planner.keep_or_miss_what_is_desired();
     planner.find_again();
+    planner.leave_out();
+    planner.offer_renewal();
     planner.buy_what_is_missing();
     planner.remove_what_is_not_desired();
     planner.return_what_is_left_over();
@@ -61,6 +87,8 @@ pub fn plan(inputs: Inputs<'_>, options: Options) -> Planned {
         planner.stop_before_buying_what_may_be_owned();
     }
     planner.tell_of_what_no_state_knows();
+    relocate::propose(inputs.desired, inputs.prior, &planner.changes, &mut planner.diagnostics);
+    relocate::mark(&mut planner.changes, moves);
     planner.finish()
 }
 
@@ -81,6 +109,10 @@ struct Planner<'a> {
     /// Ids that are somebody's: recorded, deposed, predecessors, in answers.
     claimed: BTreeSet<InstanceId>,
     missing: BTreeMap<&'a Address, Missing>,
+    /// What the run leaves out and what has no running instance.
+    left_out: BTreeSet<&'a Address>,
+    /// Addresses whose instance gets a successor before it goes.
+    replaced: BTreeMap<&'a Address, Change>,
     batches: Vec<Batch>,
     changes: Vec<Change>,
     diagnostics: Diagnostics,
@@ -103,12 +135,17 @@ impl<'a> Planner<'a> {
         let before = prior.predecessors.values().map(|id| InstanceId(id.clone()));
         let answered =
             inputs.open.values().filter_map(|open| open.answer.as_ref()).flat_map(|answer| answer.ids.iter().cloned());
+        let purchased = inputs.open.values().flat_map(|open| open.intent.members.iter().map(|member| &member.address));
+        let ordered =
+            inputs.open.orders.values().flat_map(|open| open.order.targets.iter().map(|target| &target.address));
         Self {
             inputs,
             options,
-            under_way: inputs.open.values().flat_map(|o| o.intent.members.iter().map(|m| &m.address)).collect(),
+            under_way: purchased.chain(ordered).collect(),
             claimed: recorded.chain(deposed).chain(before).chain(answered).collect(),
             missing: BTreeMap::new(),
+            left_out: BTreeSet::new(),
+            replaced: BTreeMap::new(),
             batches: Vec::new(),
             changes: Vec::new(),
             diagnostics: Diagnostics::default(),
@@ -146,14 +183,12 @@ impl<'a> Planner<'a> {
             if self.under_way.contains(address) {
                 continue;
             }
+            if !self.is_selected(address) {
+                self.miss_what_is_left_out(address);
+                continue;
+            }
             let Some(recorded) = prior.instances.get(address) else {
-                let predecessor = prior.predecessor(address).to_owned();
-                let reason = match prior.predecessors.get(address) {
-                    Some(id) if id.starts_with("lhins-") => Reason::Removed(id.clone()),
-                    Some(_) => Reason::Short,
-                    None => Reason::New,
-                };
-                self.missing.insert(address, Missing { predecessor, reason });
+                self.missing.insert(address, self.never_recorded(address));
                 continue;
             };
             let id = &recorded.instance_id;
@@ -173,11 +208,23 @@ impl<'a> Planner<'a> {
                     Life::Pending => self.change(address, Action::Resume, Reason::StillPending, Some(id), instance),
                     Life::Isolated | Life::Ending => self.refuse_isolated(address, instance, live),
                     Life::Running | Life::Other => {
-                        self.compare(address, instance, recorded, Some(&live.attributes));
+                        self.compare(address, instance, recorded, Some(live));
                     }
                 },
             }
         }
+    }
+
+    /// What is missing at an address that has no record.
+    fn never_recorded(&self, address: &Address) -> Missing {
+        let prior = self.inputs.prior;
+        let predecessor = prior.predecessor(address).to_owned();
+        let reason = match prior.predecessors.get(address) {
+            Some(id) if id.starts_with("lhins-") => Reason::Removed(id.clone()),
+            Some(_) => Reason::Short,
+            None => Reason::New,
+        };
+        Missing { predecessor, reason }
     }
 
     fn block_never_listed(&mut self, address: &Address, recorded: &RecordedInstance) {
@@ -210,73 +257,6 @@ impl<'a> Planner<'a> {
         });
     }
 
-    fn compare(
-        &mut self,
-        address: &Address,
-        desired: &DesiredInstance,
-        recorded: &RecordedInstance,
-        live: Option<&Attributes>,
-    ) {
-        let diffs = differences(&desired.spec, &recorded.spec, live);
-        let (names, others): (Vec<_>, Vec<_>) = diffs.into_iter().partition(|diff| diff.name == "instance_name");
-        for diff in &others {
-            self.refuse_change(address, desired, diff);
-        }
-        if let Some(live) = live {
-            self.warn_out_of_service(address, desired, live);
-        }
-        if names.is_empty() {
-            self.change(address, Action::NoOp, Reason::AsDesired, Some(&recorded.instance_id), desired);
-            return;
-        }
-        self.changes.push(Change {
-            instance_id: Some(recorded.instance_id.clone()),
-            source: Some(desired.span),
-            diffs: names,
-            after: Some(shown_spec(desired)),
-            ..Change::new(address, Action::Update, Reason::Differs)
-        });
-    }
-
-    fn refuse_change(&mut self, address: &Address, desired: &DesiredInstance, diff: &AttributeDiff) {
-        let key = if diff.name == "renew_flag" { "charge" } else { diff.name };
-        let span = desired.attribute_spans.get(key).copied().unwrap_or(desired.span);
-        self.diagnostics.push(
-            Diagnostic::error(
-                "change-not-supported",
-                format!("this version of lhprov cannot change `{}` of an existing instance", diff.name),
-            )
-            .at(span)
-            .label(format!("`{address}` has {}, the manifest wants {}", diff.before, diff.after))
-            .help("write the present value back, or change the instance in the console")
-            .help(format!(
-                "or remove `{address}` from the manifest, apply, and add it again: that returns it and buys a new one"
-            )),
-        );
-    }
-
-    fn refuse_isolated(&mut self, address: &Address, desired: &DesiredInstance, live: &ObservedInstance) {
-        let since = live.attributes.isolated_time.map(|time| format!(" since {time}")).unwrap_or_default();
-        self.diagnostics.push(
-            Diagnostic::error("isolated", format!("`{address}` is isolated"))
-                .at(desired.span)
-                .label(format!("{} is {}{since}", live.id, live.attributes.state))
-                .detail("An isolated instance is out of service and is released after seven days.")
-                .help("renew it in the console to bring it back")
-                .help(format!("or remove `{address}` from the manifest, apply, and add it again to buy a new one")),
-        );
-    }
-
-    fn warn_out_of_service(&mut self, address: &Address, desired: &DesiredInstance, live: &Attributes) {
-        if live.life() != Life::Running {
-            self.diagnostics
-                .push(Diagnostic::warning("not-running", format!("`{address}` is {}", live.state)).at(desired.span));
-        } else if !live.restrict_state.is_empty() {
-            let text = format!("`{address}` is running, but its network is restricted ({})", live.restrict_state);
-            self.diagnostics.push(Diagnostic::warning("restricted", text).at(desired.span));
-        }
-    }
-
     /// Takes what a look found for the batches that would be bought. What was found dead becomes the predecessor, which
     /// makes another batch, so this goes on until nothing more is found.
     fn find_again(&mut self) {
@@ -288,7 +268,9 @@ impl<'a> Planner<'a> {
         let mut again = true;
         while again {
             again = false;
-            let batches: Vec<Batch> = cuts.iter().filter_map(|members| self.batch_of(members)).collect();
+            // What one purchase brought is taken together, or the rest of it could not be told any more.
+            let batches: Vec<Batch> =
+                cuts.iter().filter_map(|members| self.batch_of(members)).filter(|batch| self.is_meant(batch)).collect();
             for alike in alike(desired, &batches) {
                 let found = ownership::find_alike(&alike, self.unclaimed());
                 for (address, id) in found.into_iter().filter_map(Finding::complete).flatten() {
@@ -354,78 +336,22 @@ impl<'a> Planner<'a> {
         }
         for members in cut(desired) {
             let Some(batch) = self.batch_of(&members) else { continue };
+            self.refuse_without_what_is_left_out(&batch);
             let index = self.batches.len();
             for member in &batch.members {
                 let instance = &desired.instances[&member.address];
-                self.changes.push(Change {
-                    source: Some(instance.span),
-                    batch: Some(index),
-                    after: Some(shown_spec(instance)),
-                    ..Change::new(&member.address, Action::Create, self.missing[&member.address].reason.clone())
-                });
+                let reason = self.missing[&member.address].reason.clone();
+                let change = match self.replaced.remove(&member.address) {
+                    Some(replacement) => replacement,
+                    None => Change {
+                        source: Some(instance.span),
+                        after: Some(shown_spec(instance)),
+                        ..Change::new(&member.address, Action::Create, reason)
+                    },
+                };
+                self.changes.push(Change { batch: Some(index), ..change });
             }
             self.batches.push(batch);
-        }
-    }
-
-    fn remove_what_is_not_desired(&mut self) {
-        let Inputs { desired, prior, .. } = self.inputs;
-        for (address, recorded) in &prior.instances {
-            if desired.instances.contains_key(address) || self.under_way.contains(address) {
-                continue;
-            }
-            let (action, reason) = match self.standing(recorded) {
-                Standing::Gone => (Action::Forget, Reason::NothingLeft("is gone from the cloud already".into())),
-                Standing::Live(live) if matches!(live.attributes.life(), Life::Isolated | Life::Ending) => {
-                    (Action::Forget, Reason::NothingLeft(format!("is {} already", live.attributes.state)))
-                }
-                Standing::Live(_) | Standing::NotYetListed | Standing::NeverListed | Standing::Unasked => {
-                    (Action::Isolate, Reason::NotInManifest)
-                }
-            };
-            if action == Action::Isolate && recorded.protect {
-                self.blocked.push(Blocked {
-                    what: format!("`{address}` ({}) is protected and would be isolated", recorded.instance_id),
-                    help: vec![format!(
-                        "put `{address}` back into the manifest; to let it go, apply once with `protect: false`, then remove it"
-                    )],
-                });
-            }
-            self.changes.push(Change {
-                instance_id: Some(recorded.instance_id.clone()),
-                ..Change::new(address, action, reason)
-            });
-        }
-    }
-
-    fn return_what_is_left_over(&mut self) {
-        let Inputs { prior, observed, .. } = self.inputs;
-        let failed = self.missing.iter().filter_map(|(address, missing)| match &missing.reason {
-            Reason::LaunchFailed(id) => Some(((*address).clone(), id.clone(), "its launch failed".to_owned())),
-            _ => None,
-        });
-        let deposed = prior.deposed.iter().map(|d| (d.address.clone(), d.instance_id.clone(), d.why.clone()));
-        let kept: BTreeSet<&InstanceId> =
-            prior.deposed.iter().filter(|deposed| deposed.is_kept()).map(|deposed| &deposed.instance_id).collect();
-        let left: BTreeMap<InstanceId, (Address, String)> =
-            failed.chain(deposed).map(|(address, id, why)| (id, (address, why))).collect();
-        for (id, (address, why)) in left {
-            let live = observed.instances.get(&id).map(|live| live.attributes.life());
-            let (action, reason) = match live {
-                None if observed.asked => {
-                    (Action::Forget, Reason::NothingLeft("is gone from the cloud already".into()))
-                }
-                Some(Life::Isolated | Life::Ending) => {
-                    (Action::Forget, Reason::NothingLeft("is returned already".into()))
-                }
-                _ if kept.contains(&id) => {
-                    let text = format!("{id} is left over from `{address}`: {why}");
-                    self.diagnostics.push(Diagnostic::warning("left-over", text));
-                    continue;
-                }
-                _ => (Action::Isolate, Reason::Deposed(why)),
-            };
-            self.changes.push(Change { instance_id: Some(id), ..Change::new(&address, action, reason) });
         }
     }
 
@@ -477,7 +403,8 @@ impl<'a> Planner<'a> {
         self.blocked.push(Blocked {
             what,
             help: vec![
-                "restore the state file from version control or from its .backup: it says who is who".into(),
+                "if the state was lost, restore it from version control or from its .backup, or make it again: `lhprov state rebuild`".into(),
+                "take one over by hand with `lhprov import ADDRESS ID`".into(),
                 "or, if these were bought by an earlier version of this manifest, apply that version once without a state: \
                  unchanged, it finds its own instances again"
                     .into(),
@@ -549,8 +476,19 @@ impl<'a> Planner<'a> {
     fn tag_names_what_is_missing(&self, instance: &ObservedInstance) -> bool {
         let value = instance.attributes.tags.get(crate::cloud::types::TAG_BATCH);
         let Some((_, members)) = value.and_then(|value| value.split_once(' ')) else { return true };
-        let named = crate::model::address::expand_compact(members);
-        named.is_none_or(|named| named.iter().any(|address| self.missing.contains_key(address)))
+        let Some(named) = crate::model::address::expand_compact(members) else { return true };
+        let Inputs { desired, prior, .. } = self.inputs;
+        named.iter().any(|address| match desired.moves.target(address) {
+            _ if self.missing.contains_key(address) => true,
+            Some((moved, _)) => self.missing.contains_key(&moved),
+            // Of an address that neither manifest nor state has ever heard of, it may be what was moved and then lost with
+            // the state: the tag still says where it was bought.
+            None => {
+                !desired.instances.contains_key(address)
+                    && !prior.knows(address)
+                    && desired.moves.forgets(address).is_none()
+            }
+        })
     }
 
     fn finish(mut self) -> Planned {
@@ -564,7 +502,7 @@ impl<'a> Planner<'a> {
         let open: Vec<OpenPurchase> = open.collect();
         if !self.options.destroy
             && desired.instances.is_empty()
-            && self.changes.iter().any(|change| change.action == Action::Isolate)
+            && self.changes.iter().any(|change| change.action.is_removal())
         {
             self.blocked.push(Blocked {
                 what: format!(
@@ -577,13 +515,36 @@ impl<'a> Planner<'a> {
         }
         self.changes
             .sort_by(|a, b| (&a.address, a.action, &a.instance_id).cmp(&(&b.address, b.action, &b.instance_id)));
+        let needs = self.consents();
+        let mut drift = drift(desired, self.inputs.prior, self.inputs.observed);
+        drift.retain(|drift| self.is_selected(&drift.address));
+        let selected = self.say_what_is_selected();
         Planned {
-            plan: Plan { changes: self.changes, batches: self.batches, open },
+            plan: Plan {
+                changes: self.changes,
+                batches: self.batches,
+                open,
+                orders: unsettled(self.inputs.open),
+                drift,
+                needs,
+            },
             diagnostics: self.diagnostics,
             blocked: self.blocked,
             adopted: self.adopted,
+            selected,
         }
     }
+}
+
+/// Orders that an earlier run left open.
+pub(super) fn unsettled(open: &OpenIntents) -> Vec<UnsettledOrder> {
+    let one = |open: &crate::state::OpenOrder| UnsettledOrder {
+        kind: open.order.kind,
+        to: open.order.to.clone(),
+        members: open.order.targets.iter().map(|target| target.address.clone()).collect(),
+        accepted: open.accepted.is_some(),
+    };
+    open.orders.values().map(one).collect()
 }
 
 /// Batches in the words of the search for their instances, those together that nobody can tell apart.
@@ -623,7 +584,7 @@ pub fn sought<'a>(desired: &'a DesiredState, batch: &'a Batch) -> Sought<'a> {
 }
 
 /// The spec for people: a password is a word.
-fn shown_spec(desired: &DesiredInstance) -> Value {
+pub(super) fn shown_spec(desired: &DesiredInstance) -> Value {
     let mut spec = desired.spec.to_json("");
     if desired.spec.password().is_some() {
         spec["login"] = serde_json::json!({"password": "(sensitive)"});

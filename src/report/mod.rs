@@ -7,6 +7,7 @@
 pub mod console;
 pub mod human;
 pub mod json;
+pub mod outputs;
 pub mod sink;
 pub mod style;
 pub mod text;

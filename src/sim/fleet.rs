@@ -3,9 +3,9 @@
 use super::chance::Chance;
 use super::circumstances::Circumstances;
 use super::world::region_of;
-use crate::desired::{DependencyRef, DesiredInstance, DesiredState, Timeouts};
+use crate::desired::{DependencyRef, DesiredInstance, DesiredState, Moves, Timeouts};
 use crate::diag::{SourceId, Span};
-use crate::model::{Address, Charge, InstanceSpec, Login, RenewFlag, Secret, Site, StackName};
+use crate::model::{Address, Charge, InstanceSpec, Login, RenewFlag, Replace, Secret, Site, StackName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -128,6 +128,10 @@ impl Fleet {
                     span: Span { source: SourceId(0), start: 0, end: 0 },
                     attribute_spans: Arc::default(),
                     protect: false,
+                    ignore_changes: Arc::from([]),
+                    replace: Replace::default(),
+                    replace_now: false,
+                    power: None,
                     timeouts: Timeouts::default(),
                 };
                 instances.insert(address, instance);
@@ -141,6 +145,9 @@ impl Fleet {
             allowed_accounts: Vec::new(),
             instances,
             rate_limits: BTreeMap::new(),
+            variables: BTreeMap::new(),
+            outputs: BTreeMap::new(),
+            moves: Moves::default(),
             token_ttl: about.token_ttl,
             visibility_grace: about.visibility_grace,
         }

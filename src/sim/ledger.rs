@@ -11,6 +11,8 @@ pub struct Ledger {
     members: BTreeMap<String, Arc<[Address]>>,
     /// The last body that was sent with a token.
     bodies: BTreeMap<String, String>,
+    /// Instances that stand until their successor runs, by the token that buys it.
+    replaced: BTreeMap<String, Vec<String>>,
     /// By which token each instance was bought.
     tokens: BTreeMap<String, String>,
 }
@@ -29,6 +31,11 @@ impl Ledger {
     /// Notes for whom a token buys.
     pub fn intend(&mut self, token: &str, members: Vec<Address>) {
         self.members.insert(token.to_owned(), members.into());
+    }
+
+    /// Notes whose successors a token buys, while they stand.
+    pub fn replace(&mut self, token: &str, old: Vec<String>) {
+        self.replaced.insert(token.to_owned(), old);
     }
 
     /// Notes the body that goes out with a token. Gives the one that went before, if it was another.
@@ -58,7 +65,9 @@ impl Ledger {
     /// wherever the engine lets them stand. Says which.
     pub fn bought_twice<'a>(&self, live: impl IntoIterator<Item = &'a str>) -> Option<String> {
         let mut standing: BTreeMap<&Address, &str> = BTreeMap::new();
-        for id in live {
+        let succeeded = self.replaced.iter().filter(|(token, _)| self.has_bought(token));
+        let leaving: BTreeSet<&str> = succeeded.flat_map(|(_, old)| old).map(String::as_str).collect();
+        for id in live.into_iter().filter(|id| !leaving.contains(id)) {
             let known = self.tokens.get(id).filter(|token| self.knows(token));
             if known.is_some() && !self.place(id, &mut standing, &mut BTreeSet::new()) {
                 return Some(format!("{id} was bought for an address that has a live instance: {standing:?}"));

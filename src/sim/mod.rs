@@ -18,4 +18,6 @@ mod world;
 mod writer;
 
 #[cfg(test)]
+mod change_tests;
+#[cfg(test)]
 mod tests;

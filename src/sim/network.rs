@@ -3,17 +3,18 @@
 use super::disk::SimDisk;
 use super::life::Life;
 use super::sabotage::Sabotage;
-use super::world::{Inner, World};
+use super::world::{Inner, ORDERS, World};
 use crate::clock::{BoxFuture, Clock as _};
 use crate::cloud::classify::classify;
 use crate::cloud::limits::SIGNATURE_VALID_SECS;
 use crate::cloud::port::{Prepared, Reply, Service, Transport};
 use crate::cloud::{CloudError, ErrorClass};
-use crate::model::{Address, Timestamp};
+use crate::model::Timestamp;
 use crate::sandbox::account::CreateFault;
 use crate::sandbox::call::Call;
-use crate::state::Record;
+use crate::state::{Member, Record};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,7 +97,11 @@ impl Network {
         if !inner.ledger.knows(&token)
             && let Some(members) = intended(&durable, &token)
         {
-            inner.ledger.intend(&token, members);
+            let gone = departed(&self.disk.durable_text(&self.journal.with_extension("json")), &durable);
+            let old: Vec<String> = members.iter().map(|member| member.predecessor.clone()).collect();
+            let old = old.into_iter().filter(|id| !gone.contains(id)).collect();
+            inner.ledger.replace(&token, old);
+            inner.ledger.intend(&token, members.into_iter().map(|member| member.address).collect());
         }
         if let Some(wanted) = &inner.wanted
             && let Some(stray) = inner.ledger.members(&token).iter().find(|member| !wanted.contains(*member)).cloned()
@@ -156,7 +161,7 @@ impl Network {
         if inner.chance.percent(faults.internal_before) {
             return Self::error(ErrorClass::Ambiguous, action, "InternalError");
         }
-        if buys && inner.chance.percent(faults.late) {
+        if (buys || ORDERS.contains(&action)) && inner.chance.percent(faults.late) {
             let at = now.plus(Duration::from_secs(inner.chance.below(400)));
             inner.late.push(Late { at, signed_at: request.signed_at, call });
             return Self::error(ErrorClass::Ambiguous, action, "timed out");
@@ -172,7 +177,7 @@ impl Network {
             sold_out: faults.sold_out > 0 && now < inner.sold_out_until || sold_out,
             refuse_token: inner.chance.percent(faults.refuse_token),
         };
-        let answer = if buys { inner.purchase(&call, create) } else { inner.account.call(&call) };
+        let answer = inner.carry_out(&call, create);
         if inner.chance.percent(faults.internal_after) {
             return Self::error(ErrorClass::Ambiguous, action, "InternalError");
         }
@@ -242,16 +247,26 @@ impl Transport for Network {
 }
 
 /// For whom the intent of a token buys, by a journal's text.
-fn intended(journal: &str, token: &str) -> Option<Vec<Address>> {
+fn intended(journal: &str, token: &str) -> Option<Vec<Member>> {
     journal.lines().filter(|line| line.contains(token)).find_map(|line| {
         let line: Value = serde_json::from_str(line).ok()?;
         match serde_json::from_value(line.get("record")?.clone()).ok()? {
-            Record::Intent(intent) if intent.token.0 == token => {
-                Some(intent.members.into_iter().map(|member| member.address).collect())
-            }
+            Record::Intent(intent) if intent.token.0 == token => Some(intent.members),
             _ => None,
         }
     })
+}
+
+/// What stood somewhere before and is said to be gone, in a state's text or a journal's.
+fn departed(state: &str, journal: &str) -> BTreeSet<String> {
+    let state: Value = serde_json::from_str(state).unwrap_or_default();
+    let before = state["predecessors"].as_object().into_iter().flatten();
+    let gone = journal
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|line| line["record"]["type"] == "gone")
+        .filter_map(|line| line["record"]["instance_id"].as_str().map(str::to_owned));
+    before.filter_map(|(_, id)| id.as_str().map(str::to_owned)).chain(gone).collect()
 }
 
 fn without_secret(body: &str) -> Value {

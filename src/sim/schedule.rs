@@ -11,7 +11,7 @@ use super::life::Life;
 use super::network::NetworkFaults;
 use super::sabotage::Sabotage;
 use super::world::World;
-use super::writer::{Ended, Writer, run_apply, run_plan, with_signal};
+use super::writer::{CONSENTING, Ended, Writer, run_apply, run_plan, with_signal};
 use crate::clock::Clock as _;
 use crate::model::{Ownership, Timestamp};
 use crate::ops::{ApplyOptions, Consent, Context, apply};
@@ -197,7 +197,7 @@ impl Story {
         }
         let what = if destroy { "destroy" } else { "apply" };
         self.world.log(format!("{what} {number} begins, dies at {dies:?}; on disk:\n{}", writer.disk.dump()));
-        let options = ApplyOptions { destroy, ..ApplyOptions::default() };
+        let options = ApplyOptions { destroy, ..CONSENTING };
         match run_apply(&self.world, &context, &life, &desired, options) {
             None => return Err("the apply waits for what never comes".into()),
             Some(Ended::Died) => {

@@ -3,7 +3,7 @@
 
 use super::life::Life;
 use super::schedule::Story;
-use super::writer::{Ended, Writer, run_apply};
+use super::writer::{CONSENTING, Ended, Writer, run_apply};
 use crate::cloud::limits::CREATE_BATCH_MAX;
 use crate::diag::{Diagnostics, Severity};
 use crate::event::ItemStatus;
@@ -96,7 +96,7 @@ impl Story {
             if buy_anyway { " with --buy-anyway" } else { "" },
             writer.disk.dump()
         ));
-        let options = ApplyOptions { buy_anyway, destroy: desired.instances.is_empty(), ..ApplyOptions::default() };
+        let options = ApplyOptions { buy_anyway, destroy: desired.instances.is_empty(), ..CONSENTING };
         let ended = run_apply(&self.world, &context, &life, &desired, options);
         self.no_violation()?;
         match ended {

@@ -69,7 +69,7 @@ impl Story {
             .map(|recorded| &recorded.instance_id)
             .chain(state.deposed.iter().map(|deposed| &deposed.instance_id))
             .chain(answered)
-            .map(|id| id.as_str())
+            .map(crate::model::InstanceId::as_str)
             .collect();
         let live = self.world.live();
         let forgotten: Vec<&String> = live.keys().filter(|id| !known.contains(id.as_str())).collect();

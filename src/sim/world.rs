@@ -41,12 +41,17 @@ pub(super) struct Inner {
     /// When the last purchase was signed.
     pub(super) last_purchase: Option<Timestamp>,
     pub(super) calls: BTreeMap<String, u64>,
+    /// What the account has carried out beside purchases: action and body.
+    pub(super) accepted: Vec<(String, Value)>,
     violations: Vec<String>,
     slips: u64,
     told: Vec<String>,
     requests: u64,
     log: Vec<String>,
 }
+
+/// What costs money or a disk and has no token.
+pub(super) const ORDERS: [&str; 3] = ["ModifyInstancesBundle", "RenewInstances", "ResetInstance"];
 
 /// The world of one schedule.
 pub struct World {
@@ -71,6 +76,7 @@ impl World {
             promised: true,
             last_purchase: None,
             calls: BTreeMap::new(),
+            accepted: Vec::new(),
             violations: Vec::new(),
             slips: 0,
             told: Vec::new(),
@@ -154,6 +160,31 @@ impl World {
         inner.account.call(&call)
     }
 
+    /// How often an order for an instance was carried out.
+    #[cfg(test)]
+    pub fn carried_out(&self, action: &str, id: &str) -> usize {
+        let names = |body: &Value| {
+            let ids = body["InstanceIds"].as_array().into_iter().flatten();
+            ids.chain([&body["InstanceId"]]).any(|one| one == id)
+        };
+        self.inner().accepted.iter().filter(|(done, body)| done == action && names(body)).count()
+    }
+
+    /// Every instance that is listed, as the API shows it.
+    #[cfg(test)]
+    pub fn instances(&self) -> Vec<Value> {
+        let mut all = Vec::new();
+        loop {
+            let page = self.ask("DescribeInstances", json!({"Offset": all.len(), "Limit": 100})).unwrap_or_default();
+            let set = page["InstanceSet"].as_array().cloned().unwrap_or_default();
+            let over = set.is_empty();
+            all.extend(set);
+            if over || all.len() as u64 >= page["TotalCount"].as_u64().unwrap_or(0) {
+                return all;
+            }
+        }
+    }
+
     /// Every instance that is in service or on the way to it, listed or not, with its name.
     pub fn live(&self) -> BTreeMap<String, String> {
         let now = self.clock.now();
@@ -205,7 +236,7 @@ impl Inner {
 
     pub(super) fn call(&mut self, service: &str, action: &str, body: Value, now: Timestamp) -> Call {
         self.requests += 1;
-        let version = if service == "sts" { "2018-08-13" } else { "2020-03-24" };
+        let version = if matches!(service, "sts" | "tag") { "2018-08-13" } else { "2020-03-24" };
         Call {
             service: service.into(),
             action: action.into(),
@@ -215,6 +246,18 @@ impl Inner {
             now,
             request_id: format!("request-{}", self.requests),
         }
+    }
+
+    /// Lets the account answer whatever is asked.
+    pub(super) fn carry_out(&mut self, call: &Call, fault: CreateFault) -> Answer {
+        if call.action == "CreateInstances" {
+            return self.purchase(call, fault);
+        }
+        let answer = self.account.call(call);
+        if answer.is_ok() && ORDERS.contains(&call.action.as_str()) {
+            self.accepted.push((call.action.clone(), call.body.clone()));
+        }
+        answer
     }
 
     /// Lets the account answer a purchase, and looks at what that means for whom it was made.
@@ -233,7 +276,9 @@ impl Inner {
     }
 
     fn live(&self) -> impl Iterator<Item = &crate::sandbox::record::Record> {
-        self.account.records().filter(|record| matches!(record.state, State::Pending | State::Running | State::Stopped))
+        let gone =
+            |state| matches!(state, State::LaunchFailed | State::Shutdown | State::Terminating | State::Deleting);
+        self.account.records().filter(move |record| !gone(record.state))
     }
 
     /// Executes requests that were on the way for long. The service refuses those whose signature is too old by now.
@@ -245,7 +290,7 @@ impl Inner {
             if late.at.since(late.signed_at) <= Duration::from_secs(SIGNATURE_VALID_SECS) {
                 late.call.now = late.at;
                 self.log.push(format!("{} arrives late:", late.at));
-                drop(self.purchase(&late.call, CreateFault::default()));
+                drop(self.carry_out(&late.call, CreateFault::default()));
             }
         }
     }

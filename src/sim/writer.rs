@@ -20,6 +20,17 @@ use std::time::Duration;
 
 const STATE: &str = "state/sim.json";
 
+/// A person who agrees to what a plan needs consent for, but for buying what may be owned already.
+pub const CONSENTING: ApplyOptions = ApplyOptions {
+    buy_anyway: false,
+    adopt: false,
+    assume_yes: false,
+    destroy: false,
+    purge: false,
+    allow_data_loss: true,
+    accept_no_refund: true,
+};
+
 /// A writer.
 pub struct Writer {
     /// What it keeps.
@@ -100,6 +111,7 @@ impl Writer {
             seed,
             lineage: Lineage(format!("lineage-{}-{seed:x}", self.number)),
             signals: Arc::new(|| Box::pin(std::future::pending())),
+            select: crate::ops::Select::default(),
         }
     }
 }
@@ -146,5 +158,5 @@ pub fn run_plan(
     desired: &DesiredState,
     destroy: bool,
 ) -> Option<Result<PlanReport, OpsError>> {
-    world.clock.run(plan(context, desired, PlanOptions { refresh: true, buy_anyway: false, destroy }))
+    world.clock.run(plan(context, desired, PlanOptions { refresh: true, buy_anyway: false, destroy, purge: false }))
 }

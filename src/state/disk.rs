@@ -2,7 +2,7 @@
 //! can stop at each of them, or keep only what was synced.
 
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Files. A write is durable only after `sync`, a rename or a new name only after `sync_dir` of its folder.
 pub trait Disk: Send + Sync {
@@ -24,6 +24,14 @@ pub trait Disk: Send + Sync {
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
     /// Creates a folder and its parents.
     fn create_dir_all(&self, dir: &Path) -> io::Result<()>;
+    /// Gives `to` the permissions of `from`. A disk that has none does nothing.
+    fn copy_mode(&self, _from: &Path, _to: &Path) -> io::Result<()> {
+        Ok(())
+    }
+    /// The file that a path means, links followed. A disk that has none gives the path itself.
+    fn resolve(&self, path: &Path) -> PathBuf {
+        path.to_owned()
+    }
 }
 
 /// The real file system.
@@ -77,5 +85,13 @@ impl Disk for OsDisk {
 
     fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
         std::fs::create_dir_all(dir)
+    }
+
+    fn copy_mode(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::set_permissions(to, std::fs::metadata(from)?.permissions())
+    }
+
+    fn resolve(&self, path: &Path) -> PathBuf {
+        std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
     }
 }

@@ -1,10 +1,11 @@
 //! What records mean for the state: one function, used while applying, after a crash, and by the simulation.
 
 use super::journal::{Header, Intent, Record};
-use super::prior::{Deposed, NOT_RETURNABLE, PriorState, RecordedInstance};
-use crate::model::{Address, Attributes, ClientToken, InstanceId, Timestamp};
+pub use super::order::OpenIntents;
+use super::order::OpenOrder;
+use super::prior::{DISPLACED, Deposed, NOT_RETURNABLE, PriorState, RecordedInstance};
+use crate::model::{Address, Attributes, InstanceId, Timestamp};
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// One attempt of a purchase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,9 +80,6 @@ impl OpenIntent {
         records
     }
 }
-
-/// Purchases that are not settled, by token.
-pub type OpenIntents = BTreeMap<ClientToken, OpenIntent>;
 
 /// Applies a whole journal to the state it continues. A journal that builds on an older serial has been folded already:
 /// the state is saved before the journal is rewritten, so only what is still open counts.
@@ -170,6 +168,46 @@ pub fn apply_record(state: &mut PriorState, open: &mut OpenIntents, record: Reco
             }
         }
         Record::Returned { instance_id } => state.deposed.retain(|d| d.instance_id != instance_id),
+        Record::Order(order) => {
+            open.orders.insert(order.id.clone(), OpenOrder { order, accepted: None });
+        }
+        Record::OrderAccepted { order, request_id } => {
+            if let Some(entry) = open.orders.get_mut(&order) {
+                entry.accepted = Some(request_id);
+            }
+        }
+        Record::OrderSettled { order, instance_id, happened, .. } => {
+            settle_order(state, open, &order, &instance_id, happened);
+        }
+        Record::Applied { address, instance_id, spec } => apply_keys(state, &address, &instance_id, &spec),
+    }
+}
+
+fn settle_order(state: &mut PriorState, open: &mut OpenIntents, order: &str, id: &InstanceId, happened: bool) {
+    let Some(entry) = open.orders.get_mut(order) else { return };
+    let targets = &mut entry.order.targets;
+    let Some(index) = targets.iter().position(|target| target.instance_id == *id) else { return };
+    let target = targets.remove(index);
+    if targets.is_empty() {
+        open.orders.remove(order);
+    }
+    if happened {
+        apply_keys(state, &target.address, id, &target.spec);
+    }
+}
+
+/// Sets keys of an instance's spec, if it still stands there.
+pub fn apply_keys(state: &mut PriorState, address: &Address, id: &InstanceId, keys: &Value) {
+    let Some(recorded) = state.instances.get_mut(address).filter(|recorded| recorded.instance_id == *id) else {
+        return;
+    };
+    if let (Value::Object(spec), Value::Object(keys)) = (&mut recorded.spec, keys) {
+        for (key, value) in keys {
+            match value {
+                Value::Null => drop(spec.remove(key)),
+                value => drop(spec.insert(key.clone(), value.clone())),
+            }
+        }
     }
 }
 
@@ -195,7 +233,7 @@ fn assign(state: &mut PriorState, intent: &Intent, matches: &[(Address, Instance
             state.deposed.push(Deposed {
                 address: address.clone(),
                 instance_id: other.instance_id,
-                why: "another instance took its address".into(),
+                why: DISPLACED.into(),
             });
         }
         state.predecessors.remove(address);

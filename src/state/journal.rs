@@ -4,6 +4,7 @@
 //! the next is written. A damaged line anywhere else stops with an error, and nothing is overwritten.
 
 use super::disk::Disk;
+use super::order::Order;
 use super::store::{StateError, Store, parent, replace};
 use crate::model::digest::sha256_hex;
 use crate::model::{Address, ClientToken, InstanceId, Lineage, Timestamp};
@@ -174,6 +175,35 @@ pub enum Record {
     Isolate {
         /// Which.
         ids: Vec<InstanceId>,
+    },
+    /// An order is going out.
+    Order(Order),
+    /// The service has taken an order.
+    OrderAccepted {
+        /// Which.
+        order: String,
+        /// The service's request id, by which its end is recognised.
+        request_id: String,
+    },
+    /// Whether an order happened is known for one of its instances.
+    OrderSettled {
+        /// Which order.
+        order: String,
+        /// Which instance.
+        instance_id: InstanceId,
+        /// Whether it happened.
+        happened: bool,
+        /// What tells: the service's code, or what was seen.
+        why: String,
+    },
+    /// Keys of an instance's spec are as applied now.
+    Applied {
+        /// Where it stands.
+        address: Address,
+        /// Which.
+        instance_id: InstanceId,
+        /// The keys, in the manifest's words; null takes one away.
+        spec: Value,
     },
 }
 

@@ -8,6 +8,7 @@ pub mod disk;
 pub mod fold;
 pub mod journal;
 pub mod lock;
+pub mod order;
 pub mod prior;
 pub mod store;
 #[cfg(test)]
@@ -16,5 +17,6 @@ mod tests;
 pub use disk::{Disk, OsDisk};
 pub use fold::{OpenIntent, apply_record, fold};
 pub use journal::{Header, Intent, Journal, Member, Record, Via};
-pub use prior::{Binding, Deposed, NO_PREDECESSOR, NOT_RETURNABLE, PriorState, RecordedInstance};
+pub use order::{OpenIntents, OpenOrder, Order, OrderKind, OrderTarget};
+pub use prior::{Binding, DISPLACED, Deposed, NO_PREDECESSOR, NOT_RETURNABLE, PriorState, RecordedInstance};
 pub use store::{StateError, Store};

@@ -1,7 +1,7 @@
 //! The prior state: what the last run recorded.
 
 use crate::model::{Address, Attributes, InstanceId, Lineage, Site, StackName};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// What stands for "no predecessor" in tokens, state and journal.
@@ -9,6 +9,9 @@ pub const NO_PREDECESSOR: &str = "-";
 
 /// How the reason of a leftover begins that the service does not take back.
 pub const NOT_RETURNABLE: &str = "not returnable";
+
+/// The reason of an instance that another one has replaced: it is returned once that one runs.
+pub const DISPLACED: &str = "another instance took its address";
 
 /// What a state belongs to. It is refused against anything else.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +45,7 @@ pub struct PriorState {
     pub resources: BTreeMap<String, Value>,
     /// Last id at addresses where nothing stands now.
     pub predecessors: BTreeMap<Address, String>,
-    /// Outputs of the last apply; none yet, kept as found.
+    /// Outputs of the last apply; null where an instance was not there yet.
     pub outputs: BTreeMap<String, Value>,
 }
 
@@ -74,10 +77,29 @@ pub struct Deposed {
     pub why: String,
 }
 
+impl RecordedInstance {
+    /// For programs, and for outputs: what `show --json` prints of it.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "instance_id": self.instance_id,
+            "predecessor": self.predecessor,
+            "protect": self.protect,
+            "seen": self.seen,
+            "spec": self.spec,
+            "attributes": self.attributes,
+        })
+    }
+}
+
 impl Deposed {
     /// Whether the service has refused to take it back.
     pub fn is_kept(&self) -> bool {
         self.why.starts_with(NOT_RETURNABLE)
+    }
+
+    /// Whether another instance has replaced it.
+    pub fn is_displaced(&self) -> bool {
+        self.why == DISPLACED
     }
 }
 
@@ -99,6 +121,33 @@ impl PriorState {
     /// The predecessor that a purchase for `address` has to name.
     pub fn predecessor(&self, address: &Address) -> &str {
         self.predecessors.get(address).map_or(NO_PREDECESSOR, String::as_str)
+    }
+
+    /// Moves what is recorded at addresses to others, all at once. What stood there before goes along: it is part of the next
+    /// purchase's token wherever that is made. Nothing may stand where something moves to.
+    pub fn relocate(&mut self, list: &[(Address, Address)]) {
+        let instances: Vec<_> = list.iter().map(|(from, _)| self.instances.remove(from)).collect();
+        let predecessors: Vec<_> = list.iter().map(|(from, _)| self.predecessors.remove(from)).collect();
+        for ((_, to), (instance, predecessor)) in list.iter().zip(instances.into_iter().zip(predecessors)) {
+            match (instance, predecessor) {
+                (Some(instance), _) => {
+                    self.predecessors.remove(to);
+                    self.instances.insert(to.clone(), instance);
+                }
+                // What stood at the target itself is nearer.
+                (None, Some(predecessor)) => {
+                    self.predecessors.entry(to.clone()).or_insert(predecessor);
+                }
+                (None, None) => {}
+            }
+        }
+    }
+
+    /// Whether anything is or was recorded at `address`.
+    pub fn knows(&self, address: &Address) -> bool {
+        self.instances.contains_key(address)
+            || self.predecessors.contains_key(address)
+            || self.deposed.iter().any(|deposed| deposed.address == *address)
     }
 
     /// The address that holds `id`.

@@ -136,6 +136,18 @@ impl Store {
     /// # Errors
     /// When the disk refuses; the old state is then still whole.
     pub fn save(&self, state: &mut PriorState) -> Result<bool, StateError> {
+        self.write(state, true)
+    }
+
+    /// `save` for the second half of one change: the backup stays what was before the first half.
+    ///
+    /// # Errors
+    /// As `save`.
+    pub fn amend(&self, state: &mut PriorState) -> Result<bool, StateError> {
+        self.write(state, false)
+    }
+
+    fn write(&self, state: &mut PriorState, with_backup: bool) -> Result<bool, StateError> {
         let old = match self.disk.read(&self.path) {
             Ok(bytes) => Some(bytes),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -153,7 +165,7 @@ impl Store {
             path: folder.to_owned(),
             source,
         })?;
-        if let Some(old) = old {
+        if let Some(old) = old.filter(|_| with_backup) {
             replace(self.disk.as_ref(), &self.backup_path(), &old)?;
         }
         state.serial += 1;
@@ -194,6 +206,36 @@ pub(super) fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), 
         move |source| StateError::Io { operation, path, source }
     };
     disk.write(&temporary, bytes).map_err(io("write", &temporary))?;
+    disk.sync(&temporary).map_err(io("sync", &temporary))?;
+    disk.rename(&temporary, path).map_err(io("replace", path))?;
+    disk.sync_dir(parent(path)).map_err(io("sync folder of", path))
+}
+
+/// Replaces a file that is not a state's, keeping its permissions, after putting what it held beside it as `FILE.backup`.
+///
+/// # Errors
+/// When the disk refuses; the old file is then still whole.
+pub fn replace_with_backup(disk: &dyn Disk, path: &Path, old: &[u8], new: &[u8]) -> Result<(), StateError> {
+    replace_keeping_mode(disk, path, &suffixed(path, ".backup"), old)?;
+    replace_keeping_mode(disk, path, path, new)
+}
+
+/// Puts a file's old content back.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn put_back(disk: &dyn Disk, path: &Path, old: &[u8]) -> Result<(), StateError> {
+    replace_keeping_mode(disk, path, path, old)
+}
+
+fn replace_keeping_mode(disk: &dyn Disk, like: &Path, path: &Path, bytes: &[u8]) -> Result<(), StateError> {
+    let temporary = suffixed(path, ".tmp");
+    let io = |operation, path: &Path| {
+        let path = path.to_owned();
+        move |source| StateError::Io { operation, path, source }
+    };
+    disk.write(&temporary, bytes).map_err(io("write", &temporary))?;
+    disk.copy_mode(like, &temporary).map_err(io("write", &temporary))?;
     disk.sync(&temporary).map_err(io("sync", &temporary))?;
     disk.rename(&temporary, path).map_err(io("replace", path))?;
     disk.sync_dir(parent(path)).map_err(io("sync folder of", path))

@@ -5,7 +5,7 @@ use lhprov::clock::{BoxFuture, Clock};
 use lhprov::cloud::paced::Paced;
 use lhprov::desired::{self, DesiredState};
 use lhprov::event::{Event, EventSink};
-use lhprov::manifest::Sources;
+use lhprov::manifest::{Given, Sources};
 use lhprov::model::{Lineage, Timestamp};
 use lhprov::ops::{ApplyExit, ApplyOptions, Consent, Context, apply};
 use lhprov::sandbox::fault::Faults;
@@ -80,7 +80,9 @@ instances:
   web: { count: 2, instance_name: \"web-${count.index}\", depends_on: [db] }
 ";
     let (desired, _, diagnostics) =
-        desired::load_sources(Sources::from_texts([("lighthouse.yaml", text.to_owned())]), &|_| None);
+        desired::load_sources(Sources::from_texts([("lighthouse.yaml", text.to_owned())]), &Given::default(), &|_| {
+            None
+        });
     desired.unwrap_or_else(|| panic!("{diagnostics:?}"))
 }
 
@@ -104,6 +106,7 @@ fn run(service: &Arc<Service>, start: Timestamp, disk: &SimDisk, events: &Arc<Bo
         seed: 1,
         lineage: Lineage("panics".into()),
         signals: Arc::new(|| -> BoxFuture<'static, String> { Box::pin(std::future::pending()) }),
+        select: lhprov::ops::Select::default(),
     };
     let consent = |_: lhprov::ops::Question<'_>| Consent::Given;
     let work = || virtual_clock.run(apply(&context, &desired, ApplyOptions::default(), &consent));

@@ -54,10 +54,10 @@ fn plan_apply_again_and_destroy() {
     insta::assert_snapshot!(place.run(&["show"]).expect(0).out, @"
     Stack small, ap-guangzhou: 3 instances.
 
-      ADDRESS  ID              STATE    PUBLIC     PAID UNTIL
-      db       lhins-00000001  RUNNING  192.0.2.1
-      web[0]   lhins-00000002  RUNNING  192.0.2.2
-      web[1]   lhins-00000003  RUNNING  192.0.2.3
+      ADDRESS  ID              STATE    PUBLIC     PAID UNTIL  RENEWS
+      db       lhins-00000001  RUNNING  192.0.2.1              not by itself
+      web[0]   lhins-00000002  RUNNING  192.0.2.2              not by itself
+      web[1]   lhins-00000003  RUNNING  192.0.2.3              not by itself
     ");
     insta::assert_snapshot!(place.run(&["state", "show", "web[3]"]).expect(1).err, @"
     error: state/small.json has no `web[3]`

@@ -382,7 +382,12 @@ fn panics() {
         ("TENCENTCLOUD_TOKEN", TOKEN),
     ]);
     let variable = |name: &str| variables.get(name).map(|value| (*value).to_owned());
-    let (state, ..) = desired::load(folder.path(), &[PathBuf::from("lighthouse.yaml")], &variable);
+    let (state, ..) = desired::load(
+        folder.path(),
+        &[PathBuf::from("lighthouse.yaml")],
+        &lhprov::manifest::Given::default(),
+        &variable,
+    );
     let state = state.expect("a manifest that holds");
     let found = find(&Surroundings { variable: &variable, home: None, profile: None }).expect("credentials");
     let endpoint = Endpoint::parse("http://127.0.0.1:9").expect("an endpoint");

@@ -1,15 +1,21 @@
 //! The command as a user runs it: the built binary, in a folder of its own, with an environment of its own.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "tests tell what they did and what they skipped")]
 
+mod accept;
 mod apply;
 mod bad_input;
+mod change;
 mod credentials;
 mod far;
 mod files;
+mod import;
+mod language;
 mod leaks;
 mod output;
 mod protocol;
 mod sandbox;
+mod select;
 mod sockets;
+mod state;
 mod support;
 mod usage;

@@ -99,14 +99,17 @@ impl Machine {
         let last = items.map(|(_, item)| item.status).max();
         match last {
             Some(status) => match status {
-                ItemStatus::Running | ItemStatus::Updated | ItemStatus::Imported => "running",
+                ItemStatus::Running | ItemStatus::Imported => "running",
+                ItemStatus::Updated | ItemStatus::Renewed => "changed",
                 ItemStatus::Isolated | ItemStatus::Forgotten => "isolated",
+                ItemStatus::Purged => "destroyed",
                 _ => "ended",
             },
             None => match self.state.instances.get(address) {
                 Some(recorded) => match self.waits.get(&recorded.instance_id) {
                     Some(wait) if wait.running => "naming",
                     Some(_) => "pending",
+                    None if self.altering.contains_key(&recorded.instance_id) => "changing",
                     None => "isolating",
                 },
                 None => "waiting",
@@ -130,6 +133,17 @@ impl Machine {
         }
     }
 
+    /// Whether what was done here makes room for more: an old instance whose successor runs, a new one that is to be off.
+    fn leaves_work(&self) -> bool {
+        let runs = |address: &Address| {
+            let recorded = self.state.instances.get(address);
+            recorded.is_some_and(|recorded| matches!(recorded.attributes.state.as_str(), "RUNNING"))
+        };
+        let displaced = self.state.deposed.iter().filter(|left| left.is_displaced());
+        displaced.into_iter().any(|left| !self.returned.contains(&left.instance_id) && runs(&left.address))
+            || self.to_turn_off.iter().any(runs)
+    }
+
     /// Ends the machine and gives the account.
     pub fn finish(mut self) -> Account {
         for id in 0..self.purchases.len() {
@@ -137,6 +151,7 @@ impl Machine {
                 self.account_for_unmatched(id);
             }
         }
+        self.replan |= self.leaves_work();
         Account {
             state: self.state,
             open: self.open,

@@ -1,11 +1,13 @@
 //! The apply engine: a state machine without I/O, clock or async.
 //!
-//! `purchase` has the purchase protocol, `wait` what happens between an id and a running instance, `write` names and returns,
-//! `account` what became of everything. This file holds them together: dispatch, records, the end.
+//! `purchase` has the purchase protocol, `wait` what happens between an id and a running instance, `alter` changes of what stays,
+//! `write` names and returns, `purge` what is destroyed for good, `account` what became of everything. This file holds them together: dispatch, records, the end.
 
 mod account;
+mod alter;
 mod origin;
 mod purchase;
+mod purge;
 #[cfg(test)]
 mod tests;
 mod wait;
@@ -14,15 +16,17 @@ mod write;
 use super::effect::{Effect, Input, PurchaseId, TimerId};
 use super::graph::{ExecutionGraph, NodeId, NodeSpec};
 use crate::cloud::CloudError;
-use crate::desired::{DependencyRef, DesiredState};
+use crate::desired::{DependencyRef, DesiredInstance, DesiredState, Moves};
 use crate::event::{Event, Item, ItemStatus, Progress};
 use crate::model::address::compact;
-use crate::model::{Address, Attributes, InstanceId, Ownership, Secret, SplitMix64, StackName, Timestamp};
+use crate::model::{
+    Address, Attributes, InstanceId, Ownership, Power, Replace, Secret, Site, SplitMix64, StackName, Timestamp,
+};
 use crate::observe::state::ObservedState;
 use crate::plan::batch::still_wanted;
-use crate::plan::{Action, Plan};
-use crate::state::fold::OpenIntents;
-use crate::state::{Intent, PriorState, Record, apply_record};
+use crate::plan::{Action, Change, Plan, Reason};
+use crate::state::{DISPLACED, Intent, NO_PREDECESSOR, OpenIntents, PriorState, Record, apply_record};
+use alter::Alteration;
 use origin::Origins;
 use purchase::Purchase;
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,6 +50,18 @@ pub struct Setup {
     pub visibility_grace: Duration,
     /// Buy although it is unclear what is already owned.
     pub buy_anyway: bool,
+    /// What is returned is destroyed for good.
+    pub purge: bool,
+    /// What the service does not take back is given up all the same.
+    pub accept_no_refund: bool,
+    /// Which Tencent Cloud: some actions take less on one of them.
+    pub site: Site,
+    /// The stack's region, which the names of its resources have in them.
+    pub region: String,
+    /// The account's number, likewise.
+    pub account: Option<String>,
+    /// What stands at another address than the one it was bought for.
+    pub moves: Moves,
     /// Salt of fingerprints in the state.
     pub salt: String,
     /// Seed of the jitter.
@@ -61,6 +77,12 @@ impl Setup {
             token_ttl: desired.token_ttl,
             visibility_grace: desired.visibility_grace,
             buy_anyway: false,
+            purge: false,
+            accept_no_refund: false,
+            site: desired.site,
+            region: desired.region.clone(),
+            account: None,
+            moves: desired.moves.clone(),
             salt,
             seed,
         }
@@ -93,6 +115,17 @@ pub struct Machine {
     purchases: Vec<Purchase>,
     waits: BTreeMap<InstanceId, Wait>,
     writes: Vec<Write>,
+    alterations: Vec<Alteration>,
+    /// Index of an instance's alteration.
+    altering: BTreeMap<InstanceId, usize>,
+    /// Passwords to be set, by their fingerprint.
+    secrets: BTreeMap<String, Secret>,
+    /// Addresses whose instance is returned before the next is bought.
+    replaced_first: BTreeSet<Address>,
+    /// What the plan returns: it is done here, or not at all.
+    returned: BTreeSet<InstanceId>,
+    /// New addresses that are to be turned off once they run.
+    to_turn_off: BTreeSet<Address>,
     graph: ExecutionGraph,
     /// Graph node of an instance that is only waited for; purchases have their own index as node.
     resumed: BTreeMap<InstanceId, NodeId>,
@@ -137,6 +170,12 @@ impl Machine {
             purchases: Vec::new(),
             waits: BTreeMap::new(),
             writes: Vec::new(),
+            alterations: Vec::new(),
+            altering: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            replaced_first: BTreeSet::new(),
+            returned: BTreeSet::new(),
+            to_turn_off: BTreeSet::new(),
             graph: ExecutionGraph::new(&[]),
             resumed: BTreeMap::new(),
             at_start: Vec::new(),
@@ -184,7 +223,7 @@ impl Machine {
             debug_assert!(desired.instances.contains_key(&first.address));
             self.add_purchase(intent, secret, Arc::clone(&batch.depends_on), batch.create_timeout, true);
         }
-        let mut removals = Vec::new();
+        let (mut removals, mut terminations, mut altered) = (Vec::new(), Vec::new(), BTreeMap::new());
         for change in &plan.changes {
             let live = change.instance_id.as_ref().and_then(|id| observed.instances.get(id));
             if let (Some(id), Some(live)) = (&change.instance_id, live) {
@@ -194,6 +233,15 @@ impl Machine {
             match (change.action, &change.instance_id) {
                 (Action::Import, Some(id)) => {
                     let Some(wanted) = wanted else { continue };
+                    if let Some(other) = self.state.instances.get(&change.address) {
+                        // Its successor was bought and forgotten.
+                        self.at_start.push(Record::Gone {
+                            address: change.address.clone(),
+                            instance_id: other.instance_id.clone(),
+                            why: DISPLACED.into(),
+                            deposed: true,
+                        });
+                    }
                     self.at_start.push(Record::Adopted {
                         address: change.address.clone(),
                         instance_id: id.clone(),
@@ -207,11 +255,20 @@ impl Machine {
                     let Some(wanted) = wanted else { continue };
                     self.add_wait(id, &change.address, wanted, live, ItemStatus::Running);
                 }
-                (Action::Update, Some(id)) => {
-                    let Some(wanted) = wanted else { continue };
-                    self.add_wait(id, &change.address, wanted, live, ItemStatus::Updated);
+                (action, Some(id)) if action.is_alteration() => {
+                    self.bring_back(change, id, wanted);
+                    self.add_alteration(change, id, wanted, live);
+                    altered.entry(action.as_str()).or_insert_with(Vec::new).push(change.address.clone());
                 }
-                (Action::Isolate, Some(id)) => removals.push((change.address.clone(), id.clone())),
+                (Action::Purge, Some(id)) if change.reason == Reason::ReturnedAlready => {
+                    self.part_from_returned(&change.address, id);
+                    terminations.push((change.address.clone(), id.clone()));
+                }
+                (Action::Replace(Replace::DestroyFirst), Some(id)) => {
+                    self.replaced_first.insert(change.address.clone());
+                    removals.push((change.address.clone(), id.clone()));
+                }
+                (Action::Isolate | Action::Purge, Some(id)) => removals.push((change.address.clone(), id.clone())),
                 (Action::Forget, Some(id)) => {
                     let known = self.state.instances.get(&change.address).is_some_and(|r| r.instance_id == *id);
                     self.at_start.push(match known {
@@ -231,16 +288,55 @@ impl Machine {
                         None,
                     );
                 }
+                // The state was moved before the run began.
+                (Action::Move, Some(id)) => {
+                    let from = Some(change.reason.to_string());
+                    self.set_item(&change.address, Some(id), ItemStatus::Moved, from, None);
+                }
                 (Action::Create, _) => self.part_from_predecessor(change),
                 _ => {}
+            }
+            let comes = matches!(
+                change.action,
+                Action::Create | Action::Import | Action::Resume | Action::Replace(Replace::CreateFirst)
+            );
+            if comes && wanted.is_some_and(|wanted| wanted.power == Some(Power::Stopped)) {
+                self.to_turn_off.insert(change.address.clone());
             }
             // What the manifest protects now is protected from now on.
             if let (Some(wanted), Some(recorded)) = (wanted, self.state.instances.get_mut(&change.address)) {
                 recorded.protect = wanted.protect;
             }
         }
+        for addresses in altered.into_values() {
+            self.add_group(addresses);
+        }
+        self.returned = removals.iter().map(|(_, id)| id.clone()).collect();
         self.add_isolations(removals);
+        self.add_terminations(terminations);
         self.build_graph();
+    }
+
+    /// An instance that stood at an address and is isolated stands there again before its renewal: that is what is so if the
+    /// renewal then fails.
+    fn bring_back(&mut self, change: &Change, id: &InstanceId, wanted: Option<&DesiredInstance>) {
+        let stands = self.state.instances.get(&change.address).is_some_and(|recorded| recorded.instance_id == *id);
+        let Some(wanted) = wanted.filter(|_| change.action == Action::Renew && !stands) else { return };
+        self.at_start.push(Record::Adopted {
+            address: change.address.clone(),
+            instance_id: id.clone(),
+            predecessor: NO_PREDECESSOR.to_owned(),
+            spec: wanted.spec.to_json(&self.setup.salt),
+            protect: wanted.protect,
+        });
+    }
+
+    /// What is isolated and stands at an address parts from it before it is destroyed.
+    fn part_from_returned(&mut self, address: &Address, id: &InstanceId) {
+        if self.state.instances.get(address).is_some_and(|recorded| recorded.instance_id == *id) {
+            let (address, instance_id) = (address.clone(), id.clone());
+            self.at_start.push(Record::Gone { address, instance_id, why: "isolated".into(), deposed: true });
+        }
     }
 
     /// A planned purchase for an address where the state still has an instance: that one is gone or failed.
@@ -267,6 +363,7 @@ impl Machine {
             let is_wanted = still_wanted(desired, &self.state, &entry.intent);
             self.add_purchase(entry.intent, secret, Arc::from([]), timeout, is_wanted);
         }
+        self.take_open_orders();
         self.build_graph();
     }
 
@@ -326,6 +423,7 @@ impl Machine {
             Input::Timer(TimerId::Poll) => self.poll(now),
             Input::Timer(TimerId::Look) => self.look(now),
             Input::Timer(TimerId::Write) => self.want_write_turns(now),
+            Input::Timer(TimerId::Change) => self.form_calls(now),
             Input::Interrupt { signal } => {
                 self.effects.push(Effect::Emit(Event::Interrupted { signal: signal.clone() }));
                 self.stop(now, &format!("stopped by {signal}"));
@@ -340,6 +438,7 @@ impl Machine {
             // What came back from the wire since then goes nowhere either.
             self.stop_purchases(&why);
             self.stop_writes(&why);
+            self.stop_alterations(&why);
         }
         if self.started {
             self.begin_isolations(now);
@@ -365,6 +464,7 @@ impl Machine {
             self.begin(now, id);
         }
         self.begin_waits(now);
+        self.begin_alterations(now);
         self.look(now);
         self.poll(now);
     }
@@ -381,12 +481,24 @@ impl Machine {
 
     /// Keeps what the cloud says of a recorded instance.
     fn observe(&mut self, id: &InstanceId, attributes: &Attributes) {
-        let Some(address) =
-            self.waits.get(id).map(|wait| wait.address.clone()).or_else(|| self.state.holder(id).cloned())
+        let Some(address) = self
+            .waits
+            .get(id)
+            .map(|wait| wait.address.clone())
+            .or_else(|| self.altered_address(id))
+            .or_else(|| self.state.holder(id).cloned())
         else {
             return;
         };
-        if let Some(recorded) = self.state.instances.get_mut(&address)
+        self.observe_at(&address, id, attributes);
+    }
+
+    fn altered_address(&self, id: &InstanceId) -> Option<Address> {
+        self.altering.get(id).map(|index| self.alterations[*index].address().clone())
+    }
+
+    fn observe_at(&mut self, address: &Address, id: &InstanceId, attributes: &Attributes) {
+        if let Some(recorded) = self.state.instances.get_mut(address)
             && recorded.instance_id == *id
         {
             recorded.seen = true;
@@ -424,6 +536,7 @@ impl Machine {
         self.stopped_by = Some(why.to_owned());
         self.stop_purchases(why);
         self.stop_writes(why);
+        self.stop_alterations(why);
         self.stop_waits(why);
     }
 
@@ -432,6 +545,7 @@ impl Machine {
         self.started
             && self.purchases.iter().all(|purchase| purchase.is_over(self.stopping))
             && self.writes.iter().all(Write::is_over)
+            && self.alterations.iter().all(Alteration::is_over)
             && (self.waits.values().all(Wait::is_over) || self.stopping)
     }
 
@@ -451,7 +565,12 @@ impl Machine {
             .map(|wait| format!("{} {} running {} name {:?}", wait.address, wait.state, wait.running, wait.name))
             .collect();
         let writes = self.writes.iter().filter(|write| !write.is_over()).count();
-        format!("purchases {purchases:?}, waits {waits:?}, writes {writes}, turns {:?}", self.turns_wanted)
+        let altering = self.alterations.iter().filter(|alteration| !alteration.is_over());
+        let altering: Vec<String> = altering.map(Alteration::describe).collect();
+        format!(
+            "purchases {purchases:?}, waits {waits:?}, writes {writes}, {altering:?}, turns {:?}",
+            self.turns_wanted
+        )
     }
 
     /// Waiting time before try number `tries` + 1: doubling, capped, with jitter.

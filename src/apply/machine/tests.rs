@@ -4,7 +4,7 @@ use super::*;
 use crate::apply::effect::Effect;
 use crate::cloud::{CloudError, ErrorClass};
 use crate::desired::{DesiredState, load_sources};
-use crate::manifest::Sources;
+use crate::manifest::{Given, Sources};
 use crate::model::{Attributes, Lineage, ObservedInstance};
 use crate::observe::state::ObservedState;
 use crate::plan::{Inputs, Options, Planned, plan};
@@ -20,7 +20,11 @@ fn wanted(count: u32, bundle: &str, ownership: &str) -> DesiredState {
         "version: 1\nstack: shop\nregion: ap-guangzhou\nownership: {ownership}\ninstances:\n  web:\n    count: {count}\n    \
          bundle_id: {bundle}\n    blueprint_id: lhbp-f1lkcd41\n    instance_name: web\n    charge: {{ period: 1 }}\n"
     );
-    let (desired, _, problems) = load_sources(Sources::from_texts([("m.yaml", text.as_str())]), &|_| None);
+    load(&text)
+}
+
+fn load(text: &str) -> DesiredState {
+    let (desired, _, problems) = load_sources(Sources::from_texts([("m.yaml", text)]), &Given::default(), &|_| None);
     desired.unwrap_or_else(|| panic!("{problems:?}"))
 }
 
@@ -41,12 +45,13 @@ fn seen(at: Timestamp, instances: &[ObservedInstance]) -> ObservedState {
         instances: instances.iter().map(|instance| (instance.id.clone(), instance.clone())).collect(),
         owned: instances.iter().map(|instance| instance.id.clone()).collect(),
         asked: true,
+        ..ObservedState::default()
     }
 }
 
 fn planned(desired: &DesiredState, observed: &ObservedState, options: Options) -> Planned {
     let (prior, open) = (empty_state(desired), OpenIntents::new());
-    plan(Inputs { desired, prior: &prior, open: &open, observed }, options)
+    plan(Inputs { desired, prior: &prior, open: &open, observed, selection: None }, options)
 }
 
 /// An instance of that name, created at that time.
@@ -64,6 +69,7 @@ fn instance(id: &str, bundle: &str, created: Timestamp) -> ObservedInstance {
         },
         operation_request_id: String::new(),
         operation_state: String::new(),
+        platform: String::new(),
     }
 }
 
@@ -80,7 +86,9 @@ fn left_open(bought: &DesiredState, attempts: &[Duration]) -> OpenIntents {
     };
     let mut entry = OpenIntent::new(intent);
     entry.attempts = attempts.iter().map(|ago| Attempt { at: NOON.minus(*ago), no_effect: false }).collect();
-    OpenIntents::from([(batch.token, entry)])
+    let mut open = OpenIntents::new();
+    open.insert(batch.token, entry);
+    open
 }
 
 fn setup(desired: &DesiredState) -> Setup {
@@ -335,6 +343,32 @@ fn without_tags_what_one_on_the_wire_may_have_bought_is_not_taken_by_another() {
     assert_eq!(step(&mut machine, now, Input::Timer(TimerId::Look)), ["sign", "look"]);
     let words = step(&mut machine, now, Input::Looked(Ok(many(30))));
     assert_eq!(words, ["turn CreateInstances", "attempt"]);
+}
+
+#[test]
+fn a_tag_is_read_through_what_was_moved() {
+    let text = "version: 1\nstack: shop\nregion: ap-guangzhou\nmoved: [{ from: old, to: web }]\ninstances:\n  web:\n    count: 1\n    \
+                bundle_id: bundle_rs_nmc_lin_med2_01\n    blueprint_id: lhbp-f1lkcd41\n    charge: { period: 1 }\n";
+    let mut moved = instance("lhins-moved", BUNDLE, NOON.minus(60 * MINUTE));
+    moved.attributes.tags.insert("lhprov-stack".into(), "shop".into());
+    moved.attributes.tags.insert("lhprov-batch".into(), "0123456789abcdef old[0-4]".into());
+
+    // Without the state, what bears the old address may be what stands at the new one: nothing is bought beside it.
+    for text in [text, &text.replace("moved: [{ from: old, to: web }]\n", "")] {
+        let desired = load(text);
+        let plan = planned(&desired, &seen(NOON, std::slice::from_ref(&moved)), Options::default());
+        assert!(plan.blocked[0].what.contains("lhins-moved"), "{:?}", plan.blocked);
+    }
+    // Also where it is listed between the plan's look and the purchase's.
+    let desired = load(text);
+    let mut machine = buying(&desired, &seen(NOON, &[]), Options::default());
+    step(&mut machine, NOON, Input::Start);
+    assert_eq!(step(&mut machine, NOON, Input::Looked(Ok(vec![moved.clone()]))), ["closed"]);
+    assert_eq!(statuses(machine), [("web[0]".to_owned(), ItemStatus::Unclear)]);
+    // What the manifest lets go is in nobody's way.
+    let desired = load(&text.replace("moved: [{ from: old, to: web }]", "forget: [old]"));
+    let plan = planned(&desired, &seen(NOON, &[moved]), Options::default());
+    assert!(plan.blocked.is_empty(), "{:?}", plan.blocked);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::super::effect::{Effect, TimerId};
 use super::super::poll::interval;
+use super::alter::Alteration;
 use super::purchase::Phase;
 use super::write::EarlyRename;
 use super::{Machine, error_detail, node_of};
@@ -163,7 +164,8 @@ impl Machine {
             .flat_map(|answer| answer.ids.iter());
         let waited = self.waits.iter().filter(|(_, wait)| wait.wants_poll()).map(|(id, _)| id);
         let returned = self.writes.iter().flat_map(super::write::Write::polled);
-        let mut ids: Vec<InstanceId> = answered.chain(waited).chain(returned).cloned().collect();
+        let altered = self.alterations.iter().filter(|alteration| alteration.wants_poll()).map(Alteration::id);
+        let mut ids: Vec<InstanceId> = answered.chain(waited).chain(returned).chain(altered).cloned().collect();
         ids.sort();
         ids.dedup();
         if !ids.is_empty() {
@@ -188,13 +190,18 @@ impl Machine {
                     self.saw(now, id, found.get(id));
                 }
                 self.returned(now, asked, &found);
+                self.saw_terminating(now, asked, &found);
+                self.saw_alterations(now, asked, &found);
                 self.rename_what_can_be(now);
                 for id in asked {
                     self.finish_wait_if_done(now, id);
                 }
                 let pending = self.waits.values().filter(|wait| wait.wants_poll());
-                let youngest = pending.clone().filter_map(|wait| wait.since).max().map(|since| now.since(since));
-                interval(youngest.unwrap_or_default(), pending.count())
+                let altering = self.alterations.iter().filter(|alteration| alteration.wants_poll());
+                let begun = pending.clone().filter_map(|wait| wait.since);
+                let youngest = begun.chain(altering.clone().filter_map(Alteration::began)).max();
+                let waited = youngest.map(|since| now.since(since)).unwrap_or_default();
+                interval(waited, pending.count() + altering.count())
             }
             Err(error) => {
                 for id in asked {
@@ -208,7 +215,8 @@ impl Machine {
         };
         let more = self.waits.values().any(Wait::wants_poll)
             || self.purchases.iter().any(|purchase| purchase.phase == Phase::Answered)
-            || self.writes.iter().any(|write| write.polled().next().is_some());
+            || self.writes.iter().any(|write| write.polled().next().is_some())
+            || self.alterations.iter().any(Alteration::wants_poll);
         if more && !self.stopping && !self.poll_scheduled {
             self.poll_scheduled = true;
             self.effects.push(Effect::Timer { id: TimerId::Poll, at: now.plus(next) });

@@ -1,7 +1,8 @@
-//! Writes other than purchases: names, and returns. Both may be repeated: a name set twice is set, and whether an instance
-//! is isolated can be seen.
+//! Writes other than purchases: names of what was bought, returns, and the calls of changes. The first two may be repeated: a name
+//! set twice is set, and whether an instance is isolated can be seen.
 
 use super::super::effect::{Effect, TimerId, WriteId};
+use super::alter::{LEAVES_WITHIN, Step};
 use super::purchase::Phase;
 use super::{Machine, error_detail};
 use crate::cloud::limits::{ISOLATE_BATCH_MAX, RENAME_BATCH_MAX};
@@ -16,29 +17,43 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Tries of a write that fails without being refused.
-const TRIES_MAX: u32 = 8;
+pub(super) const TRIES_MAX: u32 = 8;
 
 /// How long a return may take before it is left to the next run.
-const RETURN_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+pub(super) const RETURN_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
 /// One write.
 pub(super) struct Write {
-    kind: Kind,
-    phase: WritePhase,
-    tries: u32,
-    began: Option<Timestamp>,
+    pub(super) kind: Kind,
+    pub(super) phase: WritePhase,
+    pub(super) tries: u32,
+    pub(super) began: Option<Timestamp>,
     /// Why the last try of a return was refused: its instance's state decides what that means.
-    refused: Option<(String, Option<String>)>,
+    pub(super) refused: Option<(String, Option<String>)>,
     request_id: Option<RequestId>,
 }
 
-enum Kind {
-    Rename { name: String, ids: Vec<InstanceId> },
-    Isolate { targets: Vec<(Address, InstanceId)> },
+pub(super) enum Kind {
+    Rename {
+        name: String,
+        ids: Vec<InstanceId>,
+    },
+    Isolate {
+        targets: Vec<(Address, InstanceId)>,
+    },
+    /// Destroys for good what is isolated.
+    Terminate {
+        targets: Vec<(Address, InstanceId)>,
+    },
+    /// A step of alterations, by their index.
+    Alter {
+        step: Step,
+        members: Vec<usize>,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum WritePhase {
+pub(super) enum WritePhase {
     /// Begins when all purchases have come to their end: what is new is there before what is old goes.
     Blocked,
     /// May go out from this time.
@@ -50,20 +65,37 @@ enum WritePhase {
 }
 
 impl Write {
+    /// One that may go out from `now`.
+    pub(super) fn due(kind: Kind, now: Timestamp) -> Self {
+        Self { began: Some(now), ..Self::new(kind, WritePhase::Due(now)) }
+    }
+
+    pub(super) fn new(kind: Kind, phase: WritePhase) -> Self {
+        Self { kind, phase, tries: 0, began: None, refused: None, request_id: None }
+    }
+
+    pub(super) fn end(&mut self) {
+        self.phase = WritePhase::Over;
+    }
+
     pub(super) fn is_over(&self) -> bool {
         self.phase == WritePhase::Over
     }
 
     fn action(&self) -> WriteAction {
-        match self.kind {
+        match &self.kind {
             Kind::Rename { .. } => WriteAction::ModifyInstancesAttribute,
             Kind::Isolate { .. } => WriteAction::IsolateInstances,
+            Kind::Terminate { .. } => WriteAction::TerminateInstances,
+            Kind::Alter { step, .. } => step.action(),
         }
     }
 
     pub(super) fn polled(&self) -> impl Iterator<Item = &InstanceId> {
         let targets = match &self.kind {
-            Kind::Isolate { targets } if self.phase == WritePhase::Polling => targets.as_slice(),
+            Kind::Isolate { targets } | Kind::Terminate { targets } if self.phase == WritePhase::Polling => {
+                targets.as_slice()
+            }
             _ => &[],
         };
         targets.iter().map(|(_, id)| id)
@@ -88,14 +120,7 @@ impl Machine {
     }
 
     fn push_isolation(&mut self, targets: Vec<(Address, InstanceId)>, phase: WritePhase) {
-        self.writes.push(Write {
-            kind: Kind::Isolate { targets },
-            phase,
-            tries: 0,
-            began: None,
-            refused: None,
-            request_id: None,
-        });
+        self.writes.push(Write::new(Kind::Isolate { targets }, phase));
     }
 
     /// Returns begin when every purchase is over and what was bought runs or was given up.
@@ -122,14 +147,7 @@ impl Machine {
         }
         for (name, ids) in self.renames_due() {
             for chunk in ids.chunks(RENAME_BATCH_MAX) {
-                self.writes.push(Write {
-                    kind: Kind::Rename { name: name.clone(), ids: chunk.to_vec() },
-                    phase: WritePhase::Due(now),
-                    tries: 0,
-                    began: Some(now),
-                    refused: None,
-                    request_id: None,
-                });
+                self.writes.push(Write::due(Kind::Rename { name: name.clone(), ids: chunk.to_vec() }, now));
             }
         }
         self.want_write_turns(now);
@@ -164,18 +182,31 @@ impl Machine {
             self.writes[id].phase = WritePhase::InFlight;
             let body = match &self.writes[id].kind {
                 Kind::Rename { name, ids } => json!({"InstanceIds": ids, "InstanceName": name}),
-                Kind::Isolate { targets } => {
+                Kind::Isolate { targets } | Kind::Terminate { targets } => {
                     let ids: Vec<&InstanceId> = targets.iter().map(|(_, id)| id).collect();
                     json!({"InstanceIds": ids})
+                }
+                Kind::Alter { step, members } => {
+                    let (step, members) = (step.clone(), members.clone());
+                    self.send_alteration(now, id, &step, &members);
+                    self.want_write_turns(now);
+                    return;
                 }
             };
             if let Kind::Isolate { targets } = &self.writes[id].kind {
                 let ids = targets.iter().map(|(_, id)| id.clone()).collect();
                 self.record(Record::Isolate { ids });
             }
-            self.effects.push(Effect::Write { write: id, action, body: canonical(&body) });
+            self.effects.push(Effect::Write { write: id, action, body: canonical(&body), until: None });
         }
         self.want_write_turns(now);
+    }
+
+    /// Sends a step of alterations. An order is written down first, and leaves soon after or not at all.
+    fn send_alteration(&mut self, now: Timestamp, id: WriteId, step: &Step, members: &[usize]) {
+        let body = self.alteration_body(now, step, members);
+        let until = step.order_kind().map(|_| now.plus(LEAVES_WITHIN));
+        self.effects.push(Effect::Write { write: id, action: step.action(), body, until });
     }
 
     pub(super) fn written(&mut self, now: Timestamp, id: WriteId, result: Result<RequestId, CloudError>) {
@@ -195,6 +226,11 @@ impl Machine {
             (Kind::Isolate { targets }, Err(error)) => {
                 let targets = targets.clone();
                 self.isolation_failed(now, id, targets, &error);
+            }
+            (Kind::Terminate { .. }, result) => self.termination_answered(now, id, result),
+            (Kind::Alter { step, members }, result) => {
+                let (step, members) = (step.clone(), members.clone());
+                self.altered(now, id, &step, &members, result);
             }
         }
         self.want_write_turns(now);
@@ -261,6 +297,11 @@ impl Machine {
                     }
                 }
             }
+            ErrorClass::Refused
+                if self.setup.accept_no_refund && error.is("UnsupportedOperation.ResourceNotReturnable") =>
+            {
+                self.keep(id, &targets, &detail, error.request_id.clone());
+            }
             ErrorClass::Refused | ErrorClass::Ambiguous if !error.is("UnsupportedOperation.ResourceNotReturnable") => {
                 self.writes[id].refused = Some((detail, error.request_id.clone()));
                 self.writes[id].phase = WritePhase::Polling;
@@ -303,8 +344,11 @@ impl Machine {
                     // Rule 6: what was never listed is not gone.
                     None => self.was_listed(address, instance),
                 });
-            for (address, instance) in gone {
-                self.has_returned(&address, &instance);
+            for (address, instance) in &gone {
+                self.has_returned(address, instance);
+            }
+            if self.setup.purge {
+                self.terminate(now, gone);
             }
             if left.is_empty() {
                 self.writes[id].phase = WritePhase::Over;
@@ -324,7 +368,7 @@ impl Machine {
         for (address, instance) in left {
             if self.state.instances.get(address).is_some_and(|recorded| recorded.instance_id == *instance) {
                 let (address, instance_id) = (address.clone(), instance.clone());
-                self.record(Record::Gone { address, instance_id, why: "LAUNCH_FAILED".into(), deposed: true });
+                self.record(Record::Gone { address, instance_id, why: "not returned".into(), deposed: true });
             }
             self.record(Record::Kept { instance_id: instance.clone(), why: detail.to_owned() });
         }
@@ -333,16 +377,16 @@ impl Machine {
 
     fn has_returned(&mut self, address: &Address, instance: &InstanceId) {
         let stands = self.state.instances.get(address).is_some_and(|recorded| recorded.instance_id == *instance);
-        self.record(match stands {
-            true => Record::Gone {
-                address: address.clone(),
-                instance_id: instance.clone(),
-                why: "isolated".into(),
-                deposed: false,
-            },
-            false => Record::Returned { instance_id: instance.clone() },
-        });
+        let purge = self.setup.purge;
+        if stands {
+            let (address, instance_id) = (address.clone(), instance.clone());
+            self.record(Record::Gone { address, instance_id, why: "isolated".into(), deposed: purge });
+        } else if !purge {
+            self.record(Record::Returned { instance_id: instance.clone() });
+        }
         self.set_item(address, Some(instance), ItemStatus::Isolated, None, None);
+        // Returned first, to be bought then: that is planned now that it is gone.
+        self.replan |= self.replaced_first.contains(address);
     }
 
     fn go_on_returning(
@@ -398,7 +442,15 @@ impl Machine {
             };
             match &self.writes[id].kind {
                 Kind::Isolate { .. } => self.end_isolation(id, status, &detail, None),
+                Kind::Terminate { .. } => {
+                    self.end_termination(id, ItemStatus::Pending, &format!("not destroyed; {why}"), None);
+                }
                 Kind::Rename { .. } => self.writes[id].phase = WritePhase::Over,
+                Kind::Alter { members, .. } => {
+                    let members = members.clone();
+                    self.writes[id].phase = WritePhase::Over;
+                    self.give_up_altering(&members, ItemStatus::NotStarted, why);
+                }
             }
         }
     }
@@ -406,14 +458,25 @@ impl Machine {
     pub(super) fn give_up_writes(&mut self) {
         for id in 0..self.writes.len() {
             if self.writes[id].phase == WritePhase::InFlight {
-                self.end_isolation(id, ItemStatus::Unknown, "no answer before the end of the run", None);
+                let why = "no answer before the end of the run";
+                match &self.writes[id].kind {
+                    Kind::Alter { members, .. } => {
+                        let members = members.clone();
+                        self.writes[id].phase = WritePhase::Over;
+                        self.give_up_altering(&members, ItemStatus::Unknown, why);
+                    }
+                    Kind::Terminate { .. } => self.end_termination(id, ItemStatus::Unknown, why, None),
+                    Kind::Isolate { .. } | Kind::Rename { .. } => {
+                        self.end_isolation(id, ItemStatus::Unknown, why, None);
+                    }
+                }
             }
         }
     }
 }
 
 /// Whether the refusal is for something that passes.
-fn is_busy(error: &CloudError) -> bool {
+pub(super) fn is_busy(error: &CloudError) -> bool {
     [
         "UnsupportedOperation.LatestOperationUnfinished",
         "OperationDenied.InstanceOperationInProgress",

@@ -1,6 +1,7 @@
 //! `lhprov apply` and `lhprov destroy`: show the plan, ask, carry it out, give account.
 
-use crate::cli::args::{ApplyArgs, Global};
+use super::renew;
+use crate::cli::args::{ApplyArgs, Global, RenewArgs};
 use crate::cli::exit::{Exit, Signal};
 use crate::cli::failure::{Failure, way_out};
 use crate::cli::host::{self, SystemClock};
@@ -16,6 +17,7 @@ use crate::report::human::lines::Lines;
 use crate::report::human::plan::{PlanText, render};
 use crate::report::human::progress::Live;
 use crate::report::json::{self, account::End};
+use crate::report::outputs;
 use crate::report::style::{Label, Palette};
 use crate::report::text::count;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,17 +36,23 @@ pub fn run_destroy(global: &Global, own: &ApplyArgs, console: Console) -> Result
     })
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+/// What is carried out.
+#[derive(Clone, Copy)]
+pub(super) enum Kind<'a> {
+    /// The manifest.
     Apply,
+    /// The end of everything.
     Destroy,
+    /// More time for some.
+    Renew(&'a RenewArgs),
 }
 
-impl Kind {
+impl Kind<'_> {
     fn command(self) -> &'static str {
         match self {
             Kind::Apply => "apply",
             Kind::Destroy => "destroy",
+            Kind::Renew(_) => "renew",
         }
     }
 
@@ -52,21 +60,22 @@ impl Kind {
         match self {
             Kind::Apply => "Applied",
             Kind::Destroy => "Destroyed",
+            Kind::Renew(_) => "Renewed",
         }
     }
 }
 
-fn carry_out(
-    kind: Kind,
+/// Loads, plans, asks, carries out and gives account.
+pub(super) fn carry_out(
+    kind: Kind<'_>,
     global: &Global,
     own: &ApplyArgs,
     console: Console,
     mut sinks: Vec<Arc<dyn EventSink>>,
 ) -> Result<Ended, Failure> {
-    let mut loaded = session::load(global, &own.run, console)?;
-    if kind == Kind::Destroy {
-        // The manifest says which stack and how; what it wants is nothing.
-        loaded.desired.instances.clear();
+    let loaded = session::load(global, &own.run, console)?;
+    if let (Kind::Destroy, Some(address)) = (kind, own.run.replace.first()) {
+        return Err(Failure::usage(format!("--replace {address} has no meaning where everything goes")));
     }
     // A log and live lines would write over one another.
     let live = (console.stderr_is_terminal && !global.is_logging()).then(|| Arc::new(Live::new(console.stderr)));
@@ -86,14 +95,17 @@ fn carry_out(
             buy_anyway: own.run.buy_anyway,
             adopt: own.adopt,
             assume_yes: own.yes,
-            destroy: kind == Kind::Destroy,
+            destroy: matches!(kind, Kind::Destroy),
+            purge: own.run.purge,
+            allow_data_loss: own.allow_data_loss,
+            accept_no_refund: own.accept_no_refund,
         };
         let desk = Desk { own, session: &session, console, live: live.as_deref(), answer: Mutex::default() };
         let consent = |question: Question<'_>| desk.consent(&question);
         let report = tokio::select! {
             biased;
             signal = session.signals.early() => return Ok(interrupted_early(signal, console)),
-            report = ops::apply(&session.context, &session.loaded.desired, options, &consent) => report,
+            report = perform(kind, &session, options, &consent) => report?,
         };
         if let Some(live) = &live {
             live.finish();
@@ -106,6 +118,20 @@ fn carry_out(
     // A name that is being looked up must not hold the end up: everything that counts is on disk.
     runtime.shutdown_background();
     ended
+}
+
+/// The operation itself. A failure is a mistake in the words of the command line.
+async fn perform(
+    kind: Kind<'_>,
+    session: &Session,
+    options: ApplyOptions,
+    consent: &(dyn Fn(Question<'_>) -> Consent + Sync),
+) -> Result<Result<ApplyReport, OpsError>, Failure> {
+    let desired = &session.loaded.desired;
+    Ok(match kind {
+        Kind::Renew(own) => ops::renew(&session.context, desired, &renew::options(own, desired)?, consent).await,
+        Kind::Apply | Kind::Destroy => ops::apply(&session.context, desired, options, consent).await,
+    })
 }
 
 fn interrupted_early(signal: Signal, console: Console) -> Ended {
@@ -162,6 +188,7 @@ impl Desk<'_> {
             adopted: &planned.adopted,
             sandbox: self.session.sandbox,
             refreshed: true,
+            sources: Some(sources),
         };
         let text = |palette: Palette| format!("{}\n", render(shown, self.own.run.view(), palette));
         let as_result = !self.own.run.format.is_json();
@@ -178,7 +205,7 @@ impl Desk<'_> {
         *self.answer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn refused(&self, error: OpsError, kind: Kind) -> Result<Ended, Failure> {
+    fn refused(&self, error: OpsError, kind: Kind<'_>) -> Result<Ended, Failure> {
         match (error, self.answer()) {
             (OpsError::Declined, Some(Answer::Signal)) => Ok(interrupted_early(self.signal(), self.console)),
             (OpsError::Declined, Some(Answer::Nobody)) => {
@@ -198,7 +225,7 @@ impl Desk<'_> {
         self.session.signals.first_now().unwrap_or(Signal::Interrupt)
     }
 
-    fn give_account(&self, kind: Kind, report: ApplyReport) -> Result<Ended, Failure> {
+    fn give_account(&self, kind: Kind<'_>, report: ApplyReport) -> Result<Ended, Failure> {
         let stopped_at_prompt =
             matches!(report.stop, Some(OpsError::Declined)) && self.answer() == Some(Answer::Signal);
         let exit = match &report.exit {
@@ -211,6 +238,8 @@ impl Desk<'_> {
         };
         let only_settled = report.items.is_empty() && exit == Exit::Done;
         let quiet = only_settled.then(|| self.nothing_to_do(kind, &report));
+        let told = outputs_text(&report);
+        let outputs = report.state.outputs.clone();
         let ApplyReport { items, save_error, stop, .. } = report;
         let troubles: Vec<Failure> = [
             stop.map(|stop| Failure::of_operation(stop, Arc::clone(&self.session.loaded.sources))),
@@ -228,14 +257,15 @@ impl Desk<'_> {
             let desired = &self.session.loaded.desired;
             let (stack, region) = (desired.stack.as_str(), desired.region.as_str());
             let end = End { exit_code: exit.code(), error: error.as_deref(), next: again.as_deref() };
-            let document = json::account::document(kind.command(), stack, region, &items, end);
+            let mut document = json::account::document(kind.command(), stack, region, &items, end);
+            document["outputs"] = serde_json::json!(outputs);
             self.console.result(&format!("{document}\n"))
         } else if let Some(text) = quiet {
-            self.console.result(&text)
+            self.console.result(&(text + &told))
         } else {
             let (again, sandbox) = (again.as_deref(), self.session.sandbox);
             let shown = AccountText { done: kind.done(), again, way_out, sandbox };
-            self.console.result(&account::render(&items, shown, self.console.stdout))
+            self.console.result(&(account::render(&items, shown, self.console.stdout) + &told))
         };
         for trouble in troubles {
             self.console.say(&trouble.render(self.console.stderr));
@@ -248,7 +278,7 @@ impl Desk<'_> {
         Ok(Ended { exit, items, error: error.or_else(|| Some(told.line())) })
     }
 
-    fn nothing_to_do(&self, kind: Kind, report: &ApplyReport) -> String {
+    fn nothing_to_do(&self, kind: Kind<'_>, report: &ApplyReport) -> String {
         let mark = if self.session.sandbox { " (sandbox)" } else { "" };
         let number = report.state.instances.len();
         let text = match (kind, number) {
@@ -264,5 +294,13 @@ impl Desk<'_> {
         };
         let text = format!("{before} {text}");
         format!("{}{mark}\n", self.console.stdout.paint(Label::Heading, &text))
+    }
+}
+
+/// The outputs, where the manifest has any.
+fn outputs_text(report: &ApplyReport) -> String {
+    match report.state.outputs.is_empty() {
+        true => String::new(),
+        false => format!("\nOutputs:\n{}", outputs::text(&report.state.outputs)),
     }
 }

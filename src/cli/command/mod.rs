@@ -3,10 +3,15 @@
 pub mod apply;
 pub mod auth;
 pub mod catalog;
+pub mod drift;
+pub mod import;
+pub mod output;
 pub mod plan;
 pub mod render;
+pub mod renew;
 pub mod sandbox;
 pub mod selftest;
 pub mod state;
+mod state_work;
 pub mod validate;
 pub mod version;

@@ -24,7 +24,12 @@ fn plan(global: &Global, own: &PlanArgs, console: Console, sinks: Vec<Arc<dyn Ev
     let runtime = host::runtime()?;
     let ended = runtime.block_on(async {
         let session = session::open("plan", global, &own.run, loaded, sinks)?;
-        let options = PlanOptions { refresh: !own.no_refresh, buy_anyway: own.run.buy_anyway, destroy: false };
+        let options = PlanOptions {
+            refresh: !own.no_refresh,
+            buy_anyway: own.run.buy_anyway,
+            destroy: false,
+            purge: own.run.purge,
+        };
         if options.refresh {
             tokio::select! {
                 biased;
@@ -88,6 +93,7 @@ fn show(own: &PlanArgs, session: &Session, report: &PlanReport, console: Console
             adopted: &planned.adopted,
             sandbox: session.sandbox,
             refreshed: !own.no_refresh,
+            sources: Some(sources),
         };
         let text = render(shown, own.run.view(), console.stdout);
         console.result(&text).map_err(|error| Failure::output(&error))?;
@@ -96,14 +102,18 @@ fn show(own: &PlanArgs, session: &Session, report: &PlanReport, console: Console
 }
 
 fn inputs(own: &PlanArgs, session: &Session, report: &PlanReport) -> Value {
-    let files: Vec<&str> = session.loaded.sources.ids().into_iter().map(|id| session.loaded.sources.path(id)).collect();
+    let files: Vec<&str> = session.loaded.sources.all().into_iter().map(|id| session.loaded.sources.path(id)).collect();
     json!({
         "manifest": files,
+        "variables": session.loaded.desired.variables,
         "state": session.context.store.path(),
         "serial": report.prior.serial,
         "site": session.loaded.desired.site,
         "endpoint": session.context.endpoint,
         "sandbox": session.sandbox,
         "refreshed": !own.no_refresh,
+        "only": session.context.select.only,
+        "skip": session.context.select.skip,
+        "selected": report.planned.selected,
     })
 }

@@ -1,5 +1,6 @@
 //! `lhprov show`, `lhprov state list` and `lhprov state show`: what the state records. Nothing is asked of the cloud.
 
+use super::state_work::{self, Work};
 use crate::cli::args::{Global, ShowArgs, StateArgs, StateCommand};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -17,6 +18,9 @@ use std::fmt::Write as _;
 /// Shows everything.
 pub fn show(global: &Global, own: &ShowArgs, console: Console) -> Result<Exit, Failure> {
     let (store, state) = read(global, console)?;
+    if let Some(address) = &own.address {
+        return show_one(&store, state.as_ref(), address, own.format.is_json(), console);
+    }
     let text = match own.format.is_json() {
         true => format!("{:#}\n", document(state.as_ref())),
         false => overview(&store, state.as_ref(), console),
@@ -26,23 +30,37 @@ pub fn show(global: &Global, own: &ShowArgs, console: Console) -> Result<Exit, F
 
 /// Runs a command of `state`.
 pub fn run(global: &Global, own: &StateArgs, console: Console) -> Result<Exit, Failure> {
-    let (store, state) = read(global, console)?;
     match &own.command {
         StateCommand::List => {
+            let (_, state) = read(global, console)?;
             let state = state.iter();
             let lines = state.flat_map(|state| state.instances.keys()).map(|address| format!("{address}\n"));
             print(&lines.collect::<String>(), console)
         }
         StateCommand::Show { address, format } => {
-            let (address, recorded) = find(&store, state.as_ref(), address)?;
-            let one = one(recorded);
-            let text = match format.is_json() {
-                true => format!("{one:#}\n"),
-                false => details(address, &one, console),
-            };
-            print(&text, console)
+            let (store, state) = read(global, console)?;
+            show_one(&store, state.as_ref(), address, format.is_json(), console)
         }
+        StateCommand::Move { from, to, cloud } => state_work::run(global, &Work::Move(from, to), cloud, console),
+        StateCommand::Remove { address, cloud } => state_work::run(global, &Work::Remove(address), cloud, console),
+        StateCommand::Rebuild { cloud } => state_work::run(global, &Work::Rebuild, cloud, console),
     }
+}
+
+fn show_one(
+    store: &Store,
+    state: Option<&PriorState>,
+    address: &str,
+    as_json: bool,
+    console: Console,
+) -> Result<Exit, Failure> {
+    let (address, recorded) = find(store, state, address)?;
+    let one = recorded.to_json();
+    let text = match as_json {
+        true => format!("{one:#}\n"),
+        false => details(address, &one, console),
+    };
+    print(&text, console)
 }
 
 fn print(text: &str, console: Console) -> Result<Exit, Failure> {
@@ -52,7 +70,7 @@ fn print(text: &str, console: Console) -> Result<Exit, Failure> {
 
 /// The state that the command line names, or that of the manifest's stack. With a journal of its own it is not the whole
 /// truth, and says so.
-fn read(global: &Global, console: Console) -> Result<(Store, Option<PriorState>), Failure> {
+pub(super) fn read(global: &Global, console: Console) -> Result<(Store, Option<PriorState>), Failure> {
     let store = match &global.state {
         Some(_) => load::store(global, ""),
         None => load::store(global, load::load(global, console)?.desired.stack.as_str()),
@@ -88,23 +106,12 @@ fn find<'a>(
     })
 }
 
-fn one(recorded: &RecordedInstance) -> Value {
-    json!({
-        "instance_id": recorded.instance_id,
-        "predecessor": recorded.predecessor,
-        "protect": recorded.protect,
-        "seen": recorded.seen,
-        "spec": recorded.spec,
-        "attributes": recorded.attributes,
-    })
-}
-
 fn document(state: Option<&PriorState>) -> Value {
     let Some(state) = state else {
-        return json!({"format_version": "1.0", "instances": {}, "deposed": []});
+        return json!({"format_version": "1.0", "instances": {}, "deposed": [], "outputs": {}});
     };
     let instances: Map<String, Value> =
-        state.instances.iter().map(|(address, recorded)| (address.to_string(), one(recorded))).collect();
+        state.instances.iter().map(|(address, recorded)| (address.to_string(), recorded.to_json())).collect();
     let deposed: Vec<Value> = state
         .deposed
         .iter()
@@ -121,6 +128,7 @@ fn document(state: Option<&PriorState>) -> Value {
         "serial": state.serial,
         "instances": instances,
         "deposed": deposed,
+        "outputs": state.outputs,
     })
 }
 
@@ -144,10 +152,16 @@ fn overview(store: &Store, state: Option<&PriorState>, console: Console) -> Stri
             let seen = &recorded.attributes;
             let until = seen.expired_time.map(Timestamp::date).unwrap_or_default();
             let state = if seen.state.is_empty() { "not seen yet".to_owned() } else { seen.state.clone() };
-            vec![address.to_string(), recorded.instance_id.to_string(), state, seen.public_addresses.join(", "), until]
+            let renews = match seen.renew_flag.as_str() {
+                "" => "",
+                "NOTIFY_AND_AUTO_RENEW" => "automatically",
+                _ => "not by itself",
+            };
+            let public = seen.public_addresses.join(", ");
+            vec![address.to_string(), recorded.instance_id.to_string(), state, public, until, renews.to_owned()]
         })
         .collect();
-    out.push_str(&table(&["ADDRESS", "ID", "STATE", "PUBLIC", "PAID UNTIL"], &rows, 2, palette));
+    out.push_str(&table(&["ADDRESS", "ID", "STATE", "PUBLIC", "PAID UNTIL", "RENEWS"], &rows, 2, palette));
     if !state.deposed.is_empty() {
         let _ = writeln!(out, "\nLeft over, returned by the next apply:");
         let rows: Vec<Vec<String>> = state

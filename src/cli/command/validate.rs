@@ -16,13 +16,30 @@ pub fn run(global: &Global, own: &ValidateArgs, console: Console) -> Result<Exit
     }
     let loaded = load::load(global, console)?;
     let text = format!(
-        "The manifest is valid: stack `{}`, {} in {}.\n",
+        "The manifest is valid: stack `{}`, {} in {}{}.\n",
         loaded.desired.stack,
         count(loaded.desired.instances.len(), "instance"),
-        loaded.desired.region
+        loaded.desired.region,
+        [
+            (loaded.desired.variables.len(), "variable"),
+            (loaded.desired.outputs.len(), "output"),
+            (loaded.desired.moves.moved.len(), "move"),
+            (loaded.desired.moves.forget.len(), "address to forget"),
+        ]
+        .iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, what)| format!(", {}", counted(*number, what)))
+        .collect::<String>()
     );
     console.result(&text).map_err(|error| Failure::output(&error))?;
     Ok(Exit::Done)
+}
+
+fn counted(number: usize, what: &str) -> String {
+    match what {
+        "address to forget" if number > 1 => format!("{number} addresses to forget"),
+        what => count(number, what),
+    }
 }
 
 fn for_programs(global: &Global, console: Console) -> Result<Exit, Failure> {
@@ -32,6 +49,8 @@ fn for_programs(global: &Global, console: Console) -> Result<Exit, Failure> {
         "format_version": "1.0",
         "valid": desired.is_some(),
         "instances": desired.as_ref().map(|desired| desired.instances.len()),
+        "variables": desired.as_ref().map(|desired| json!(desired.variables)),
+        "outputs": desired.as_ref().map(|desired| desired.outputs.keys().collect::<Vec<_>>()),
         "diagnostics": problems,
     });
     console.result(&format!("{document}\n")).map_err(|error| Failure::output(&error))?;

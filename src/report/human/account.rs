@@ -27,9 +27,16 @@ pub struct AccountText<'a> {
 /// Renders the account, its summary line last.
 pub fn render(items: &[Item], shown: AccountText<'_>, palette: Palette) -> String {
     let mut out = String::new();
-    for status in
-        [ItemStatus::Running, ItemStatus::Updated, ItemStatus::Imported, ItemStatus::Isolated, ItemStatus::Forgotten]
-    {
+    for status in [
+        ItemStatus::Running,
+        ItemStatus::Updated,
+        ItemStatus::Renewed,
+        ItemStatus::Imported,
+        ItemStatus::Isolated,
+        ItemStatus::Purged,
+        ItemStatus::Forgotten,
+        ItemStatus::Kept,
+    ] {
         out.push_str(&done(items, status, palette));
     }
     out.push_str(&bought(items, palette));
@@ -71,9 +78,12 @@ fn heading(status: ItemStatus) -> (&'static str, Label) {
     match status {
         ItemStatus::Running => ("Running", Label::Add),
         ItemStatus::Updated => ("Updated", Label::Add),
+        ItemStatus::Renewed => ("Renewed", Label::Add),
         ItemStatus::Imported => ("Found again", Label::Add),
+        ItemStatus::Purged => ("Destroyed for good", Label::Remove),
         ItemStatus::Isolated => ("Isolated, recoverable for seven days", Label::Remove),
         ItemStatus::Forgotten => ("Forgotten", Label::Faint),
+        ItemStatus::Moved => ("Moved", Label::Add),
         ItemStatus::Kept => ("Left over, not taken back by the service", Label::Faint),
         ItemStatus::Pending => ("Still pending", Label::Change),
         ItemStatus::Failed => ("Failed", Label::Remove),
@@ -90,7 +100,11 @@ fn done(items: &[Item], status: ItemStatus, palette: Palette) -> String {
     }
     let row = |item: &&Item| {
         let id = item.instance_id.as_ref().map(ToString::to_string).unwrap_or_default();
-        vec![item.address.to_string(), id, item.public_addresses.join(", ")]
+        let last = match item.status {
+            ItemStatus::Kept => item.detail.clone().unwrap_or_default(),
+            _ => item.public_addresses.join(", "),
+        };
+        vec![item.address.to_string(), id, last]
     };
     let rows: Vec<Vec<String>> = of_it.iter().take(SHOWN_MAX).map(row).collect();
     let (title, label) = heading(status);

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod diagnostic;
+pub mod drift;
 pub mod failure;
 pub mod lines;
 pub mod plan;

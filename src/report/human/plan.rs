@@ -2,8 +2,9 @@
 //!
 //! Equal things of a block are told once; `View::Full` tells every address apart.
 
+use crate::manifest::Sources;
 use crate::model::Address;
-use crate::plan::change::{Action, Blocked, Change, OpenPurchase, Plan, Reason};
+use crate::plan::change::{Action, Blocked, Change, OpenPurchase, Plan, Reason, UnsettledOrder};
 use crate::report::style::{Label, Palette};
 use crate::report::text::{WIDTH, clean, clean_line, columns, count, cut, members, pad, wrap};
 use serde_json::Value;
@@ -33,6 +34,8 @@ pub struct PlanText<'a> {
     pub sandbox: bool,
     /// Whether the cloud was asked.
     pub refreshed: bool,
+    /// What places point into.
+    pub sources: Option<&'a Sources>,
 }
 
 /// Most changes of one group whose ids or differences are listed.
@@ -43,13 +46,17 @@ const INDENT: usize = 6;
 
 /// Renders the plan, its summary last.
 pub fn render(shown: PlanText<'_>, view: View, palette: Palette) -> String {
-    let PlanText { plan, blocked, adopted, sandbox: _, refreshed } = shown;
+    let PlanText { plan, blocked, adopted, sandbox: _, refreshed, sources } = shown;
     let mut out = String::new();
     for open in &plan.open {
         out.push_str(&open_purchase(open, palette));
     }
+    for order in &plan.orders {
+        out.push_str(&unsettled_order(order, palette));
+    }
     for group in groups(plan, view) {
         out.push_str(&entry(&group, view, palette));
+        out.push_str(&more_about(group.changes[0], group.changes.len(), sources));
     }
     if !out.is_empty() {
         out.push('\n');
@@ -64,6 +71,18 @@ pub fn render(shown: PlanText<'_>, view: View, palette: Palette) -> String {
     if !refreshed {
         let text = "the cloud was not asked (--no-refresh): this compares with what the state remembers";
         let _ = writeln!(out, "{}: {}\n", palette.paint(Label::Found, "note"), wrap(text, 6, INDENT));
+    }
+    let outside = plan.drift.iter().filter(|drift| drift.counts() && drift.what.is_none()).count();
+    if outside > 0 {
+        let text = format!(
+            "{} changed since the last apply, and not by it; `lhprov drift` lists what",
+            if outside == 1 { "1 attribute was".to_owned() } else { format!("{outside} attributes were") }
+        );
+        let _ = writeln!(out, "{}: {}\n", palette.paint(Label::Found, "note"), wrap(&text, 6, INDENT));
+    }
+    for need in &plan.needs {
+        let text = format!("{}: {}", need.flag, need.what);
+        let _ = writeln!(out, "{} {}\n", palette.paint(Label::Remove, "needs"), wrap(&text, 6, INDENT));
     }
     for obstacle in blocked {
         out.push_str(&blocked_text(obstacle, palette));
@@ -86,14 +105,23 @@ pub fn summary(shown: PlanText<'_>, palette: Palette) -> String {
         };
         return format!("{}{mark}\n", palette.paint(Label::Heading, &text));
     }
-    let first = format!("Plan: {} to add, {} to change, {} to destroy.", counts.create, counts.update, counts.isolate);
+    let first = format!(
+        "Plan: {} to add, {} to change, {} to destroy.",
+        counts.to_add(),
+        counts.to_change(),
+        counts.to_destroy()
+    );
     let mut out = format!("{}{mark}\n", palette.paint(Label::Heading, &first));
     let others = [
         (plan.open.len(), if plan.open.len() == 1 { "purchase to settle" } else { "purchases to settle" }),
+        (plan.orders.len(), if plan.orders.len() == 1 { "order to settle" } else { "orders to settle" }),
+        (counts.renew, "to renew"),
         (counts.resume, "to resume"),
         (counts.import, "found again"),
+        (counts.moved, "to move"),
         (counts.forget, "to forget"),
         (counts.no_op, "unchanged"),
+        (counts.data_loss(), "with loss of data"),
     ];
     let others: Vec<String> =
         others.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")).collect();
@@ -143,6 +171,7 @@ fn is_told_together(a: &Change, b: &Change) -> bool {
     a.action == b.action
         && reason_of_many(&a.reason) == reason_of_many(&b.reason)
         && a.diffs.iter().map(|diff| diff.name).eq(b.diffs.iter().map(|diff| diff.name))
+        && (&a.price, &a.notes, &a.refund, &a.forces_replace) == (&b.price, &b.notes, &b.refund, &b.forces_replace)
         && match (&a.after, &b.after) {
             (Some(Value::Object(a)), Some(Value::Object(b))) => {
                 a.len() == b.len() && a.iter().all(|(key, value)| key == "instance_name" || b.get(key) == Some(value))
@@ -165,7 +194,13 @@ fn reason_of_many(reason: &Reason) -> String {
         Reason::Deposed(why) => format!("are left over: {why}"),
         Reason::AsDesired => "are as desired".to_owned(),
         Reason::New => String::new(),
+        Reason::Moved(from) => format!("stood at {}[…]", from.block),
+        Reason::LetGo => "the manifest lets them go; they stay in the cloud".to_owned(),
         Reason::Differs => "differ from the manifest".to_owned(),
+        Reason::Forced => "cannot be changed in place".to_owned(),
+        Reason::Asked => "their replacement was asked for".to_owned(),
+        Reason::MoreTime { .. } => reason.to_string(),
+        Reason::ReturnedAlready => "are returned already".to_owned(),
         Reason::NothingLeft(what) => {
             what.strip_prefix("is ").map_or_else(|| what.clone(), |rest| format!("are {rest}"))
         }
@@ -187,6 +222,9 @@ fn entry(group: &Group<'_>, view: View, palette: Palette) -> String {
         out.push_str(&attributes(group.changes[0], palette));
     }
     for change in group.changes.iter().take(LISTED_MAX) {
+        if let (Some(from), true) = (&change.moved_from, change.action != Action::Move) {
+            let _ = writeln!(out, "{}{} moves here from {from}", " ".repeat(INDENT + 2), change.address);
+        }
         for diff in &change.diffs {
             let whose = match group.changes.len() {
                 1 => String::new(),
@@ -204,10 +242,10 @@ fn entry(group: &Group<'_>, view: View, palette: Palette) -> String {
 
 fn label(action: Action) -> Label {
     match action {
-        Action::Create => Label::Add,
-        Action::Update | Action::Resume => Label::Change,
-        Action::Import => Label::Found,
-        Action::Isolate => Label::Remove,
+        Action::Create | Action::Renew => Label::Add,
+        Action::Update | Action::Start | Action::Stop | Action::Upgrade | Action::Resume => Label::Change,
+        Action::Import | Action::Move => Label::Found,
+        Action::Isolate | Action::Purge | Action::Reinstall | Action::Replace(_) => Label::Remove,
         Action::Forget | Action::NoOp => Label::Faint,
     }
 }
@@ -263,6 +301,43 @@ fn sentence(group: &Group<'_>, view: View) -> String {
         (reason, _) => reason_of_many(reason),
     };
     format!("{text}: {why}")
+}
+
+/// What forces a replacement and where, what it costs, what comes back, and what else is to be known.
+fn more_about(change: &Change, number: usize, sources: Option<&Sources>) -> String {
+    let mut lines = Vec::new();
+    for forced in &change.forces_replace {
+        let place = sources.map(|sources| sources.location(forced.span));
+        let place = place.map(|place| format!(" ({}:{}:{})", place.path, place.line, place.column));
+        lines.push(format!("`{}` forces another instance{}", forced.name, place.unwrap_or_default()));
+    }
+    lines.extend(change.notes.iter().cloned());
+    if let Some((price, currency)) = &change.price {
+        lines.push(format!("costs {price} {currency}{} now", if number > 1 { " each" } else { "" }));
+    }
+    match &change.refund {
+        Some(refund) if refund.is_returnable => lines.push("the service takes it back".to_owned()),
+        Some(refund) => lines.push(format!("the service does not take it back: {}", refund.why())),
+        None => {}
+    }
+    let mut out = String::new();
+    for line in lines {
+        let _ = writeln!(out, "{}{}", " ".repeat(INDENT + 2), wrap(&clean_line(&line), INDENT + 2, INDENT + 4));
+    }
+    out
+}
+
+fn unsettled_order(order: &UnsettledOrder, palette: Palette) -> String {
+    let addresses = members(&order.members);
+    let head = format!("  …  {addresses}  ");
+    let answer = if order.accepted { "the service has taken it" } else { "no answer is known" };
+    let text = format!("find out about the {} ({}) of an earlier run: {answer}", order.kind.as_str(), order.to);
+    format!(
+        "  {}  {}  {}\n",
+        palette.paint(Label::Change, "…"),
+        palette.paint(Label::Heading, &addresses),
+        wrap(&clean_line(&text), columns(&head), INDENT + 2)
+    )
 }
 
 /// Every attribute that is to be, one a line.
@@ -350,12 +425,12 @@ mod tests {
     }
 
     fn text(plan: &Plan, blocked: &[Blocked], view: View) -> String {
-        let shown = PlanText { plan, blocked, adopted: &[], sandbox: false, refreshed: true };
+        let shown = PlanText { plan, blocked, adopted: &[], sandbox: false, refreshed: true, sources: None };
         render(shown, view, Palette::plain())
     }
 
     fn plan(changes: Vec<Change>) -> Plan {
-        Plan { changes, batches: Vec::new(), open: Vec::new() }
+        Plan { changes, ..Plan::default() }
     }
 
     #[test]
@@ -419,7 +494,7 @@ mod tests {
                 will be created again
           -  old[0-4]  isolate 5: are not in the manifest
           …  queue  resume lhins-6: is still being created
-          -> spare  forget lhins-7: is SHUTDOWN already
+          o  spare  forget lhins-7: is SHUTDOWN already
 
         blocked: `old[0]` (lhins-50) is protected and would be isolated
           help: put `old[0]` back into the manifest; to let it go, apply once with
@@ -471,6 +546,7 @@ mod tests {
             adopted: &[],
             sandbox: true,
             refreshed: true,
+            sources: None,
         };
         assert_eq!(
             summary(shown, Palette::plain()),

@@ -4,11 +4,23 @@ use crate::event::Progress;
 use std::collections::BTreeMap;
 
 /// The words for a member's state, in the order in which it goes through them.
-const ORDER: [&str; 9] =
-    ["waiting", "queued", "buying", "pending", "naming", "running", "isolating", "isolated", "ended"];
+const ORDER: [&str; 12] = [
+    "waiting",
+    "queued",
+    "buying",
+    "pending",
+    "naming",
+    "running",
+    "changing",
+    "changed",
+    "isolating",
+    "isolated",
+    "destroyed",
+    "ended",
+];
 
 /// Words after which nothing more happens to a member.
-const OVER: [&str; 3] = ["running", "isolated", "ended"];
+const OVER: [&str; 5] = ["running", "changed", "isolated", "destroyed", "ended"];
 
 /// The latest word on each group.
 #[derive(Clone, Debug, Default)]

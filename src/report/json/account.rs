@@ -43,9 +43,12 @@ fn word(status: ItemStatus) -> &'static str {
     match status {
         ItemStatus::Running => "running",
         ItemStatus::Updated => "updated",
+        ItemStatus::Renewed => "renewed",
         ItemStatus::Imported => "imported",
         ItemStatus::Isolated => "isolated",
+        ItemStatus::Purged => "purged",
         ItemStatus::Forgotten => "forgotten",
+        ItemStatus::Moved => "moved",
         ItemStatus::Kept => "kept",
         ItemStatus::Pending => "pending",
         ItemStatus::Failed => "failed",
@@ -63,9 +66,13 @@ mod tests {
     #[test]
     fn words_are_those_of_the_items() {
         use ItemStatus::{
-            Failed, Forgotten, Imported, Isolated, NotStarted, Pending, Running, Unclear, Unknown, Updated,
+            Failed, Forgotten, Imported, Isolated, NotStarted, Pending, Purged, Renewed, Running, Unclear, Unknown,
+            Updated,
         };
-        let all = [Running, Updated, Imported, Isolated, Forgotten, Pending, Failed, NotStarted, Unknown, Unclear];
+        let all = [
+            Running, Updated, Renewed, Imported, Isolated, Purged, Forgotten, Pending, Failed, NotStarted, Unknown,
+            Unclear,
+        ];
         for status in all {
             assert_eq!(json!(status), json!(word(status)));
         }

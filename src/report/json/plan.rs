@@ -5,8 +5,9 @@ use crate::diag::{Diagnostic, Diagnostics, Severity, Span};
 use crate::manifest::source::Sources;
 use crate::model::{Address, InstanceId};
 use crate::plan::change::{Action, Blocked, Change, Plan};
+use crate::plan::drift::Drift;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 /// Version of the plan document.
@@ -16,8 +17,9 @@ pub const FORMAT_VERSION: &str = "1.0";
 const UNKNOWN_BEFORE_APPLY: [&str; 5] =
     ["created_time", "expired_time", "instance_id", "private_addresses", "public_addresses"];
 
-/// Instances that one call can rename (`ModifyInstancesAttribute`, all of them to one name) and isolate.
-const RENAME_BATCH_MAX: usize = 100;
+/// Instances that one call can change, upgrade and isolate.
+const CHANGE_BATCH_MAX: usize = 100;
+const UPGRADE_BATCH_MAX: usize = 15;
 const ISOLATE_BATCH_MAX: usize = 20;
 
 /// What the document is made of.
@@ -58,11 +60,17 @@ pub fn write(document: &PlanDocument<'_>, out: &mut dyn Write) -> io::Result<()>
     write!(out, ",\n\"inputs\":{inputs}")?;
     let changes = plan.changes.iter().map(|change| one_change(change, sources, *before));
     list(out, "resource_changes", changes)?;
-    list(out, "drift", std::iter::empty())?;
+    list(out, "drift", plan.drift.iter().map(one_drift))?;
     let open = plan.open.iter().map(|open| {
         json!({"token": open.token, "members": open.members, "attempts": open.attempts, "answered": open.answered})
     });
-    list(out, "resume", open)?;
+    let orders = plan.orders.iter().map(|order| {
+        json!({
+            "order": order.kind.as_str(), "to": order.to, "members": order.members, "answered": order.accepted,
+        })
+    });
+    list(out, "resume", open.chain(orders))?;
+    list(out, "consents", plan.needs.iter().map(|need| json!({"flag": need.flag, "for": need.what})))?;
     list(out, "preflight", std::iter::empty())?;
     list(out, "blocked", blocked.iter().map(|blocked| json!({"what": blocked.what, "help": blocked.help})))?;
     list(out, "adopted", adopted.iter().map(|address| json!(address)))?;
@@ -84,7 +92,7 @@ fn one_change(change: &Change, sources: &Sources, before: &dyn Fn(&InstanceId) -
     let unchanged = || recorded.clone().unwrap_or(Value::Null);
     let (before, after, unknown) = match change.action {
         Action::Create => (Value::Null, change.after.clone().unwrap_or(Value::Null), &UNKNOWN_BEFORE_APPLY[..]),
-        Action::Update => {
+        action if action.is_alteration() => {
             let mut before = unchanged();
             let mut after = change.after.clone().unwrap_or_else(|| before.clone());
             for diff in &change.diffs {
@@ -93,23 +101,76 @@ fn one_change(change: &Change, sources: &Sources, before: &dyn Fn(&InstanceId) -
             }
             (before, after, &[][..])
         }
-        Action::Isolate | Action::Forget => (unchanged(), Value::Null, &[][..]),
+        Action::Isolate | Action::Purge | Action::Forget => (unchanged(), Value::Null, &[][..]),
+        Action::Replace(_) => (unchanged(), change.after.clone().unwrap_or(Value::Null), &UNKNOWN_BEFORE_APPLY[..]),
         Action::Import => (Value::Null, change.after.clone().unwrap_or(Value::Null), &[][..]),
-        Action::NoOp => (unchanged(), unchanged(), &[][..]),
         Action::Resume => (unchanged(), unchanged(), &["public_addresses", "private_addresses"][..]),
+        _ => (unchanged(), unchanged(), &[][..]),
     };
     let unknown: Map<String, Value> = unknown.iter().map(|name| ((*name).to_owned(), json!(true))).collect();
-    json!({
+    let mut object = json!({
         "address": change.address,
         "instance_id": change.instance_id,
         "source": change.source.map(|span| place(span, sources)),
-        "change": {"actions": [change.action.as_str()], "before": before, "after": after, "after_unknown": unknown},
+        "change": {"actions": actions(change), "before": before, "after": after, "after_unknown": unknown},
         "reason": change.reason.to_string(),
-        "forces_replace": [],
-        "data_loss": false,
+        "forces_replace": change.forces_replace.iter().map(|forced| forced.name).collect::<Vec<_>>(),
+        "forced_by": change
+            .forces_replace
+            .iter()
+            .map(|forced| json!({"attribute": forced.name, "source": place(forced.span, sources)}))
+            .collect::<Vec<_>>(),
+        "data_loss": change.action.loses_data(),
         "batch": change.batch,
-        "price": null,
+        "price": change.price.as_ref().map(|(price, currency)| json!({"now": price, "currency": currency})),
+        "refund": change
+            .refund
+            .as_ref()
+            .map(|refund| json!({"returnable": refund.is_returnable, "code": refund.code, "reason": refund.why()})),
+        "notes": change.notes,
+    });
+    if let Some(from) = &change.moved_from {
+        object["previous_address"] = json!(from);
+    }
+    object
+}
+
+/// The action of the change as a whole first, then what else its differences ask for.
+fn actions(change: &Change) -> Vec<&'static str> {
+    let mut actions = vec![change.action.as_str()];
+    let others = change.diffs.iter().filter(|_| change.action.is_alteration()).map(|diff| match diff.name {
+        "bundle_id" => "upgrade",
+        "blueprint_id" => "reinstall",
+        "power" if diff.after == "stopped" => "stop",
+        "power" => "start",
+        _ => "update",
+    });
+    for action in others {
+        if !actions.contains(&action) {
+            actions.push(action);
+        }
+    }
+    if change.moved_from.is_some() && change.action != Action::Move {
+        actions.insert(0, Action::Move.as_str());
+    }
+    actions
+}
+
+fn one_drift(drift: &Drift) -> Value {
+    json!({
+        "address": drift.address,
+        "instance_id": drift.instance_id,
+        "attribute": drift.name,
+        "applied": drift.applied,
+        "live": drift.live,
+        "decision": drift.decision.as_str(),
+        "what": drift.what,
     })
+}
+
+/// Differences of `lhprov drift` as JSON.
+pub fn drift_values(drift: &[Drift]) -> Vec<Value> {
+    drift.iter().map(one_drift).collect()
 }
 
 fn set(object: &mut Value, name: &str, value: &Value) {
@@ -146,19 +207,19 @@ fn summary(plan: &Plan) -> Value {
     json!({
         "create": counts.create,
         "update": counts.update,
-        "upgrade": 0,
-        "reinstall": 0,
-        "replace": 0,
+        "upgrade": counts.upgrade,
+        "reinstall": counts.reinstall,
+        "replace": counts.replace,
         "isolate": counts.isolate,
-        "purge": 0,
-        "renew": 0,
-        "start": 0,
-        "stop": 0,
+        "purge": counts.purge,
+        "renew": counts.renew,
+        "start": counts.start,
+        "stop": counts.stop,
         "import": counts.import,
-        "move": 0,
+        "move": counts.moved,
         "forget": counts.forget,
-        "resume": counts.resume + plan.open.len(),
-        "data_loss": 0,
+        "resume": counts.resume + plan.open.len() + plan.orders.len(),
+        "data_loss": counts.data_loss(),
         "api_calls": api_calls(plan),
     })
 }
@@ -175,18 +236,30 @@ fn api_calls(plan: &Plan) -> usize {
             names.filter(|name| **name != batch.spec.instance_name).collect::<BTreeSet<_>>().len()
         })
         .sum();
-    let updated: BTreeSet<String> = plan
-        .changes
-        .iter()
-        .filter(|change| change.action == Action::Update)
-        .flat_map(|change| change.diffs.iter().map(|diff| diff.after.to_string()))
-        .collect();
-    let updates = plan.changes.iter().filter(|change| change.action == Action::Update).count();
+    // Instances that share an attribute's new value share a call.
+    let mut values: BTreeMap<(&str, String), usize> = BTreeMap::new();
+    for change in plan.changes.iter().filter(|change| change.action.is_alteration()) {
+        for diff in &change.diffs {
+            *values.entry((diff.name, diff.after.to_string())).or_default() += 1;
+        }
+    }
+    let altered: usize = values.iter().map(|((name, _), number)| number.div_ceil(shared_by(name))).sum();
     let counts = plan.summary();
     purchases
         + renames
-        + updated.len().max(updates.div_ceil(RENAME_BATCH_MAX))
-        + counts.isolate.div_ceil(ISOLATE_BATCH_MAX)
+        + altered
+        + (counts.to_destroy()).div_ceil(ISOLATE_BATCH_MAX)
+        + counts.purge.div_ceil(CHANGE_BATCH_MAX)
+        + counts.renew.div_ceil(CHANGE_BATCH_MAX)
+}
+
+/// How many instances one call changes.
+fn shared_by(attribute: &str) -> usize {
+    match attribute {
+        "bundle_id" => UPGRADE_BATCH_MAX,
+        "blueprint_id" | "tags" => 1,
+        _ => CHANGE_BATCH_MAX,
+    }
 }
 
 #[cfg(test)]
@@ -214,7 +287,7 @@ mod tests {
             },
             Change { instance_id: Some("lhins-2".into()), ..change("x", Action::Isolate, Reason::NotInManifest) },
         ];
-        let plan = Plan { changes, batches: Vec::new(), open: Vec::new() };
+        let plan = Plan { changes, ..Plan::default() };
         let blocked = [Blocked { what: "`x` is protected".into(), help: vec!["put it back".into()] }];
         let document = PlanDocument {
             plan: &plan,
@@ -234,11 +307,12 @@ mod tests {
         {"format_version":"1.0","stack":"shop","region":"ap-guangzhou",
         "inputs":{"endpoint":"sandbox"},
         "resource_changes":[
-        {"address":"db","batch":0,"change":{"actions":["create"],"after":{"bundle_id":"b"},"after_unknown":{"created_time":true,"expired_time":true,"instance_id":true,"private_addresses":true,"public_addresses":true},"before":null},"data_loss":false,"forces_replace":[],"instance_id":null,"price":null,"reason":"is new","source":{"column":3,"file":"lighthouse.yaml","line":2}},
-        {"address":"web","batch":null,"change":{"actions":["update"],"after":{"bundle_id":"b","instance_name":"web"},"after_unknown":{},"before":{"bundle_id":"of lhins-1","instance_name":"old"}},"data_loss":false,"forces_replace":[],"instance_id":"lhins-1","price":null,"reason":"differs from the manifest","source":null},
-        {"address":"x","batch":null,"change":{"actions":["isolate"],"after":null,"after_unknown":{},"before":{"bundle_id":"of lhins-2"}},"data_loss":false,"forces_replace":[],"instance_id":"lhins-2","price":null,"reason":"is not in the manifest","source":null}],
+        {"address":"db","batch":0,"change":{"actions":["create"],"after":{"bundle_id":"b"},"after_unknown":{"created_time":true,"expired_time":true,"instance_id":true,"private_addresses":true,"public_addresses":true},"before":null},"data_loss":false,"forced_by":[],"forces_replace":[],"instance_id":null,"notes":[],"price":null,"reason":"is new","refund":null,"source":{"column":3,"file":"lighthouse.yaml","line":2}},
+        {"address":"web","batch":null,"change":{"actions":["update"],"after":{"bundle_id":"b","instance_name":"web"},"after_unknown":{},"before":{"bundle_id":"of lhins-1","instance_name":"old"}},"data_loss":false,"forced_by":[],"forces_replace":[],"instance_id":"lhins-1","notes":[],"price":null,"reason":"differs from the manifest","refund":null,"source":null},
+        {"address":"x","batch":null,"change":{"actions":["isolate"],"after":null,"after_unknown":{},"before":{"bundle_id":"of lhins-2"}},"data_loss":false,"forced_by":[],"forces_replace":[],"instance_id":"lhins-2","notes":[],"price":null,"reason":"is not in the manifest","refund":null,"source":null}],
         "drift":[],
         "resume":[],
+        "consents":[],
         "preflight":[],
         "blocked":[
         {"help":["put it back"],"what":"`x` is protected"}],

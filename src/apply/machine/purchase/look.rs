@@ -291,6 +291,11 @@ impl Machine {
     fn strangers_by_tag<'a>(&self, id: PurchaseId, unclaimed: &'a [ObservedInstance]) -> Vec<&'a ObservedInstance> {
         let ours: BTreeSet<&str> = self.purchases.iter().map(|purchase| purchase.intent.token.short()).collect();
         let members: BTreeSet<&Address> = self.purchases[id].addresses().collect();
+        // A tag names the address that its instance was bought for; it may have moved since.
+        let is_member = |address: &Address| {
+            members.contains(address)
+                || self.setup.moves.target(address).is_some_and(|(moved, _)| members.contains(&moved))
+        };
         unclaimed
             .iter()
             .filter(|instance| !matches!(instance.attributes.life(), Life::Isolated | Life::Ending))
@@ -301,7 +306,7 @@ impl Machine {
                 }
                 let tag = instance.attributes.tags.get(crate::cloud::types::TAG_BATCH);
                 let named = tag.and_then(|tag| tag.split_once(' ')).and_then(|(_, list)| expand_compact(list));
-                named.is_none_or(|named| named.iter().any(|address| members.contains(address)))
+                named.is_none_or(|named| named.iter().any(is_member))
             })
             .collect()
     }

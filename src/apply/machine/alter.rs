@@ -1,0 +1,523 @@
+//! Changes of instances that stay: one step after the other for each instance, equal steps of several in one call.
+//!
+//! An asynchronous operation is awaited by the request id of its own call. A call without an answer is looked for: what shows
+//! that it was made is made, anything else is repeated, except an order (`order`), which is not.
+
+mod order;
+mod step;
+
+use super::super::effect::{Effect, TimerId, WriteId};
+use super::write::{Kind, Write, is_busy};
+use super::{Machine, error_detail};
+use crate::cloud::port::Service;
+use crate::cloud::{CloudError, ErrorClass};
+use crate::desired::DesiredInstance;
+use crate::event::ItemStatus;
+use crate::model::digest::canonical;
+use crate::model::{Address, InstanceId, InstanceSpec, ObservedInstance, Power, RequestId, Secret, Timestamp};
+use crate::plan::{Action, Change};
+use crate::state::Record;
+use crate::state::fold::apply_keys;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+pub(super) use order::LEAVES_WITHIN;
+pub(super) use step::Step;
+use step::{CallParts, steps};
+
+/// Tries of a step that is not refused and does not come to an end.
+const TRIES_MAX: u32 = 8;
+
+/// The changes of one instance.
+pub(super) struct Alteration {
+    address: Address,
+    id: InstanceId,
+    steps: VecDeque<Step>,
+    /// What is wanted, for what a step needs of it.
+    spec: Option<InstanceSpec>,
+    /// The same in the manifest's words.
+    wanted: Value,
+    phase: Phase,
+    /// The order that carries the present step.
+    order: Option<String>,
+    /// How it was before the order.
+    before: String,
+    tries: u32,
+    /// Whether its step goes alone, since a call for several was refused.
+    alone: bool,
+    timeout: Duration,
+    began: Option<Timestamp>,
+    live: Option<ObservedInstance>,
+    done: ItemStatus,
+    /// Whether anything of it was made in this run.
+    changed: bool,
+    /// Whether it only finds out what became of an earlier run's order.
+    settles: bool,
+    last_error: Option<(String, Option<String>)>,
+    told: bool,
+}
+
+/// How far the present step is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Phase {
+    /// May be asked for from this time.
+    Ready(Timestamp),
+    /// The instance is busy, or was not seen: looked at first.
+    Looking,
+    /// A call carries it.
+    Asked,
+    /// Taken by the service: awaited by the request id.
+    Awaiting(String),
+    /// No answer, or a refusal: what is there is looked at.
+    Unsure {
+        since: Timestamp,
+        refused: bool,
+    },
+    Over,
+}
+
+impl Alteration {
+    pub(super) fn is_over(&self) -> bool {
+        self.phase == Phase::Over
+    }
+
+    pub(super) fn wants_poll(&self) -> bool {
+        matches!(self.phase, Phase::Looking | Phase::Awaiting(_) | Phase::Unsure { .. })
+    }
+
+    pub(super) fn id(&self) -> &InstanceId {
+        &self.id
+    }
+
+    pub(super) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    pub(super) fn began(&self) -> Option<Timestamp> {
+        self.began
+    }
+
+    pub(super) fn describe(&self) -> String {
+        format!("{} {:?} {:?}", self.address, self.steps.front().map(Step::action), self.phase)
+    }
+}
+
+impl Machine {
+    pub(super) fn add_alteration(
+        &mut self,
+        change: &Change,
+        id: &InstanceId,
+        wanted: Option<&DesiredInstance>,
+        live: Option<&ObservedInstance>,
+    ) {
+        let parts = wanted.map(|wanted| (&wanted.spec, wanted.power));
+        let steps = steps(change, parts, live, &self.setup.salt, self.setup.site);
+        if let Some(secret) = wanted.and_then(|wanted| wanted.spec.password()) {
+            self.secrets.insert(secret.fingerprint(&self.setup.salt), secret.clone());
+        }
+        let timeout = wanted.map_or(crate::desired::Timeouts::default().update, |wanted| wanted.timeouts.update);
+        self.altering.insert(id.clone(), self.alterations.len());
+        self.alterations.push(Alteration {
+            address: change.address.clone(),
+            id: id.clone(),
+            steps: steps.into(),
+            spec: wanted.map(|wanted| wanted.spec.clone()),
+            wanted: wanted.map_or(Value::Null, |wanted| wanted.spec.to_json(&self.setup.salt)),
+            phase: Phase::Looking,
+            order: None,
+            before: String::new(),
+            tries: 0,
+            alone: false,
+            timeout,
+            began: None,
+            live: live.cloned(),
+            done: if change.action == Action::Renew { ItemStatus::Renewed } else { ItemStatus::Updated },
+            changed: false,
+            settles: false,
+            last_error: None,
+            told: false,
+        });
+    }
+
+    pub(super) fn begin_alterations(&mut self, now: Timestamp) {
+        for alteration in &mut self.alterations {
+            alteration.began = Some(now);
+            let idle = alteration.live.as_ref().is_some_and(|live| !live.is_busy());
+            if alteration.phase == Phase::Looking && idle {
+                alteration.phase = Phase::Ready(now);
+            }
+        }
+        self.form_calls(now);
+    }
+
+    /// Puts steps that can be asked for into calls.
+    pub(super) fn form_calls(&mut self, now: Timestamp) {
+        if self.stopping {
+            return;
+        }
+        let mut calls: BTreeMap<(Step, Option<usize>), Vec<usize>> = BTreeMap::new();
+        let mut later: Option<Timestamp> = None;
+        for index in 0..self.alterations.len() {
+            self.skip_what_is_made(index);
+            let alteration = &self.alterations[index];
+            match alteration.phase {
+                Phase::Ready(from) if from <= now => {
+                    let Some(step) = alteration.steps.front() else { continue };
+                    calls.entry((step.clone(), alteration.alone.then_some(index))).or_default().push(index);
+                }
+                Phase::Ready(from) => later = Some(later.map_or(from, |later| later.min(from))),
+                _ => {}
+            }
+        }
+        for ((step, _), members) in calls {
+            for chunk in members.chunks(step.batch_max()) {
+                for index in chunk {
+                    self.alterations[*index].phase = Phase::Asked;
+                }
+                let kind = Kind::Alter { step: step.clone(), members: chunk.to_vec() };
+                self.writes.push(Write::due(kind, now));
+            }
+        }
+        if let Some(at) = later {
+            self.effects.push(Effect::Timer { id: TimerId::Change, at });
+        }
+        self.want_write_turns(now);
+    }
+
+    /// Power that is as it is to be, keys that are gone, and instances that have nothing more to do.
+    fn skip_what_is_made(&mut self, index: usize) {
+        while matches!(self.alterations[index].phase, Phase::Ready(_)) {
+            let alteration = &self.alterations[index];
+            let made = match (alteration.steps.front(), &alteration.live) {
+                (None, _) => {
+                    self.finish_alteration(index);
+                    return;
+                }
+                (Some(step @ (Step::Power(_) | Step::Unbind(_))), Some(live)) => step.is_made(live, "") == Some(true),
+                _ => false,
+            };
+            if !made {
+                return;
+            }
+            self.alterations[index].steps.pop_front();
+            self.settle_order(index, true, "seen");
+        }
+    }
+
+    /// The body of a call whose turn has come. An order is written down first.
+    pub(super) fn alteration_body(&mut self, now: Timestamp, step: &Step, members: &[usize]) -> String {
+        if let Some(kind) = step.order_kind() {
+            self.write_order(now, kind, step, members);
+        }
+        let first = &self.alterations[members[0]];
+        let secret: Option<&Secret> = match step {
+            Step::Password(print) => self.secrets.get(print),
+            _ => first.spec.as_ref().and_then(InstanceSpec::password),
+        };
+        let body = step.body(&CallParts {
+            ids: members.iter().map(|index| &self.alterations[*index].id).collect(),
+            spec: first.spec.as_ref(),
+            secret,
+            region: &self.setup.region,
+            account: self.setup.account.as_deref().unwrap_or_default(),
+        });
+        canonical(&body)
+    }
+
+    /// The answer of a call.
+    pub(super) fn altered(
+        &mut self,
+        now: Timestamp,
+        id: WriteId,
+        step: &Step,
+        members: &[usize],
+        result: Result<RequestId, CloudError>,
+    ) {
+        self.writes[id].end();
+        match result {
+            Ok(request_id) => {
+                self.accept_order(members, &request_id);
+                for index in members {
+                    self.alterations[*index].changed = true;
+                    if step.is_asynchronous() {
+                        self.alterations[*index].phase = Phase::Awaiting(request_id.0.clone());
+                    } else {
+                        self.step_made(now, *index);
+                    }
+                }
+                self.poll_soon(now);
+            }
+            Err(error) => self.alteration_failed(now, step, members, &error),
+        }
+        self.form_calls(now);
+    }
+
+    fn alteration_failed(&mut self, now: Timestamp, step: &Step, members: &[usize], error: &CloudError) {
+        let detail = error_detail(error);
+        let failed = Some((detail.clone(), error.request_id.clone()));
+        for index in members {
+            self.alterations[*index].last_error.clone_from(&failed);
+        }
+        if error.class.proves_no_effect() && step.order_kind().is_some() {
+            let why = error.code.clone().unwrap_or_else(|| "not sent".to_owned());
+            for index in members {
+                self.settle_order(*index, false, &why);
+            }
+        }
+        match error.class {
+            // Permission for the Tag service is one of its own; without it the rest goes on.
+            ErrorClass::Auth if step.action().service() == Service::Tag => {
+                members.iter().for_each(|index| self.alteration_ends(*index, ItemStatus::Failed, &detail));
+            }
+            ErrorClass::Auth => {
+                members.iter().for_each(|index| self.alteration_ends(*index, ItemStatus::Failed, &detail));
+                self.stop(now, &detail);
+            }
+            // One refuses for all of them: one by one.
+            ErrorClass::Refused if members.len() > 1 => {
+                for index in members {
+                    self.alterations[*index].alone = true;
+                    self.alterations[*index].phase = Phase::Ready(now);
+                }
+            }
+            ErrorClass::Refused if is_busy(error) => {
+                members.iter().for_each(|index| self.try_again(now, *index));
+            }
+            ErrorClass::Refused
+                if error.is("UnsupportedOperation.KeyPairBindDuplicate") && self.unbind_first(members[0]) =>
+            {
+                self.alterations[members[0]].phase = Phase::Ready(now);
+            }
+            ErrorClass::Refused => {
+                // It may be refused because it is made already: what is there decides.
+                for index in members {
+                    self.alterations[*index].phase = Phase::Unsure { since: now, refused: true };
+                }
+                self.poll_soon(now);
+            }
+            ErrorClass::NotSent | ErrorClass::Throttled | ErrorClass::SignatureExpired => {
+                members.iter().for_each(|index| self.try_again(now, *index));
+            }
+            ErrorClass::Ambiguous => {
+                for index in members {
+                    self.alterations[*index].changed = true;
+                    self.alterations[*index].phase = Phase::Unsure { since: now, refused: false };
+                }
+                self.poll_soon(now);
+            }
+        }
+    }
+
+    /// The service takes no key that is bound already, and may take the others away when it binds some: those that are bound
+    /// are unbound first. False if that changes nothing.
+    fn unbind_first(&mut self, index: usize) -> bool {
+        let alteration = &mut self.alterations[index];
+        let (Some(Step::Bind(all)), Some(live)) = (alteration.steps.front(), &alteration.live) else { return false };
+        let bound: Vec<String> = all.iter().filter(|id| live.attributes.key_ids.contains(*id)).cloned().collect();
+        if bound.is_empty() {
+            return false;
+        }
+        alteration.steps.push_front(Step::Unbind(bound));
+        true
+    }
+
+    fn try_again(&mut self, now: Timestamp, index: usize) {
+        self.alterations[index].tries += 1;
+        let tries = self.alterations[index].tries;
+        let wait = self.backoff(tries);
+        let alteration = &mut self.alterations[index];
+        let began = alteration.began.unwrap_or(now);
+        if now.plus(wait).since(began) <= alteration.timeout {
+            alteration.phase = Phase::Ready(now.plus(wait));
+        } else {
+            let detail = alteration.last_error.as_ref().map(|(detail, _)| detail.clone()).unwrap_or_default();
+            self.alteration_ends(index, ItemStatus::Failed, &detail);
+        }
+    }
+
+    /// What a poll says of the changes under way.
+    pub(super) fn saw_alterations(
+        &mut self,
+        now: Timestamp,
+        asked: &[InstanceId],
+        found: &BTreeMap<InstanceId, ObservedInstance>,
+    ) {
+        let asked: BTreeSet<&InstanceId> = asked.iter().collect();
+        for index in 0..self.alterations.len() {
+            let alteration = &self.alterations[index];
+            if !alteration.wants_poll() || !asked.contains(&alteration.id) {
+                continue;
+            }
+            match found.get(&alteration.id) {
+                Some(live) => self.saw_altering(now, index, live),
+                None => self.altering_is_gone(index),
+            }
+            self.check_alteration_deadline(now, index);
+        }
+        self.form_calls(now);
+    }
+
+    fn saw_altering(&mut self, now: Timestamp, index: usize, live: &ObservedInstance) {
+        self.alterations[index].live = Some(live.clone());
+        let alteration = &self.alterations[index];
+        let made = alteration.steps.front().and_then(|step| step.is_made(live, &alteration.before));
+        match alteration.phase.clone() {
+            Phase::Looking if !live.is_busy() => self.alterations[index].phase = Phase::Ready(now),
+            Phase::Awaiting(request) if live.operation_request_id == request => {
+                match live.operation_state.as_str() {
+                    "OPERATING" => {}
+                    "FAILED" => {
+                        let text = "the service accepted it and then failed it";
+                        self.alterations[index].last_error = Some((text.to_owned(), Some(request)));
+                        self.settle_order(index, false, "FAILED");
+                        self.alteration_ends(index, ItemStatus::Failed, text);
+                    }
+                    // Over; a renewal from isolation is over when the machine is back.
+                    _ if live.is_busy() => {}
+                    _ => self.step_made(now, index),
+                }
+            }
+            // Another operation has overtaken ours, or ours does not show yet.
+            Phase::Awaiting(_) if !live.is_busy() && made == Some(true) => self.step_made(now, index),
+            Phase::Awaiting(_) if !live.is_busy() && made == Some(false) && self.alterations[index].settles => {
+                let order = self.alterations[index].order.as_ref().and_then(|order| self.open.orders.get(order));
+                let since = order.map_or(now, |open| open.order.at);
+                self.look_for_order(now, index, since);
+            }
+            Phase::Unsure { .. } if live.is_busy() => {}
+            Phase::Unsure { .. } if made == Some(true) => self.step_made(now, index),
+            Phase::Unsure { refused: true, .. } => {
+                let detail = self.alterations[index].last_error.clone().map(|(detail, _)| detail).unwrap_or_default();
+                self.alteration_ends(index, ItemStatus::Failed, &detail);
+            }
+            // Where nothing shows whether an order happened, time does not tell either.
+            Phase::Unsure { .. } if self.alterations[index].orders() && made.is_none() => {}
+            Phase::Unsure { since, .. } if self.alterations[index].orders() => self.look_for_order(now, index, since),
+            Phase::Unsure { .. } if self.alterations[index].tries < TRIES_MAX => self.try_again(now, index),
+            Phase::Unsure { .. } => {
+                let detail = self.alterations[index].last_error.clone().map(|(detail, _)| detail).unwrap_or_default();
+                self.alteration_ends(index, ItemStatus::Failed, &detail);
+            }
+            _ => {}
+        }
+    }
+
+    fn altering_is_gone(&mut self, index: usize) {
+        let address = self.alterations[index].address.clone();
+        let id = self.alterations[index].id.clone();
+        let known = self.state.instances.get(&address).filter(|recorded| recorded.instance_id == id);
+        let settles = self.alterations[index].settles;
+        if known.map_or(settles, |recorded| recorded.seen) {
+            let happened = !self.alterations[index].orders();
+            self.settle_order(index, happened, "gone");
+            self.alteration_ends(index, ItemStatus::Failed, "the instance is gone from the cloud");
+        }
+    }
+
+    fn check_alteration_deadline(&mut self, now: Timestamp, index: usize) {
+        let alteration = &self.alterations[index];
+        let Some(began) = alteration.began else { return };
+        if alteration.is_over() || now.since(began) < alteration.timeout {
+            return;
+        }
+        let state = alteration.live.as_ref().map(|live| live.attributes.state.clone()).unwrap_or_default();
+        let text = match &alteration.phase {
+            Phase::Awaiting(_) => format!("still under way at the end of the time-out ({state})"),
+            Phase::Looking => format!("still {state} at the end of the time-out"),
+            _ => "no answer, and nothing shows yet whether it was made".to_owned(),
+        };
+        self.alteration_ends(index, ItemStatus::Pending, &text);
+    }
+
+    /// The present step is made.
+    fn step_made(&mut self, now: Timestamp, index: usize) {
+        // An order that shut a machine down is settled when that is up again: until then a crash must not forget it.
+        let comes_up = self.alterations[index].steps.get(1) == Some(&Step::Power(Power::Running));
+        if !(self.alterations[index].orders() && comes_up) {
+            self.settle_order(index, true, "seen");
+        }
+        let alteration = &mut self.alterations[index];
+        alteration.changed = true;
+        alteration.alone = false;
+        alteration.tries = 0;
+        alteration.last_error = None;
+        let Some(step) = alteration.steps.pop_front() else { return };
+        if let Some(live) = &mut alteration.live {
+            step.show_on(&mut live.attributes);
+        }
+        let busy = alteration.live.as_ref().is_some_and(ObservedInstance::is_busy);
+        alteration.phase = if busy { Phase::Looking } else { Phase::Ready(now) };
+        let (address, id, wanted) =
+            (alteration.address.clone(), alteration.id.clone(), std::mem::take(&mut alteration.wanted));
+        if step.order_kind().is_none() && !wanted.is_null() {
+            let recorded = self.state.instances.get(&address).map_or(&Value::Null, |recorded| &recorded.spec);
+            let keys = step.spec_keys(&wanted, recorded);
+            match step {
+                // The cloud does not show it: what was applied has to outlive a crash.
+                Step::Password(_) => self.record(Record::Applied { address, instance_id: id, spec: keys }),
+                _ => apply_keys(&mut self.state, &address, &id, &keys),
+            }
+        }
+        self.alterations[index].wanted = wanted;
+        if self.alterations[index].steps.is_empty() {
+            self.finish_alteration(index);
+        }
+    }
+
+    fn finish_alteration(&mut self, index: usize) {
+        let alteration = &mut self.alterations[index];
+        alteration.phase = Phase::Over;
+        if alteration.settles {
+            return;
+        }
+        let (address, id, done) = (alteration.address.clone(), alteration.id.clone(), alteration.done);
+        if let Some(live) = alteration.live.clone() {
+            self.observe_at(&address, &id, &live.attributes);
+        }
+        self.set_item(&address, Some(&id), done, None, None);
+    }
+
+    fn alteration_ends(&mut self, index: usize, status: ItemStatus, detail: &str) {
+        if status == ItemStatus::Failed && !self.alterations[index].orders() {
+            // The order itself has happened, and what was to follow it failed for good.
+            self.settle_order(index, true, "seen");
+        }
+        let alteration = &mut self.alterations[index];
+        alteration.phase = Phase::Over;
+        let (address, id) = (alteration.address.clone(), alteration.id.clone());
+        let request_id = alteration.last_error.clone().and_then(|(_, request_id)| request_id);
+        let what = alteration.steps.front().map(|step| step.action().name()).unwrap_or_default();
+        let text = format!("{what}: {detail}");
+        self.set_item(&address, Some(&id), status, Some(text), request_id);
+    }
+
+    /// Nothing new begins. What is on the wire is waited for a little longer.
+    pub(super) fn stop_alterations(&mut self, why: &str) {
+        for index in 0..self.alterations.len() {
+            let alteration = &self.alterations[index];
+            let begun = alteration.changed || alteration.settles;
+            match alteration.phase {
+                Phase::Over | Phase::Asked => {}
+                Phase::Ready(_) | Phase::Looking => {
+                    let status = if begun { ItemStatus::Pending } else { ItemStatus::NotStarted };
+                    self.alteration_ends(index, status, why);
+                }
+                Phase::Awaiting(_) => self.alteration_ends(index, ItemStatus::Pending, &format!("accepted; {why}")),
+                Phase::Unsure { refused: true, .. } => self.alteration_ends(index, ItemStatus::Failed, why),
+                Phase::Unsure { .. } => {
+                    self.alteration_ends(index, ItemStatus::Unknown, &format!("no answer yet; {why}"));
+                }
+            }
+        }
+    }
+
+    /// A call of these never went out, or nothing was heard of it.
+    pub(super) fn give_up_altering(&mut self, members: &[usize], status: ItemStatus, why: &str) {
+        for index in members {
+            if !self.alterations[*index].is_over() {
+                self.alteration_ends(*index, status, why);
+            }
+        }
+    }
+}

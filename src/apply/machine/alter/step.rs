@@ -1,0 +1,323 @@
+//! One change of one instance: which action makes it, with what body, and what shows that it is made.
+
+use crate::cloud::limits::{CHANGE_BATCH_MAX, RENAME_BATCH_MAX, UPGRADE_BATCH_MAX};
+use crate::cloud::port::WriteAction;
+use crate::model::{
+    Attributes, InstanceId, InstanceSpec, Life, Login, ObservedInstance, Power, Secret, Site, Timestamp,
+};
+use crate::plan::request::create_body;
+use crate::plan::{Action, Change, Reason};
+use crate::state::OrderKind;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What tells before a renewal that it brings an instance back: its paid time may begin anew.
+const ISOLATED: &str = "isolated";
+
+/// A step. Equal steps of several instances share a call.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in super::super) enum Step {
+    Rename(String),
+    RenewFlag(String),
+    Tags {
+        set: BTreeMap<String, String>,
+        remove: BTreeSet<String>,
+    },
+    Upgrade {
+        to: String,
+        voucher: bool,
+    },
+    /// With the login or without, as the site's action takes it.
+    Reinstall {
+        to: String,
+        login: bool,
+    },
+    Unbind(Vec<String>),
+    Bind(Vec<String>),
+    /// By its fingerprint.
+    Password(String),
+    Power(Power),
+    Renew {
+        months: u32,
+        voucher: bool,
+    },
+}
+
+/// What a call needs beside its step.
+pub(in super::super) struct CallParts<'a> {
+    pub ids: Vec<&'a InstanceId>,
+    pub spec: Option<&'a InstanceSpec>,
+    pub secret: Option<&'a Secret>,
+    pub region: &'a str,
+    pub account: &'a str,
+}
+
+impl Step {
+    pub(in super::super) fn action(&self) -> WriteAction {
+        match self {
+            Step::Rename(_) => WriteAction::ModifyInstancesAttribute,
+            Step::RenewFlag(_) => WriteAction::ModifyInstancesRenewFlag,
+            Step::Tags { .. } => WriteAction::ModifyResourceTags,
+            Step::Upgrade { .. } => WriteAction::ModifyInstancesBundle,
+            Step::Reinstall { .. } => WriteAction::ResetInstance,
+            Step::Unbind(_) => WriteAction::DisassociateInstancesKeyPairs,
+            Step::Bind(_) => WriteAction::AssociateInstancesKeyPairs,
+            Step::Password(_) => WriteAction::ResetInstancesPassword,
+            Step::Power(Power::Running) => WriteAction::StartInstances,
+            Step::Power(Power::Stopped) => WriteAction::StopInstances,
+            Step::Renew { .. } => WriteAction::RenewInstances,
+        }
+    }
+
+    /// How many instances one call takes.
+    pub(in super::super) fn batch_max(&self) -> usize {
+        match self {
+            Step::Rename(_) => RENAME_BATCH_MAX,
+            // One resource with its tags to a call; one instance with its image to a call.
+            Step::Tags { .. } | Step::Reinstall { .. } => 1,
+            Step::Upgrade { .. } => UPGRADE_BATCH_MAX,
+            _ => CHANGE_BATCH_MAX,
+        }
+    }
+
+    /// Whether the answer only means that it has begun (model: the texts of the actions).
+    pub(in super::super) fn is_asynchronous(&self) -> bool {
+        !matches!(self, Step::Rename(_) | Step::RenewFlag(_) | Step::Tags { .. })
+    }
+
+    /// Whether it is an order: to be written down first, and not simply to be repeated.
+    pub(in super::super) fn order_kind(&self) -> Option<OrderKind> {
+        match self {
+            Step::Upgrade { .. } => Some(OrderKind::Upgrade),
+            Step::Reinstall { .. } => Some(OrderKind::Reinstall),
+            Step::Renew { .. } => Some(OrderKind::Renew),
+            _ => None,
+        }
+    }
+
+    /// What an order is for.
+    pub(in super::super) fn order_to(&self) -> String {
+        match self {
+            Step::Upgrade { to, .. } | Step::Reinstall { to, .. } => to.clone(),
+            Step::Renew { months, .. } => months.to_string(),
+            _ => String::new(),
+        }
+    }
+
+    /// What tells before an order how it was.
+    pub(in super::super) fn before(&self, live: &ObservedInstance) -> String {
+        let attributes = &live.attributes;
+        match self {
+            Step::Upgrade { .. } => attributes.bundle_id.clone(),
+            Step::Reinstall { .. } => attributes.blueprint_id.clone(),
+            _ if attributes.life() == Life::Isolated => ISOLATED.to_owned(),
+            _ => attributes.expired_time.map(|time| time.to_string()).unwrap_or_default(),
+        }
+    }
+
+    /// Whether an instance shows that the step is made; `None` if nothing shows it.
+    pub(in super::super) fn is_made(&self, live: &ObservedInstance, before: &str) -> Option<bool> {
+        let attributes = &live.attributes;
+        let has = |ids: &[String]| ids.iter().all(|id| attributes.key_ids.contains(id));
+        Some(match self {
+            Step::Rename(name) => attributes.instance_name == *name,
+            Step::RenewFlag(flag) => attributes.renew_flag == *flag,
+            Step::Tags { set, remove } => {
+                set.iter().all(|(key, value)| attributes.tags.get(key) == Some(value))
+                    && !remove.iter().any(|key| attributes.tags.contains_key(key))
+            }
+            Step::Upgrade { to, .. } => attributes.bundle_id == *to,
+            Step::Reinstall { to, .. } => attributes.blueprint_id == *to,
+            Step::Unbind(ids) => !ids.iter().any(|id| attributes.key_ids.contains(id)),
+            Step::Bind(ids) => has(ids),
+            Step::Password(_) => return None,
+            Step::Power(Power::Running) => attributes.state == "RUNNING",
+            Step::Power(Power::Stopped) => attributes.state == "STOPPED",
+            Step::Renew { .. } if before == ISOLATED => matches!(attributes.life(), Life::Running | Life::Other),
+            // The end of the paid time of what is in service only ever rises.
+            Step::Renew { .. } => attributes.expired_time? > Timestamp::parse(before)?,
+        })
+    }
+
+    /// Lets an observation show a step that its answer proved; it was made before.
+    pub(in super::super) fn show_on(&self, attributes: &mut Attributes) {
+        match self {
+            Step::Rename(name) => attributes.instance_name.clone_from(name),
+            Step::RenewFlag(flag) => attributes.renew_flag.clone_from(flag),
+            Step::Tags { set, remove } => {
+                attributes.tags.extend(set.clone());
+                attributes.tags.retain(|key, _| !remove.contains(key));
+            }
+            _ => {}
+        }
+    }
+
+    /// The body of the call.
+    pub(in super::super) fn body(&self, parts: &CallParts<'_>) -> Value {
+        let ids = &parts.ids;
+        match self {
+            Step::Rename(name) => json!({"InstanceIds": ids, "InstanceName": name}),
+            Step::RenewFlag(flag) => json!({"InstanceIds": ids, "RenewFlag": flag}),
+            Step::Tags { set, remove } => {
+                let replace: Vec<Value> =
+                    set.iter().map(|(key, value)| json!({"TagKey": key, "TagValue": value})).collect();
+                let delete: Vec<Value> = remove.iter().map(|key| json!({"TagKey": key})).collect();
+                let id = ids.first().map(|id| id.as_str()).unwrap_or_default();
+                let resource = format!("qcs::lighthouse:{}:uin/{}:instance/{id}", parts.region, parts.account);
+                let mut body = json!({"Resource": resource});
+                for (key, list) in [("ReplaceTags", replace), ("DeleteTags", delete)] {
+                    if !list.is_empty() {
+                        body[key] = Value::Array(list);
+                    }
+                }
+                body
+            }
+            Step::Upgrade { to, voucher } => with_voucher(json!({"InstanceIds": ids, "BundleId": to}), *voucher),
+            Step::Reinstall { to, login } => reinstall_body(to, *login, parts),
+            Step::Unbind(keys) | Step::Bind(keys) => json!({"InstanceIds": ids, "KeyIds": keys}),
+            Step::Password(_) => {
+                json!({"InstanceIds": ids, "Password": parts.secret.map(Secret::expose).unwrap_or_default()})
+            }
+            Step::Power(_) => json!({"InstanceIds": ids}),
+            Step::Renew { months, voucher } => {
+                let body = json!({"InstanceIds": ids, "InstanceChargePrepaid": {"Period": months}});
+                with_voucher(body, *voucher)
+            }
+        }
+    }
+
+    /// Keys of the spec that hold once the step is made, of the spec that is wanted as a whole.
+    pub(in super::super) fn spec_keys(&self, wanted: &Value, recorded: &Value) -> Value {
+        let take = |keys: &[&str]| -> Value {
+            keys.iter().map(|key| ((*key).to_owned(), wanted[*key].clone())).collect::<serde_json::Map<_, _>>().into()
+        };
+        match self {
+            Step::Rename(_) => take(&["instance_name"]),
+            Step::RenewFlag(flag) => {
+                let mut charge = recorded["charge"].clone();
+                charge["renew_flag"] = json!(flag);
+                json!({"charge": charge})
+            }
+            Step::Tags { .. } => take(&["tags"]),
+            Step::Upgrade { .. } => take(&["bundle_id"]),
+            Step::Reinstall { login: true, .. } => take(&["blueprint_id", "containers", "login"]),
+            Step::Reinstall { login: false, .. } => take(&["blueprint_id", "containers"]),
+            Step::Bind(_) | Step::Unbind(_) | Step::Password(_) => take(&["login"]),
+            Step::Power(_) | Step::Renew { .. } => Value::Null,
+        }
+    }
+}
+
+fn with_voucher(mut body: Value, voucher: bool) -> Value {
+    if voucher {
+        body["AutoVoucher"] = json!(true);
+    }
+    body
+}
+
+/// A fresh disk gets what a new instance would get, as far as the action takes it: containers, and on site china the login.
+fn reinstall_body(to: &str, login: bool, parts: &CallParts<'_>) -> Value {
+    let mut body = json!({"InstanceId": parts.ids.first(), "BlueprintId": to});
+    let Some(spec) = parts.spec else { return body };
+    let fresh = create_body(spec, 1);
+    if let Some(containers) = fresh.get("Containers") {
+        body["Containers"] = containers.clone();
+    }
+    if login {
+        match (&spec.login, parts.secret) {
+            (Some(Login::KeyIds(ids)), _) => body["LoginConfiguration"] = json!({"KeyIds": ids}),
+            (Some(Login::Password(_)), Some(secret)) => {
+                body["LoginConfiguration"] = json!({"AutoGeneratePassword": "NO", "Password": secret.expose()});
+            }
+            _ => {}
+        }
+    }
+    body
+}
+
+/// The steps of a change, in the order in which they are made: what needs no operation first, power last.
+pub(in super::super) fn steps(
+    change: &Change,
+    wanted: Option<(&InstanceSpec, Option<Power>)>,
+    live: Option<&ObservedInstance>,
+    salt: &str,
+    site: Site,
+) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let voucher = wanted.is_some_and(|(spec, _)| spec.auto_voucher);
+    if let (Action::Renew, Reason::MoreTime { months, .. }) = (change.action, &change.reason) {
+        return vec![Step::Renew { months: *months, voucher }];
+    }
+    let Some((spec, power)) = wanted else { return steps };
+    let mut shuts_down = false;
+    let reinstalls = change.diffs.iter().any(|diff| diff.name == "blueprint_id");
+    for diff in &change.diffs {
+        let to = || diff.after.as_str().unwrap_or_default().to_owned();
+        match diff.name {
+            "instance_name" => steps.push(Step::Rename(to())),
+            "renew_flag" => steps.push(Step::RenewFlag(to())),
+            "tags" => steps.push(tags(&diff.before, &diff.after)),
+            "bundle_id" => {
+                steps.push(Step::Upgrade { to: to(), voucher });
+                shuts_down = true;
+            }
+            "blueprint_id" => {
+                steps.push(Step::Reinstall { to: to(), login: site == Site::China });
+                if let (Site::International, Some(secret)) = (site, spec.password()) {
+                    steps.push(Step::Password(secret.fingerprint(salt)));
+                }
+                shuts_down = true;
+            }
+            "login.key_ids" => {
+                let (before, after) = (ids(&diff.before), ids(&diff.after));
+                // Whether binding some takes the others away is not documented: all that are wanted go in one call, and what
+                // is bound beside them afterwards is taken away.
+                if !after.is_subset(&before) {
+                    steps.push(Step::Bind(after.iter().cloned().collect()));
+                }
+                let gone: Vec<String> = before.difference(&after).cloned().collect();
+                if !gone.is_empty() {
+                    steps.push(Step::Unbind(gone));
+                }
+                shuts_down = true;
+            }
+            // A fresh disk has got its password already.
+            "login.password" if reinstalls => {}
+            "login.password" => {
+                if let Some(secret) = spec.password() {
+                    steps.push(Step::Password(secret.fingerprint(salt)));
+                    shuts_down = true;
+                }
+            }
+            _ => {}
+        }
+    }
+    let was_running = live.is_none_or(|live| !live.attributes.is_stopped());
+    match power {
+        Some(power) => {
+            let differs = change.diffs.iter().any(|diff| diff.name == "power");
+            if shuts_down || differs {
+                steps.push(Step::Power(power));
+            }
+        }
+        // What a change shuts down comes up again.
+        None if shuts_down && was_running => steps.push(Step::Power(Power::Running)),
+        None => {}
+    }
+    steps
+}
+
+fn ids(value: &Value) -> BTreeSet<String> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+fn tags(before: &Value, after: &Value) -> Step {
+    let map = |value: &Value| -> BTreeMap<String, String> {
+        let pairs = value.as_object().into_iter().flatten();
+        pairs.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+    };
+    let (before, after) = (map(before), map(after));
+    let remove = before.keys().filter(|key| !after.contains_key(*key)).cloned().collect();
+    let set = after.into_iter().filter(|(key, value)| before.get(key) != Some(value)).collect();
+    Step::Tags { set, remove }
+}

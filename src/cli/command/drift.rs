@@ -1,0 +1,154 @@
+//! `lhprov drift`: is the cloud still as it was left, and until when is it paid?
+
+use crate::cli::args::{DriftArgs, Global};
+use crate::cli::env;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::host;
+use crate::cli::load::{self, Loaded};
+use crate::cli::session::{self, Ended, Nature, Session};
+use crate::event::EventSink;
+use crate::ops::{self, DriftReport, Texts};
+use crate::report::console::Console;
+use crate::report::human::drift::{DriftText, render};
+use crate::report::json::plan::drift_values;
+use crate::report::style::Label;
+use crate::report::text::count;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Compares and shows what differs.
+pub fn run(global: &Global, own: &DriftArgs, console: Console) -> Result<Exit, Failure> {
+    session::with_events(own.cloud.events.as_deref(), Nature::Reads, console, |sinks| {
+        drift(global, own, console, sinks)
+    })
+}
+
+fn drift(global: &Global, own: &DriftArgs, console: Console, sinks: Vec<Arc<dyn EventSink>>) -> Result<Ended, Failure> {
+    let mut run = own.cloud.as_run();
+    run.select = own.select.clone();
+    let loaded = session::load(global, &run, console)?;
+    if let Some(addresses) = &own.accept {
+        if own.expires_within.is_some() {
+            return Err(Failure::usage("--accept and --expires-within have nothing to do with one another"));
+        }
+        return accept(global, own, addresses, loaded, console, sinks);
+    }
+    let runtime = host::runtime()?;
+    let ended = runtime.block_on(async {
+        let session = session::open("drift", global, &run, loaded, sinks)?;
+        tokio::select! {
+            biased;
+            signal = session.signals.early() => return Ok(Exit::Interrupted(signal).into()),
+            ready = session.authenticate() => ready?,
+        }
+        let looking = ops::drift(&session.context, &session.loaded.desired, own.expires_within);
+        let report = tokio::select! {
+            biased;
+            signal = session.signals.early() => return Ok(Exit::Interrupted(signal).into()),
+            report = looking => report,
+        };
+        match report {
+            Ok(report) => show(own, &session, &report, console),
+            Err(error) => Err(Failure::of_operation(error, session.loaded.sources)),
+        }
+    });
+    runtime.shutdown_background();
+    ended
+}
+
+/// Lets the manifest follow.
+fn accept(
+    global: &Global,
+    own: &DriftArgs,
+    addresses: &[String],
+    loaded: Loaded,
+    console: Console,
+    sinks: Vec<Arc<dyn EventSink>>,
+) -> Result<Ended, Failure> {
+    let mut run = own.cloud.as_run();
+    run.select = own.select.clone();
+    let runtime = host::runtime()?;
+    let ended = runtime.block_on(async {
+        let session = session::open("drift", global, &run, loaded, sinks)?;
+        tokio::select! {
+            biased;
+            signal = session.signals.early() => return Ok(Exit::Interrupted(signal).into()),
+            ready = session.authenticate() => ready?,
+        }
+        let sources = Arc::clone(&session.loaded.sources);
+        let given = load::given(global);
+        let texts = Texts { sources: &sources, given: &given, environment: &env::variable };
+        let accepting = ops::accept(&session.context, &session.loaded.desired, &texts, addresses);
+        let report = tokio::select! {
+            biased;
+            signal = session.signals.early() => return Ok(Exit::Interrupted(signal).into()),
+            report = accepting => report,
+        };
+        let report = report.map_err(|error| Failure::of_operation(error, Arc::clone(&sources)))?;
+        let text = if own.cloud.format.is_json() {
+            let document = json!({
+                "format_version": "1.0",
+                "accepted": drift_values(&report.accepted),
+                "manifest": report.manifest,
+            });
+            format!("{document:#}\n")
+        } else {
+            let mut lines: Vec<String> = report
+                .accepted
+                .iter()
+                .map(|drift| match &drift.what {
+                    Some(what) => format!("  {}  {what}\n", drift.address),
+                    None => format!("  {}  {}: {} → {}\n", drift.address, drift.name, drift.applied, drift.live),
+                })
+                .collect();
+            let mark = if session.sandbox { " (sandbox)" } else { "" };
+            let heading = match &report.manifest {
+                Some(path) => format!("Accepted into {path}: {}.", count(report.accepted.len(), "difference")),
+                None => "No drift to accept.".to_owned(),
+            };
+            lines.insert(0, format!("{}{mark}\n", console.stdout.paint(Label::Heading, &heading)));
+            lines.concat()
+        };
+        console.result(&text).map_err(|error| Failure::output(&error))?;
+        Ok(Exit::Done.into())
+    });
+    runtime.shutdown_background();
+    ended
+}
+
+fn show(own: &DriftArgs, session: &Session, report: &DriftReport, console: Console) -> Result<Ended, Failure> {
+    let exit = if report.is_clean() { Exit::Done } else { Exit::Drift };
+    let text = if own.cloud.format.is_json() {
+        let paid: Vec<Value> = report
+            .paid
+            .iter()
+            .map(|paid| {
+                json!({
+                    "address": paid.address, "instance_id": paid.instance_id, "until": paid.until,
+                    "renews": paid.renews, "due": paid.is_due,
+                })
+            })
+            .collect();
+        let document = json!({
+            "format_version": "1.0",
+            "stack": session.loaded.desired.stack,
+            "region": session.loaded.desired.region,
+            "drift": drift_values(&report.drift),
+            "paid": paid,
+            "exit_code": exit.code(),
+        });
+        format!("{document:#}\n")
+    } else {
+        let shown = DriftText {
+            drift: &report.drift,
+            paid: &report.paid,
+            instances: report.instances,
+            within: own.expires_within,
+            sandbox: session.sandbox,
+        };
+        render(shown, console.stdout)
+    };
+    console.result(&text).map_err(|error| Failure::output(&error))?;
+    Ok(exit.into())
+}

@@ -1,0 +1,289 @@
+//! What the cloud sells and takes back, as far as a plan has to know it: read only for what changes.
+
+use super::refresh::PAGES_AT_ONCE;
+use crate::cloud::limits::DESCRIBE_BATCH_MAX;
+use crate::cloud::port::{CloudRead, ReadAction};
+use crate::cloud::{CloudError, ErrorClass};
+use crate::model::InstanceId;
+use crate::model::money::Amount;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is known. What was not asked is absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Catalogue {
+    /// Bundles by id; a bundle that was asked for and does not exist has no size.
+    pub bundles: BTreeMap<String, Option<BundleSize>>,
+    /// For instances whose bundle is to change: what the service says of that.
+    pub upgrades: BTreeMap<InstanceId, UpgradeOffer>,
+    /// `LINUX_UNIX` or `WINDOWS` by blueprint; a blueprint that was asked for and does not exist has none.
+    pub platforms: BTreeMap<String, Option<String>>,
+    /// Whether instances that leave can be returned.
+    pub returnable: BTreeMap<InstanceId, Returnable>,
+}
+
+impl Catalogue {
+    /// Adds what other questions brought.
+    pub fn extend(&mut self, other: Catalogue) {
+        self.bundles.extend(other.bundles);
+        self.upgrades.extend(other.upgrades);
+        self.platforms.extend(other.platforms);
+        self.returnable.extend(other.returnable);
+    }
+}
+
+/// What a bundle has; each may only grow in an upgrade (guide of the product).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BundleSize {
+    /// Cores.
+    pub cpu: u64,
+    /// GB.
+    pub memory: u64,
+    /// GB of system disk.
+    pub disk: u64,
+    /// Mbps.
+    pub bandwidth: u64,
+    /// GB a month.
+    pub traffic: u64,
+}
+
+impl BundleSize {
+    /// What of `other` is less than here.
+    pub fn what_shrinks_to(&self, other: &BundleSize) -> Vec<&'static str> {
+        let pairs = [
+            ("CPU", self.cpu, other.cpu),
+            ("memory", self.memory, other.memory),
+            ("disk", self.disk, other.disk),
+            ("bandwidth", self.bandwidth, other.bandwidth),
+            ("traffic", self.traffic, other.traffic),
+        ];
+        pairs.into_iter().filter(|(_, here, there)| there < here).map(|(what, ..)| what).collect()
+    }
+}
+
+/// What DescribeModifyInstanceBundles says of one target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UpgradeOffer {
+    /// It can be bought, for this difference.
+    Available {
+        /// Decimal.
+        price: Option<String>,
+        /// CNY or USD.
+        currency: String,
+    },
+    /// It cannot be had now.
+    Refused {
+        /// `SOLD_OUT`, `UNAVAILABLE`, or an error's code.
+        state: String,
+        /// The service's reason.
+        message: String,
+    },
+    /// The service does not list it for this instance.
+    NotListed,
+}
+
+/// What DescribeInstancesReturnable says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Returnable {
+    /// Whether it can be returned.
+    pub is_returnable: bool,
+    /// `ReturnFailCode`.
+    pub code: i64,
+    /// The service's reason.
+    pub message: String,
+}
+
+impl Returnable {
+    /// The reason in our own words (model, type InstanceReturnable).
+    pub fn why(&self) -> String {
+        let known = match self.code {
+            0 => "it can be returned",
+            1 => "it is returned already",
+            2 => "it has expired",
+            3 => "it was bought more than five days ago",
+            4 => "it is not prepaid",
+            8 => "the number of returns of this year is used up",
+            9 => "it was bought in a promotion",
+            10 => "only a support ticket can return it",
+            11 => "it was bought through a promotion channel",
+            12 => "the rules of its product do not allow it",
+            _ => self.message.trim_end_matches('.'),
+        };
+        format!("{known} (code {})", self.code)
+    }
+}
+
+/// What a plan needs to know.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Questions {
+    /// Instances, with the bundles that they have and are to have.
+    pub upgrades: BTreeMap<InstanceId, (String, String)>,
+    /// Blueprints whose platform matters.
+    pub blueprints: BTreeSet<String>,
+    /// Instances that leave.
+    pub returns: BTreeSet<InstanceId>,
+}
+
+impl Questions {
+    /// Whether nothing has to be asked.
+    pub fn is_empty(&self) -> bool {
+        self.upgrades.is_empty() && self.blueprints.is_empty() && self.returns.is_empty()
+    }
+}
+
+/// Asks.
+///
+/// # Errors
+/// When a list of what is sold cannot be read. Whether instances can be returned is only worth a word, so a failure there
+/// leaves it unknown.
+pub async fn ask(cloud: &dyn CloudRead, questions: &Questions) -> Result<Catalogue, CloudError> {
+    let mut catalogue = Catalogue::default();
+    let bundles: BTreeSet<&String> = questions.upgrades.values().flat_map(|(from, to)| [from, to]).collect();
+    for set in listed(cloud, ReadAction::DescribeBundles, ("BundleIds", "BundleSet"), bundles.iter().copied()).await? {
+        let number = |key: &str| set[key].as_u64().unwrap_or_default();
+        let size = BundleSize {
+            cpu: number("CPU"),
+            memory: number("Memory"),
+            disk: number("SystemDiskSize"),
+            bandwidth: number("InternetMaxBandwidthOut"),
+            traffic: number("MonthlyTraffic"),
+        };
+        catalogue.bundles.insert(text(&set, "BundleId"), Some(size));
+    }
+    for bundle in bundles {
+        catalogue.bundles.entry(bundle.clone()).or_default();
+    }
+    let blueprints = questions.blueprints.iter();
+    for set in listed(cloud, ReadAction::DescribeBlueprints, ("BlueprintIds", "BlueprintSet"), blueprints).await? {
+        catalogue.platforms.insert(text(&set, "BlueprintId"), Some(text(&set, "PlatformType")));
+    }
+    for blueprint in &questions.blueprints {
+        catalogue.platforms.entry(blueprint.clone()).or_default();
+    }
+    let offers = questions.upgrades.iter().map(|(id, (_, to))| offer(cloud, id, to));
+    let offers = stream::iter(offers.collect::<Vec<_>>()).buffered(PAGES_AT_ONCE).try_collect::<Vec<_>>().await?;
+    catalogue.upgrades.extend(offers);
+    let ids: Vec<&InstanceId> = questions.returns.iter().collect();
+    for chunk in ids.chunks(DESCRIBE_BATCH_MAX) {
+        match returnable(cloud, chunk).await {
+            Ok(found) => catalogue.returnable.extend(found),
+            // One that is not listed makes an error of the call for all.
+            Err(error) if error.is("ResourceNotFound") => {
+                for id in chunk {
+                    catalogue.returnable.extend(returnable(cloud, &[id]).await.unwrap_or_default());
+                }
+            }
+            Err(_) => {}
+        }
+    }
+    Ok(catalogue)
+}
+
+fn text(value: &Value, key: &str) -> String {
+    value[key].as_str().unwrap_or_default().to_owned()
+}
+
+/// Lists by id. Where an unknown id is an error for the whole call, each is asked for alone.
+async fn listed(
+    cloud: &dyn CloudRead,
+    action: ReadAction,
+    (ids_key, set_key): (&str, &str),
+    ids: impl Iterator<Item = &String>,
+) -> Result<Vec<Value>, CloudError> {
+    let ids: Vec<&String> = ids.collect();
+    let mut all = Vec::new();
+    for chunk in ids.chunks(DESCRIBE_BATCH_MAX) {
+        let body = |ids: &[&String]| json!({ids_key: ids, "Limit": DESCRIBE_BATCH_MAX});
+        let set = |reply: crate::cloud::port::Reply| reply.response[set_key].as_array().cloned().unwrap_or_default();
+        match cloud.read(action, body(chunk)).await {
+            Ok(reply) => all.extend(set(reply)),
+            Err(error) if error.class == ErrorClass::Refused => {
+                for id in chunk {
+                    match cloud.read(action, body(&[id])).await {
+                        Ok(reply) => all.extend(set(reply)),
+                        Err(error) if error.class == ErrorClass::Refused => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(all)
+}
+
+async fn offer(cloud: &dyn CloudRead, id: &InstanceId, to: &str) -> Result<(InstanceId, UpgradeOffer), CloudError> {
+    let filters = json!([{"Name": "bundle-id", "Values": [to]}]);
+    let body = json!({"InstanceId": id, "Filters": filters, "Limit": DESCRIBE_BATCH_MAX});
+    let offer = match cloud.read(ReadAction::DescribeModifyInstanceBundles, body).await {
+        Ok(reply) => read_offer(&reply.response, to),
+        Err(error) if error.class == ErrorClass::Refused => {
+            UpgradeOffer::Refused { state: error.code.unwrap_or_default(), message: error.message }
+        }
+        Err(error) => return Err(error),
+    };
+    Ok((id.clone(), offer))
+}
+
+fn read_offer(response: &Value, to: &str) -> UpgradeOffer {
+    let set = response["ModifyBundleSet"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let Some(found) = set.iter().find(|one| one["Bundle"]["BundleId"] == to) else { return UpgradeOffer::NotListed };
+    match found["ModifyBundleState"].as_str().unwrap_or_default() {
+        "AVAILABLE" => {
+            let price = &found["ModifyPrice"]["InstancePrice"];
+            UpgradeOffer::Available {
+                price: Amount::from_json(&price["DiscountPrice"]).map(|amount| amount.to_string()),
+                currency: text(price, "Currency"),
+            }
+        }
+        state => UpgradeOffer::Refused { state: state.to_owned(), message: text(found, "NotSupportModifyMessage") },
+    }
+}
+
+async fn returnable(cloud: &dyn CloudRead, ids: &[&InstanceId]) -> Result<Vec<(InstanceId, Returnable)>, CloudError> {
+    let body = json!({"InstanceIds": ids, "Limit": DESCRIBE_BATCH_MAX});
+    let reply = cloud.read(ReadAction::DescribeInstancesReturnable, body).await?;
+    let set = reply.response["InstanceReturnableSet"].as_array().cloned().unwrap_or_default();
+    let found = set
+        .iter()
+        .map(|one| {
+            let found = Returnable {
+                is_returnable: one["IsReturnable"] == true,
+                code: one["ReturnFailCode"].as_i64().unwrap_or_default(),
+                message: text(one, "ReturnFailMessage"),
+            };
+            (InstanceId(text(one, "InstanceId")), found)
+        })
+        .collect();
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offer_is_read_by_its_state() {
+        let of = |state: &str| {
+            let response = json!({"ModifyBundleSet": [{
+                "ModifyBundleState": state, "NotSupportModifyMessage": "none left", "Bundle": {"BundleId": "b"},
+                "ModifyPrice": {"InstancePrice": {"DiscountPrice": 12.5, "Currency": "CNY"}},
+            }]});
+            read_offer(&response, "b")
+        };
+        assert_eq!(of("AVAILABLE"), UpgradeOffer::Available { price: Some("12.50".into()), currency: "CNY".into() });
+        let refused = UpgradeOffer::Refused { state: "SOLD_OUT".into(), message: "none left".into() };
+        assert_eq!(of("SOLD_OUT"), refused);
+        assert_eq!(read_offer(&json!({"ModifyBundleSet": []}), "b"), UpgradeOffer::NotListed);
+    }
+
+    #[test]
+    fn any_part_that_shrinks_makes_a_bundle_smaller() {
+        let small = BundleSize { cpu: 2, memory: 4, disk: 60, bandwidth: 5, traffic: 500 };
+        let large = BundleSize { cpu: 4, memory: 8, disk: 80, bandwidth: 5, traffic: 400 };
+        assert_eq!(small.what_shrinks_to(&large), ["traffic"]);
+        assert_eq!(large.what_shrinks_to(&small), ["CPU", "memory", "disk"]);
+        assert!(small.what_shrinks_to(&small).is_empty());
+    }
+}

@@ -1,0 +1,73 @@
+//! Renewing: more time for instances, those that are isolated back into service. Under the exclusive lock, like every purchase.
+
+use super::apply::{ApplyOptions, ApplyReport, Consent, Question, Run, apply_plan};
+use super::context::Context;
+use super::error::OpsError;
+use super::load::{account_of, bind_account, load_prior};
+use crate::desired::DesiredState;
+use crate::model::{Address, InstanceId};
+use crate::observe::refresh;
+use crate::observe::state::ObservedState;
+use crate::plan::Inputs;
+use crate::plan::renewal::renewals;
+use crate::state::lock::Mode;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What to renew.
+#[derive(Clone, Debug)]
+pub struct RenewOptions {
+    /// Which addresses.
+    pub addresses: BTreeSet<Address>,
+    /// By how many months; as many as the manifest buys unless said.
+    pub months: Option<u32>,
+}
+
+/// Renews under the exclusive lock. What an earlier run left open is settled first.
+///
+/// # Errors
+/// When state, lock, cloud or consent forbid to begin, or an address cannot be renewed. What fails later is in the report.
+pub async fn renew(
+    context: &Context,
+    desired: &DesiredState,
+    options: &RenewOptions,
+    consent: &(dyn Fn(Question<'_>) -> Consent + Sync),
+) -> Result<ApplyReport, OpsError> {
+    let _lock = context.lock(Mode::Exclusive).await?;
+    let mut run = Run {
+        context,
+        desired,
+        options: ApplyOptions::default(),
+        consent,
+        selection: None,
+        items: BTreeMap::new(),
+        unsettled: Vec::new(),
+        left: None,
+    };
+    if let Some(report) = run.settle().await? {
+        return Ok(report);
+    }
+    let mut prior = load_prior(context, desired)?;
+    let at = context.clock.now();
+    let ids: Vec<InstanceId> = options
+        .addresses
+        .iter()
+        .filter_map(|address| match prior.state.instances.get(address) {
+            Some(recorded) => Some(recorded.instance_id.clone()),
+            None => prior.state.predecessors.get(address).map(|id| InstanceId(id.clone())),
+        })
+        .filter(|id| id.as_str().starts_with("lhins-"))
+        .collect();
+    let account = account_of(context).await;
+    bind_account(context, desired, &mut prior.state, account)?;
+    let instances = refresh::by_ids(context.read.as_ref(), &ids).await?;
+    let observed = ObservedState { at, instances, asked: true, ..ObservedState::default() };
+    let inputs = Inputs { desired, prior: &prior.state, open: &prior.open, observed: &observed, selection: None };
+    let planned = renewals(inputs, &options.addresses, options.months);
+    if let Some(stop) = run.obstacle(&planned) {
+        return Err(stop);
+    }
+    if consent(Question::Apply(&planned)) == Consent::Declined {
+        return Err(OpsError::Declined);
+    }
+    apply_plan(&mut run, prior, &planned, &observed).await
+}

@@ -1,0 +1,54 @@
+//! The record of an instance that was not bought by this state.
+
+use crate::desired::DesiredInstance;
+use crate::model::{Attributes, Login, ObservedInstance};
+use crate::state::RecordedInstance;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Records `live` at the address of `desired`, as if it had been applied: what the service reports as it is, what it cannot
+/// report (period, password, containers, template, init command, domain) as the manifest says. So the latter is no difference,
+/// and of the former just what differs is.
+pub(super) fn record(
+    desired: &DesiredInstance,
+    live: &ObservedInstance,
+    predecessor: &str,
+    salt: &str,
+) -> RecordedInstance {
+    RecordedInstance {
+        instance_id: live.id.clone(),
+        predecessor: predecessor.to_owned(),
+        seen: true,
+        protect: desired.protect,
+        spec: applied(desired, &live.attributes, salt),
+        attributes: live.attributes.clone(),
+    }
+}
+
+fn applied(desired: &DesiredInstance, live: &Attributes, salt: &str) -> Value {
+    let mut spec = desired.spec.to_json(salt);
+    for (key, value) in
+        [("bundle_id", &live.bundle_id), ("blueprint_id", &live.blueprint_id), ("instance_name", &live.instance_name)]
+    {
+        spec[key] = json!(value);
+    }
+    if !live.renew_flag.is_empty() {
+        spec["charge"]["renew_flag"] = json!(live.renew_flag);
+    }
+    if matches!(desired.spec.login, Some(Login::KeyIds(_))) {
+        spec["login"] = json!({"key_ids": live.key_ids});
+    }
+    if !desired.spec.zones.is_empty() && !desired.spec.zones.contains(&live.zone) {
+        spec["zones"] = json!([live.zone]);
+    }
+    // Tags that the manifest does not name are others'.
+    let tags: BTreeMap<&String, &String> =
+        live.tags.iter().filter(|(key, _)| desired.spec.tags.contains_key(*key)).collect();
+    if let Value::Object(map) = &mut spec {
+        map.remove("tags");
+    }
+    if !tags.is_empty() {
+        spec["tags"] = json!(tags);
+    }
+    spec
+}

@@ -1,0 +1,150 @@
+//! The attribute table: how each attribute of an instance changes, as data. Nothing else decides it.
+//!
+//! Sources are the official API model of 2020-03-24 (*model*) and the product's guides (*guide*).
+
+/// How an attribute is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// In place, by this action of the API.
+    InPlace(&'static str),
+    /// In place to a larger bundle, by this action: it shuts the machine down and costs the difference. A smaller one needs
+    /// another instance.
+    Upgrade(&'static str),
+    /// In place by this action, which wipes the system disk. Outside mainland China it cannot go from Linux to Windows or back;
+    /// that needs another instance.
+    Reinstall(&'static str),
+    /// Only by another instance: no action changes it.
+    Replace,
+    /// By these actions, which turn the machine on and off.
+    Power(&'static str, &'static str),
+    /// It says what to buy, or how; nothing of an instance changes with it.
+    NotAProperty,
+}
+
+/// One row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attribute {
+    /// The name that differences have. What stands before a dot is the name in `ignore_changes`.
+    pub name: &'static str,
+    /// Under which key of an instance the manifest has it.
+    pub key: &'static str,
+    /// How it changes.
+    pub way: Way,
+    /// Whether DescribeInstances tells it. What it does not tell is compared with what was last applied.
+    pub reported: bool,
+    /// Where that is written.
+    pub source: &'static str,
+}
+
+const fn row(name: &'static str, key: &'static str, way: Way, reported: bool, source: &'static str) -> Attribute {
+    Attribute { name, key, way, reported, source }
+}
+
+/// Every attribute, in the order in which a plan lists differences.
+#[rustfmt::skip]
+pub const TABLE: &[Attribute] = &[
+    row("instance_name", "instance_name", Way::InPlace("ModifyInstancesAttribute"), true,
+        "model: up to 100 instances, one name for all of them"),
+    row("renew_flag", "charge", Way::InPlace("ModifyInstancesRenewFlag"), true, "model"),
+    row("tags", "tags", Way::InPlace("ModifyResourceTags"), true,
+        "model: no action of Lighthouse sets tags after the purchase; the Tag service does"),
+    row("bundle_id", "bundle_id", Way::Upgrade("ModifyInstancesBundle"), true,
+        "model; guide: each of CPU, memory, disk, bandwidth and traffic must not become less"),
+    row("blueprint_id", "blueprint_id", Way::Reinstall("ResetInstance"), true, "model: the system disk is reset"),
+    row("login.key_ids", "login", Way::InPlace("AssociateInstancesKeyPairs"), true, "model: Linux only"),
+    row("login.password", "login", Way::InPlace("ResetInstancesPassword"), false,
+        "model: a running instance is shut down for it"),
+    row("login.auto_generate_password", "login", Way::Replace, false, "model: only at creation and in ResetInstance"),
+    row("power", "power", Way::Power("StartInstances", "StopInstances"), true, "model"),
+    row("zones", "zones", Way::Replace, true, "model: no action moves an instance"),
+    row("region", "region", Way::Replace, false, "model: the region is part of an instance's address"),
+    row("containers", "containers", Way::Replace, false, "model: at creation, or on the fresh disk of ResetInstance"),
+    row("init_command", "init_command", Way::Replace, false, "model: at creation alone"),
+    row("firewall_template_id", "firewall_template_id", Way::Replace, false, "model: at creation; no field shows it"),
+    row("domain_name", "domain_name", Way::Replace, false, "model: at creation alone"),
+    row("subdomain", "subdomain", Way::Replace, false, "model: at creation alone"),
+    row("period", "charge", Way::NotAProperty, false, "model: months to buy; RenewInstances buys more"),
+    row("auto_voucher", "auto_voucher", Way::NotAProperty, false, "model: how a purchase is paid"),
+];
+
+/// The row of a difference.
+///
+/// # Panics
+/// For a name that is not in the table: differences are made from it.
+pub fn attribute(name: &str) -> &'static Attribute {
+    TABLE.iter().find(|row| row.name == name).unwrap_or_else(|| panic!("`{name}` is not in the attribute table"))
+}
+
+impl Attribute {
+    /// Whether an instance differs by it at all.
+    pub fn is_property(&self) -> bool {
+        self.way != Way::NotAProperty
+    }
+
+    /// Whether `ignored` (names of `ignore_changes`) leaves its differences alone.
+    pub fn is_ignored(&self, ignored: &[String]) -> bool {
+        let name = self.name.split('.').next().unwrap_or(self.name);
+        ignored.iter().any(|ignored| ignored == name || ignored == self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table in the words of the dossier, row by row.
+    #[test]
+    fn every_row() {
+        let rows: Vec<String> = TABLE
+            .iter()
+            .map(|row| {
+                let way = match row.way {
+                    Way::InPlace(action) => format!("in place by {action}"),
+                    Way::Upgrade(action) => format!("upgrade by {action}, a smaller one by replacement"),
+                    Way::Reinstall(action) => format!("reinstall by {action}"),
+                    Way::Replace => "replacement".to_owned(),
+                    Way::Power(start, stop) => format!("{start} or {stop}"),
+                    Way::NotAProperty => "no change".to_owned(),
+                };
+                let compared = if row.reported { "live" } else { "last applied" };
+                format!("{:<28} {way:<62} {compared}", row.name)
+            })
+            .collect();
+        insta::assert_snapshot!(rows.join("\n"), @r"
+        instance_name                in place by ModifyInstancesAttribute                           live
+        renew_flag                   in place by ModifyInstancesRenewFlag                           live
+        tags                         in place by ModifyResourceTags                                 live
+        bundle_id                    upgrade by ModifyInstancesBundle, a smaller one by replacement live
+        blueprint_id                 reinstall by ResetInstance                                     live
+        login.key_ids                in place by AssociateInstancesKeyPairs                         live
+        login.password               in place by ResetInstancesPassword                             last applied
+        login.auto_generate_password replacement                                                    last applied
+        power                        StartInstances or StopInstances                                live
+        zones                        replacement                                                    live
+        region                       replacement                                                    last applied
+        containers                   replacement                                                    last applied
+        init_command                 replacement                                                    last applied
+        firewall_template_id         replacement                                                    last applied
+        domain_name                  replacement                                                    last applied
+        subdomain                    replacement                                                    last applied
+        period                       no change                                                      last applied
+        auto_voucher                 no change                                                      last applied
+        ");
+    }
+
+    #[test]
+    fn names_are_unique_and_every_row_has_a_source() {
+        for row in TABLE {
+            assert_eq!(TABLE.iter().filter(|other| other.name == row.name).count(), 1, "{}", row.name);
+            assert!(!row.source.is_empty());
+        }
+    }
+
+    #[test]
+    fn ignoring_goes_by_the_name_before_the_dot() {
+        let login = [String::from("login")];
+        assert!(attribute("login.password").is_ignored(&login));
+        assert!(attribute("login.key_ids").is_ignored(&login));
+        assert!(!attribute("tags").is_ignored(&login));
+    }
+}

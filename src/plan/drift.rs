@@ -1,0 +1,221 @@
+//! Drift: what is live against what was last applied, although nobody edited the manifest. Managed attributes only.
+
+use super::attribute::TABLE;
+use super::diff::{recorded, reported, wanted};
+use crate::desired::{DesiredInstance, DesiredState};
+use crate::model::{Address, Attributes, InstanceId, Life, ObservedInstance, Power, Timestamp};
+use crate::observe::state::ObservedState;
+use crate::state::{PriorState, RecordedInstance};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// So long an isolated instance can be brought back (refund rules of the product).
+pub const KEPT: Duration = Duration::from_secs(7 * 86_400);
+
+/// What becomes of a difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Decision {
+    /// The next apply makes it as the manifest wants it.
+    Revert,
+    /// The manifest wants what is live: the next apply records it.
+    Adopt,
+    /// `ignore_changes` names it.
+    Ignore,
+    /// Nothing that a manifest could say; it is told.
+    Tell,
+}
+
+impl Decision {
+    /// The word for people and programs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Decision::Revert => "revert",
+            Decision::Adopt => "adopt",
+            Decision::Ignore => "ignore",
+            Decision::Tell => "tell",
+        }
+    }
+}
+
+/// One difference of one instance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Drift {
+    /// Where it stands.
+    pub address: Address,
+    /// Which.
+    pub instance_id: InstanceId,
+    /// The attribute; `state` for what is said of the whole instance.
+    pub name: &'static str,
+    /// What was last applied.
+    pub applied: Value,
+    /// What is live.
+    pub live: Value,
+    /// What becomes of it.
+    pub decision: Decision,
+    /// In plain words, for what is said of the whole instance.
+    pub what: Option<String>,
+}
+
+impl Drift {
+    /// Whether the cloud differs from what it should be.
+    pub fn counts(&self) -> bool {
+        self.decision != Decision::Ignore
+    }
+}
+
+/// Until when an instance is paid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaidUntil {
+    /// Where it stands.
+    pub address: Address,
+    /// Which.
+    pub instance_id: InstanceId,
+    /// Until when.
+    pub until: Timestamp,
+    /// Whether the service renews it by itself.
+    pub renews: bool,
+    /// Whether it ends within the time that was asked about, and nothing renews it.
+    pub is_due: bool,
+}
+
+/// Compares everything that is recorded and wanted. Nothing where the cloud was not asked.
+pub fn drift(desired: &DesiredState, prior: &PriorState, observed: &ObservedState) -> Vec<Drift> {
+    let mut found = Vec::new();
+    if !observed.asked {
+        return found;
+    }
+    for (address, recorded) in &prior.instances {
+        let Some(wanted) = desired.instances.get(address) else { continue };
+        let live = observed.instances.get(&recorded.instance_id);
+        found.extend(condition(address, wanted, recorded, live, observed.at));
+        let Some(live) = live.filter(|live| matches!(live.attributes.life(), Life::Running | Life::Other)) else {
+            continue;
+        };
+        found.extend(attributes(address, wanted, recorded, &live.attributes));
+    }
+    found
+}
+
+fn attributes(address: &Address, desired: &DesiredInstance, prior: &RecordedInstance, live: &Attributes) -> Vec<Drift> {
+    if prior.spec.is_null() {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    // The power is said of the whole instance.
+    for row in TABLE.iter().filter(|row| row.reported && row.name != "power") {
+        let Some(after) = wanted(row.name, desired) else { continue };
+        let Some(now) = reported(row.name, desired, &prior.spec, live) else { continue };
+        let applied = recorded(row.name, &prior.spec);
+        // A zone was not applied but chosen by the service among those that were allowed.
+        let same = match row.name {
+            "zones" => applied.is_null() || applied.as_array().is_some_and(|zones| zones.contains(&json!(live.zone))),
+            // Before the manifest managed it there was nothing to compare with.
+            "login.key_ids" => applied == now || prior.spec["login"]["key_ids"].is_null(),
+            _ => applied == now,
+        };
+        if same {
+            continue;
+        }
+        let decision = if row.is_ignored(&desired.ignore_changes) {
+            Decision::Ignore
+        } else if after == now {
+            Decision::Adopt
+        } else {
+            Decision::Revert
+        };
+        found.push(Drift {
+            address: address.clone(),
+            instance_id: prior.instance_id.clone(),
+            name: row.name,
+            applied,
+            live: now,
+            decision,
+            what: None,
+        });
+    }
+    found
+}
+
+/// What is to be said of the whole instance, in plain words.
+fn condition(
+    address: &Address,
+    desired: &DesiredInstance,
+    prior: &RecordedInstance,
+    live: Option<&ObservedInstance>,
+    at: Timestamp,
+) -> Vec<Drift> {
+    let mut found = Vec::new();
+    let mut say = |what: String, live: &str, decision| {
+        found.push(Drift {
+            address: address.clone(),
+            instance_id: prior.instance_id.clone(),
+            name: "state",
+            applied: json!(prior.attributes.state),
+            live: json!(live),
+            decision,
+            what: Some(what),
+        });
+    };
+    let Some(live) = live else {
+        if prior.seen {
+            say("is gone from the cloud".into(), "", Decision::Revert);
+        }
+        return found;
+    };
+    let attributes = &live.attributes;
+    let state = attributes.state.as_str();
+    match standing(address, attributes, at) {
+        Some(what) if state == "STOPPED" => {
+            let ignored = desired.ignore_changes.iter().any(|name| name == "power");
+            let decision = match desired.power {
+                _ if ignored => Some(Decision::Ignore),
+                Some(Power::Running) => Some(Decision::Revert),
+                Some(Power::Stopped) => None,
+                None => Some(Decision::Tell),
+            };
+            if let Some(decision) = decision {
+                say(what, state, decision);
+            }
+        }
+        Some(what) => say(what, state, Decision::Tell),
+        None if state == "RUNNING" && desired.power == Some(Power::Stopped) && prior.attributes.state == "STOPPED" => {
+            say("is running".into(), state, Decision::Revert);
+        }
+        None => {}
+    }
+    if !attributes.restrict_state.is_empty() && attributes.life() == Life::Running {
+        let what = format!("is running, but its network is restricted ({})", attributes.restrict_state);
+        say(what, state, Decision::Tell);
+    }
+    found
+}
+
+/// What an instance's state means, if it is not simply in service.
+pub fn standing(address: &Address, live: &Attributes, at: Timestamp) -> Option<String> {
+    let expired = live.expired_time.filter(|time| *time <= at);
+    let text = match live.state.as_str() {
+        "SHUTDOWN" => {
+            let since = live.isolated_time.map(|time| format!(" since {time}")).unwrap_or_default();
+            let until = live.isolated_time.map(|time| format!(" on {}", time.plus(KEPT).date())).unwrap_or_default();
+            let why = if expired.is_some() { "has expired and is isolated" } else { "is isolated" };
+            format!("{why}{since}; it is released{until} unless `lhprov renew {address}` brings it back")
+        }
+        "TERMINATING" | "DELETING" => "is being destroyed".to_owned(),
+        "LAUNCH_FAILED" => "failed to launch".to_owned(),
+        _ if expired.is_some() => {
+            let time = expired.map(|time| time.to_string()).unwrap_or_default();
+            format!("has expired: it was paid until {time}")
+        }
+        "STOPPED" => "is stopped".to_owned(),
+        "RESCUE_MODE" => "is in rescue mode".to_owned(),
+        "ENTER_RESCUE_MODE" => "is entering rescue mode".to_owned(),
+        "EXIT_RESCUE_MODE" => "is leaving rescue mode".to_owned(),
+        "FREEZING" => "is frozen by the service: no network, and no operation is admitted".to_owned(),
+        "STARTING" => "is starting".to_owned(),
+        "STOPPING" => "is being stopped".to_owned(),
+        "REBOOTING" => "is rebooting".to_owned(),
+        "RUNNING" | "PENDING" | "" => return None,
+        other => format!("is in a state that lhprov does not know ({other})"),
+    };
+    Some(text)
+}

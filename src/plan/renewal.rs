@@ -1,0 +1,83 @@
+//! What `lhprov renew` would do: more time for instances, those among them that are isolated back into service.
+
+use super::change::{Action, Change, Plan, Reason};
+use super::planner::{Inputs, Planned, unsettled};
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::model::{Address, InstanceId, Life, ObservedInstance};
+use std::collections::BTreeSet;
+
+/// Months that can be bought at once (model, RenewInstances).
+pub const PERIODS: [u32; 14] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 24, 36];
+
+/// Plans the renewal of `addresses`, for `months` or as long as the manifest buys.
+pub fn renewals(inputs: Inputs<'_>, addresses: &BTreeSet<Address>, months: Option<u32>) -> Planned {
+    let Inputs { desired, prior, open, observed, .. } = inputs;
+    let mut changes = Vec::new();
+    let mut diagnostics = Diagnostics::default();
+    for address in addresses {
+        let wanted = desired.instances.get(address);
+        let recorded = prior.instances.get(address);
+        let id = match (recorded, prior.predecessors.get(address)) {
+            (Some(recorded), _) => recorded.instance_id.clone(),
+            (None, Some(before)) => InstanceId(before.clone()),
+            (None, None) => {
+                diagnostics.push(
+                    Diagnostic::error("nothing-to-renew", format!("nothing stands at `{address}`"))
+                        .help("`lhprov state list` prints the addresses that have an instance"),
+                );
+                continue;
+            }
+        };
+        let months = months.or_else(|| wanted.map(|wanted| wanted.spec.charge.period)).unwrap_or(1);
+        if !PERIODS.contains(&months) {
+            diagnostics.push(
+                Diagnostic::error("period", format!("`{address}` cannot be renewed by {months} months at once"))
+                    .help("the service takes 1 to 12, 24 and 36; say how many with --period"),
+            );
+            continue;
+        }
+        match renewable(observed.instances.get(&id), recorded.is_some(), wanted.is_some()) {
+            Ok(live) => {
+                let until = live.attributes.expired_time.map(|time| time.to_string()).unwrap_or_default();
+                let comes_back = live.attributes.life() == Life::Isolated;
+                changes.push(Change {
+                    instance_id: Some(id),
+                    source: wanted.map(|wanted| wanted.span),
+                    ..Change::new(address, Action::Renew, Reason::MoreTime { months, until, comes_back })
+                });
+            }
+            Err(why) => {
+                let what = format!("`{address}` cannot be renewed: {id} {why}");
+                diagnostics.push(Diagnostic::error("nothing-to-renew", what));
+            }
+        }
+    }
+    Planned {
+        plan: Plan { changes, orders: unsettled(open), ..Plan::default() },
+        diagnostics,
+        blocked: Vec::new(),
+        adopted: Vec::new(),
+        selected: None,
+    }
+}
+
+/// Whether the service renews it, and whether afterwards it could be told that it did.
+fn renewable(
+    live: Option<&ObservedInstance>,
+    is_recorded: bool,
+    is_wanted: bool,
+) -> Result<&ObservedInstance, &'static str> {
+    let live = live.ok_or("is not in the cloud")?;
+    match live.attributes.life() {
+        Life::Isolated if !is_recorded && !is_wanted => {
+            return Err("stood there before, and the manifest has no such address: put it back first");
+        }
+        Life::Isolated => {}
+        Life::Running | Life::Other if is_recorded => {}
+        _ => return Err("is not in a state in which it can be renewed"),
+    }
+    if live.attributes.expired_time.is_none() {
+        return Err("does not say until when it is paid, so nobody could tell afterwards whether it was renewed");
+    }
+    Ok(live)
+}
