@@ -151,10 +151,17 @@ impl Sought<'_> {
     pub fn bears_its_name(&self, instance: &ObservedInstance) -> bool {
         let attributes = &instance.attributes;
         !matches!(attributes.life(), Life::Isolated | Life::Ending)
-            && self.may_be_named(&attributes.instance_name)
+            && (self.may_be_named(&attributes.instance_name) || self.is_numbered(&attributes.instance_name))
             && self
                 .since
                 .is_none_or(|since| attributes.created_time.is_none_or(|created| created.plus(CLOCK_SKEW) >= since))
+    }
+
+    /// Whether a name is the purchase's with a number behind it. That of a single instance bears none by itself, but this may
+    /// have been one of a batch that is cut otherwise today.
+    fn is_numbered(&self, name: &str) -> bool {
+        name.strip_prefix(self.purchase_name)
+            .is_some_and(|rest| rest.trim_start_matches(['-', '_']).bytes().all(|b| b.is_ascii_digit()))
     }
 
     /// The purchase's name, that name with a number behind it (what the console does with a batch; what the API does is
