@@ -14,7 +14,7 @@ use crate::cloud::credential::Provider;
 use crate::diag::did_you_mean;
 use crate::event::{Event, EventSink, Item};
 use crate::model::Address;
-use crate::ops::Context;
+use crate::ops::{Context, OpsError};
 use crate::report::console::Console;
 use crate::report::json::account::event_counts;
 use crate::report::json::events::JsonLines;
@@ -117,6 +117,23 @@ impl Session {
             None => Ok(()),
         }
     }
+
+    /// Gets the credentials and does the work of a command that is left where it stands when a signal comes; the code of that
+    /// end instead of a result.
+    pub async fn perform<T>(
+        &self,
+        work: impl Future<Output = Result<T, OpsError>>,
+    ) -> Result<Result<T, Exit>, Failure> {
+        let authenticated = async {
+            self.authenticate().await?;
+            work.await.map_err(|error| Failure::of_operation(error, Arc::clone(&self.loaded.sources)))
+        };
+        tokio::select! {
+            biased;
+            signal = self.signals.early() => Ok(Err(Exit::Interrupted(signal))),
+            done = authenticated => done.map(Ok),
+        }
+    }
 }
 
 /// Loads the manifest, with what the command line says in its place.
@@ -161,8 +178,7 @@ pub fn open(
         sandbox: &run.sandbox,
     };
     let Connection { cloud, endpoint, sandbox, credentials } = connect(global, wanted, Arc::clone(&events))?;
-    let signals = Signals::listen()
-        .map_err(|error| Failure::new(Exit::Error, format!("failed to listen for signals: {error}")))?;
+    let signals = Signals::listen()?;
     events.emit(Event::Started {
         command,
         stack: desired.stack.to_string(),

@@ -1,6 +1,7 @@
 //! Signals as data. Before work has begun one ends the command at once; from then on the engine decides.
 
-use super::exit::Signal;
+use super::exit::{Exit, Signal};
+use super::failure::Failure;
 use super::life;
 use crate::clock::BoxFuture;
 use std::sync::Arc;
@@ -17,10 +18,14 @@ pub struct Signals {
 
 impl Signals {
     /// Listens from now on. Has to be called inside the runtime.
-    pub fn listen() -> std::io::Result<Self> {
+    ///
+    /// # Errors
+    /// When the system does not let it.
+    pub fn listen() -> Result<Self, Failure> {
         let (send, receive) = mpsc::unbounded_channel();
         let (send_first, first) = watch::channel(None);
-        spawn(send, send_first)?;
+        spawn(send, send_first)
+            .map_err(|error| Failure::new(Exit::Error, format!("failed to listen for signals: {error}")))?;
         Ok(Self { queue: Arc::new(Mutex::new(receive)), first, taken_over: Arc::default() })
     }
 

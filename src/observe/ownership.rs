@@ -167,13 +167,9 @@ impl Sought<'_> {
     /// The purchase's name, that name with a number behind it (what the console does with a batch; what the API does is
     /// undocumented), or a name that a member is to have.
     fn may_be_named(&self, name: &str) -> bool {
-        if self.members.iter().any(|(_, wanted)| *wanted == name) {
-            return true;
-        }
-        name.strip_prefix(self.purchase_name).is_some_and(|rest| {
-            rest.trim_start_matches(['-', '_']).bytes().all(|b| b.is_ascii_digit())
-                && (rest.is_empty() || self.members.len() > 1)
-        })
+        name == self.purchase_name
+            || self.members.iter().any(|(_, wanted)| *wanted == name)
+            || self.members.len() > 1 && self.is_numbered(name)
     }
 }
 

@@ -3,7 +3,6 @@
 
 use crate::cloud::types::{TAG_BATCH, TAG_STACK, TAG_VALUE_MAX};
 use crate::model::address::compact;
-use crate::model::digest::canonical;
 use crate::model::{Address, ClientToken, Container, InitCommand, InstanceSpec, Login, Ownership, Secret, StackName};
 use base64::Engine as _;
 use serde_json::{Map, Value, json};
@@ -120,20 +119,9 @@ fn init_command(command: &InitCommand) -> Value {
     Value::Object(map)
 }
 
-/// The text that goes out: the body with its token, its ownership tags and its secret. The same arguments give the same
-/// bytes, so a repetition sends exactly what was sent before.
-pub fn wire_text<'a>(
-    body: &Value,
-    token: &ClientToken,
-    stack: &StackName,
-    ownership: Ownership,
-    members: impl IntoIterator<Item = &'a Address>,
-    secret: Option<&Secret>,
-) -> String {
-    canonical(&wire_body(body, token, stack, ownership, members, secret))
-}
-
-fn wire_body<'a>(
+/// What goes out: the body with its token, its ownership tags and its secret. The same arguments give the same bytes once
+/// it is written canonically, so a repetition sends exactly what was sent before.
+pub fn wire_body<'a>(
     body: &Value,
     token: &ClientToken,
     stack: &StackName,
@@ -159,20 +147,12 @@ fn wire_body<'a>(
     body
 }
 
-/// The same request as a dry run: without its token, so that nothing the service keeps for the token can answer it.
-pub fn dry_run_text<'a>(
-    body: &Value,
-    token: &ClientToken,
-    stack: &StackName,
-    ownership: Ownership,
-    members: impl IntoIterator<Item = &'a Address>,
-    secret: Option<&Secret>,
-) -> String {
-    let mut body = wire_body(body, token, stack, ownership, members, secret);
+/// A request as a dry run: without its token, so that nothing the service keeps for the token can answer it.
+pub fn dry_run(mut body: Value) -> Value {
     let map = body.as_object_mut().expect("a request body is an object");
     map.remove("ClientToken");
     map.insert("DryRun".into(), json!(true));
-    canonical(&body)
+    body
 }
 
 /// The value of the `lhprov-batch` tag.

@@ -13,8 +13,10 @@ use crate::desired::DependencyRef;
 use crate::event::ItemStatus;
 use crate::model::{Address, InstanceId, ObservedInstance, RequestId, Secret, Timestamp};
 use crate::observe::ownership::{self, Sought};
+use crate::plan::request::wire_body;
 use crate::state::{Intent, OpenIntent, Record, Via};
 use refusal::Refusal;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -150,6 +152,13 @@ impl Machine {
 
     pub(super) fn label(&self, id: PurchaseId) -> &str {
         &self.groups[self.purchases[id].group].label
+    }
+
+    /// The request of a purchase, as it goes out each time.
+    fn wire_body(&self, id: PurchaseId) -> Value {
+        let (setup, purchase) = (&self.setup, &self.purchases[id]);
+        let Intent { body, token, .. } = &purchase.intent;
+        wire_body(body, token, &setup.stack, setup.ownership, purchase.addresses(), purchase.secret.as_ref())
     }
 
     /// Rule 1: all intents of the run are durable before its first request.

@@ -45,8 +45,7 @@ fn whoami(global: &Global, own: &WhoamiArgs, console: Console) -> Result<Exit, F
     let asked = runtime.block_on(async {
         let wanted = Wanted { site, region: &region, rate_limits: BTreeMap::new(), sandbox: &own.sandbox };
         let connection = connect(global, wanted, Arc::new(Fanout::default()))?;
-        let signals = Signals::listen()
-            .map_err(|error| Failure::new(Exit::Error, format!("failed to listen for signals: {error}")))?;
+        let signals = Signals::listen()?;
         tokio::select! {
             biased;
             signal = signals.early() => Ok(Err(Exit::Interrupted(signal))),

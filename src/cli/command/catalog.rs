@@ -34,8 +34,7 @@ pub fn run(global: &Global, own: &CatalogArgs, console: Console) -> Result<Exit,
     let listed = runtime.block_on(async {
         let wanted = Wanted { site, region: &region, rate_limits: BTreeMap::new(), sandbox: &own.sandbox };
         let connection = connect(global, wanted, Arc::new(Fanout::default()))?;
-        let signals = Signals::listen()
-            .map_err(|error| Failure::new(Exit::Error, format!("failed to listen for signals: {error}")))?;
+        let signals = Signals::listen()?;
         tokio::select! {
             biased;
             signal = signals.early() => Ok(Err(Exit::Interrupted(signal))),

@@ -1,6 +1,6 @@
 //! `lhprov drift`: is the cloud still as it was left, and until when is it paid?
 
-use crate::cli::args::{DriftArgs, Global};
+use crate::cli::args::{DriftArgs, Global, RunArgs};
 use crate::cli::env;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -32,25 +32,15 @@ fn drift(global: &Global, own: &DriftArgs, console: Console, sinks: Vec<Arc<dyn 
         if own.expires_within.is_some() {
             return Err(Failure::usage("--accept and --expires-within have nothing to do with one another"));
         }
-        return accept(global, own, addresses, loaded, console, sinks);
+        return accept(global, own, &run, addresses, loaded, console, sinks);
     }
     let runtime = host::runtime()?;
     let ended = runtime.block_on(async {
         let session = session::open("drift", global, &run, loaded, sinks)?;
-        tokio::select! {
-            biased;
-            signal = session.signals.early() => return Ok(Exit::Interrupted(signal).into()),
-            ready = session.authenticate() => ready?,
-        }
         let looking = ops::drift(&session.context, &session.loaded.desired, own.expires_within);
-        let report = tokio::select! {
-            biased;
-            signal = session.signals.early() => return Ok(Exit::Interrupted(signal).into()),
-            report = looking => report,
-        };
-        match report {
+        match session.perform(looking).await? {
             Ok(report) => show(own, &session, &report, console),
-            Err(error) => Err(Failure::of_operation(error, session.loaded.sources)),
+            Err(exit) => Ok(exit.into()),
         }
     });
     runtime.shutdown_background();
@@ -61,31 +51,23 @@ fn drift(global: &Global, own: &DriftArgs, console: Console, sinks: Vec<Arc<dyn 
 fn accept(
     global: &Global,
     own: &DriftArgs,
+    run: &RunArgs,
     addresses: &[String],
     loaded: Loaded,
     console: Console,
     sinks: Vec<Arc<dyn EventSink>>,
 ) -> Result<Ended, Failure> {
-    let mut run = own.cloud.as_run();
-    run.select = own.select.clone();
     let runtime = host::runtime()?;
     let ended = runtime.block_on(async {
-        let session = session::open("drift", global, &run, loaded, sinks)?;
-        tokio::select! {
-            biased;
-            signal = session.signals.early() => return Ok(Exit::Interrupted(signal).into()),
-            ready = session.authenticate() => ready?,
-        }
+        let session = session::open("drift", global, run, loaded, sinks)?;
         let sources = Arc::clone(&session.loaded.sources);
         let given = load::given(global);
         let texts = Texts { sources: &sources, given: &given, environment: &env::variable };
         let accepting = ops::accept(&session.context, &session.loaded.desired, &texts, addresses);
-        let report = tokio::select! {
-            biased;
-            signal = session.signals.early() => return Ok(Exit::Interrupted(signal).into()),
-            report = accepting => report,
+        let report = match session.perform(accepting).await? {
+            Ok(report) => report,
+            Err(exit) => return Ok(exit.into()),
         };
-        let report = report.map_err(|error| Failure::of_operation(error, Arc::clone(&sources)))?;
         let text = if own.cloud.format.is_json() {
             let document = json!({
                 "format_version": "1.0",

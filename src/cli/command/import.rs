@@ -55,23 +55,15 @@ fn import(
     let runtime = host::runtime()?;
     let ended = runtime.block_on(async {
         let session = session::open("import", global, &run, loaded, sinks)?;
-        tokio::select! {
-            biased;
-            signal = session.signals.early() => return Ok(Exit::Interrupted(signal).into()),
-            ready = session.authenticate() => ready?,
-        }
         let sources = Arc::clone(&session.loaded.sources);
         let given = load::given(global);
         let texts = Texts { sources: &sources, given: &given, environment: &env::variable };
         let importing = ops::import(&session.context, &session.loaded.desired, &texts, what, own.take_over);
         // It is left only where it waits for the cloud: before anything is written, or when all is.
-        let report = tokio::select! {
-            biased;
-            signal = session.signals.early() => return Ok(Exit::Interrupted(signal).into()),
-            report = importing => report,
-        };
-        let report = report.map_err(|error| Failure::of_operation(error, Arc::clone(&sources)))?;
-        show(own, &report, session.sandbox, console)
+        match session.perform(importing).await? {
+            Ok(report) => show(own, &report, session.sandbox, console),
+            Err(exit) => Ok(exit.into()),
+        }
     });
     runtime.shutdown_background();
     ended

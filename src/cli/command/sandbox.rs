@@ -44,8 +44,7 @@ fn serve(
     let options = ServeOptions { listen, data: Some(folder.to_owned()), tls, settings, faults };
     let runtime = host::runtime()?;
     runtime.block_on(async {
-        let signals = Signals::listen()
-            .map_err(|error| Failure::new(Exit::Error, format!("failed to listen for signals: {error}")))?;
+        let signals = Signals::listen()?;
         let server = bind(options, Arc::new(SystemClock)).await?;
         console.result(&server.announce()).map_err(|error| Failure::output(&error))?;
         console.say("The sandbox serves until Ctrl-C.\n");

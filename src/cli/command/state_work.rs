@@ -14,7 +14,6 @@ use crate::report::style::Label;
 use crate::report::text::count;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 /// What to do with the state.
 pub enum Work<'a> {
@@ -41,11 +40,6 @@ pub fn run(global: &Global, work: &Work<'_>, own: &CloudArgs, console: Console) 
         let runtime = host::runtime()?;
         let ended = runtime.block_on(async {
             let session = session::open(command, global, &run, loaded, sinks)?;
-            tokio::select! {
-                biased;
-                signal = session.signals.early() => return Ok(Exit::Interrupted(signal).into()),
-                ready = session.authenticate() => ready?,
-            }
             let working = async {
                 match &addresses[..] {
                     [from, to] => moved(&session, from, to).await,
@@ -53,13 +47,10 @@ pub fn run(global: &Global, work: &Work<'_>, own: &CloudArgs, console: Console) 
                     _ => rebuilt(&session).await,
                 }
             };
-            let done = tokio::select! {
-                biased;
-                signal = session.signals.early() => return Ok(Exit::Interrupted(signal).into()),
-                done = working => done,
+            let done = match session.perform(working).await? {
+                Ok(done) => done,
+                Err(exit) => return Ok(exit.into()),
             };
-            let sources = Arc::clone(&session.loaded.sources);
-            let done = done.map_err(|error| Failure::of_operation(error, sources))?;
             let text = match own.format.is_json() {
                 true => format!("{:#}\n", done.document),
                 false => {

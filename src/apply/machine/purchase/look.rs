@@ -7,9 +7,9 @@ use super::{AND_THEN, ARRIVES_WITHIN, Phase, join};
 use crate::cloud::CloudError;
 use crate::event::{Event, ItemStatus};
 use crate::model::address::{compact, expand_compact};
+use crate::model::digest::canonical;
 use crate::model::{Address, InstanceId, Life, ObservedInstance, Ownership, Timestamp};
 use crate::observe::ownership::{self, Finding};
-use crate::plan::request::wire_text;
 use crate::state::{OpenIntent, Via};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -44,15 +44,7 @@ impl Machine {
         for id in ready {
             self.purchases[id].phase = Phase::Looking(now);
             if self.purchases[id].wanted && self.purchases[id].can_repeat() {
-                let purchase = &self.purchases[id];
-                let body = wire_text(
-                    &purchase.intent.body,
-                    &purchase.intent.token,
-                    &self.setup.stack,
-                    self.setup.ownership,
-                    purchase.addresses(),
-                    purchase.secret.as_ref(),
-                );
+                let body = canonical(&self.wire_body(id));
                 self.effects.push(Effect::Sign { purchase: id, body });
             }
         }

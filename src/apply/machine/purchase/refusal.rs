@@ -6,7 +6,8 @@ use super::{ARRIVES_WITHIN, Phase};
 use crate::cloud::CloudError;
 use crate::event::ItemStatus;
 use crate::model::Timestamp;
-use crate::plan::request::dry_run_text;
+use crate::model::digest::canonical;
+use crate::plan::request::dry_run;
 use crate::state::{OpenIntent, Record};
 
 /// Refusals after which a purchase with an unanswered attempt is left to the next run instead of being asked for again.
@@ -21,6 +22,13 @@ pub(super) struct Refusal {
     code: String,
     detail: String,
     request_id: Option<String>,
+}
+
+impl Refusal {
+    fn of(error: &CloudError, detail: &str) -> Self {
+        let code = error.code.clone().unwrap_or_else(|| "refused".into());
+        Self { code, detail: detail.to_owned(), request_id: error.request_id.clone() }
+    }
 }
 
 impl Machine {
@@ -40,13 +48,11 @@ impl Machine {
         let proved = unsure.is_none_or(|last| signed_at.since(last) >= grace);
         #[cfg(test)]
         if crate::sim::sabotage::is(crate::sim::sabotage::Sabotage::RefusalIsProof) {
-            let code = error.code.clone().unwrap_or_default();
-            let refusal = Refusal { code, detail: detail.to_owned(), request_id: error.request_id.clone() };
-            self.end_refused(id, refusal);
+            self.end_refused(id, Refusal::of(error, detail));
             return;
         }
         if proved {
-            self.check_refusal(id, error, detail);
+            self.check_refusal(id, Refusal::of(error, detail));
             return;
         }
         self.purchases[id].refusals += 1;
@@ -59,9 +65,7 @@ impl Machine {
     }
 
     /// Nothing was bought. Whether the request cannot be served or the token is refused, a dry run tells.
-    fn check_refusal(&mut self, id: PurchaseId, error: &CloudError, detail: &str) {
-        let code = error.code.clone().unwrap_or_else(|| "refused".into());
-        let refusal = Refusal { code, detail: detail.to_owned(), request_id: error.request_id.clone() };
+    fn check_refusal(&mut self, id: PurchaseId, refusal: Refusal) {
         if self.stopping {
             self.end_refused(id, refusal);
             return;
@@ -69,16 +73,7 @@ impl Machine {
         let purchase = &mut self.purchases[id];
         purchase.refusal = Some(refusal);
         purchase.phase = Phase::Checking;
-        let purchase = &self.purchases[id];
-        let (setup, intent) = (&self.setup, &purchase.intent);
-        let body = dry_run_text(
-            &intent.body,
-            &intent.token,
-            &setup.stack,
-            setup.ownership,
-            purchase.addresses(),
-            purchase.secret.as_ref(),
-        );
+        let body = canonical(&dry_run(self.wire_body(id)));
         self.effects.push(Effect::DryRun { purchase: id, body });
     }
 
