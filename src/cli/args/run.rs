@@ -1,0 +1,100 @@
+//! Options of `plan`, `apply` and `destroy`.
+
+use super::common::{FormatArgs, SelectArgs, duration};
+use super::sandbox::SandboxFlags;
+use crate::report::human::plan::View;
+use clap::builder::BoolishValueParser;
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Values of `--view`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ViewWord {
+    /// Equal instances of a block together
+    Compact,
+    /// One entry for each instance, with all attributes
+    Full,
+}
+
+/// What `plan`, `apply` and `destroy` share.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Form of the result.
+    #[command(flatten)]
+    pub format: FormatArgs,
+    /// How much of the plan to show
+    #[arg(long, env = "LHPROV_VIEW", value_name = "VIEW", value_enum, default_value_t = ViewWord::Compact)]
+    pub view: ViewWord,
+    /// Write every event of the run to this file, one JSON object a line
+    #[arg(long, env = "LHPROV_EVENTS", value_name = "FILE")]
+    pub events: Option<PathBuf>,
+    /// How long to wait for the lock of the state
+    #[arg(long, env = "LHPROV_LOCK_TIMEOUT", value_name = "TIME", value_parser = duration, default_value = "0s")]
+    pub lock_timeout: Duration,
+    /// How long the service is trusted to remember a token, in place of the manifest's word
+    #[arg(long, env = "LHPROV_TOKEN_TTL", value_name = "TIME", value_parser = duration)]
+    pub token_ttl: Option<Duration>,
+    /// After how long a purchase is certainly listed, in place of the manifest's word
+    #[arg(long, env = "LHPROV_VISIBILITY_GRACE", value_name = "TIME", value_parser = duration)]
+    pub visibility_grace: Option<Duration>,
+    /// Buy although it is unclear what is already owned
+    #[arg(long, env = "LHPROV_BUY_ANYWAY", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub buy_anyway: bool,
+    /// Replace the instance of this address by another one although nothing forces it; may be given several times
+    #[arg(long, env = "LHPROV_REPLACE", value_name = "ADDRESS", value_delimiter = ',')]
+    pub replace: Vec<String>,
+    /// Destroy what leaves for good, after its return; it cannot be brought back then
+    #[arg(long, env = "LHPROV_PURGE", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub purge: bool,
+    /// Part of the stack.
+    #[command(flatten)]
+    pub select: SelectArgs,
+    /// With --sandbox.
+    #[command(flatten)]
+    pub sandbox: SandboxFlags,
+}
+
+impl RunArgs {
+    /// How much of the plan to show.
+    pub fn view(&self) -> View {
+        match self.view {
+            ViewWord::Compact => View::Compact,
+            ViewWord::Full => View::Full,
+        }
+    }
+}
+
+/// Options of `plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Shared options.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Exit with 2 if changes are pending
+    #[arg(long, env = "LHPROV_DETAILED_EXITCODE", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub detailed_exitcode: bool,
+    /// Compare with the state alone; the cloud is not asked
+    #[arg(long, env = "LHPROV_NO_REFRESH", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub no_refresh: bool,
+}
+
+/// Options of `apply` and `destroy`.
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// Shared options.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Do not ask
+    #[arg(short, long, visible_alias = "auto-approve", env = "LHPROV_YES", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub yes: bool,
+    /// Let disks be wiped, and instances go with their data
+    #[arg(long, env = "LHPROV_ALLOW_DATA_LOSS", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub allow_data_loss: bool,
+    /// Give up what the service does not take back; it is kept on record until it expires
+    #[arg(long, env = "LHPROV_ACCEPT_NO_REFUND", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub accept_no_refund: bool,
+    /// With --yes: take over instances that are found by name alone
+    #[arg(long, env = "LHPROV_ADOPT", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub adopt: bool,
+}
