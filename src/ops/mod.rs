@@ -11,6 +11,7 @@ mod import;
 mod load;
 mod outputs;
 mod plan;
+mod preflight;
 mod rebuild;
 mod renew;
 mod states;

@@ -3,16 +3,18 @@
 use super::context::Context;
 use super::error::OpsError;
 use super::load::{Prior, account_of, bind_account, load_prior, observe};
+use super::preflight::{Preflight, check};
 use crate::desired::DesiredState;
 use crate::observe::catalogue::{self, Questions};
 use crate::observe::state::ObservedState;
+use crate::plan::limits::{Before, Ceilings};
 use crate::plan::questions::questions;
 use crate::plan::{self, Inputs, Options, Planned, Selection, select};
 use crate::state::PriorState;
 use crate::state::lock::Mode;
 
 /// How to plan.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct PlanOptions {
     /// Whether to ask the cloud.
     pub refresh: bool,
@@ -22,6 +24,10 @@ pub struct PlanOptions {
     pub destroy: bool,
     /// What leaves is destroyed for good.
     pub purge: bool,
+    /// Whether prices, quotas and stock are asked.
+    pub preflight: bool,
+    /// The limits of the command line.
+    pub ceilings: Ceilings,
 }
 
 /// What planning brought.
@@ -51,7 +57,14 @@ pub async fn plan(context: &Context, desired: &DesiredState, options: PlanOption
         ObservedState { at: context.clock.now(), ..ObservedState::default() }
     };
     let wanted = Options { buy_anyway: options.buy_anyway, destroy: options.destroy, purge: options.purge };
-    let planned = planned_with_catalogue(context, desired, &prior, &mut observed, (wanted, selection.as_ref())).await?;
+    let mut planned =
+        planned_with_catalogue(context, desired, &prior, &mut observed, (wanted, selection.as_ref())).await?;
+    let wish = match (options.refresh, options.preflight) {
+        (false, _) => Preflight::Skipped("the cloud was not asked (--no-refresh)"),
+        (true, false) => Preflight::Skipped("--no-preflight"),
+        (true, true) => Preflight::Asked,
+    };
+    check(context, desired, &observed, &mut planned, (wish, options.ceilings, &Before::default())).await;
     Ok(PlanReport { planned, observed, prior: prior.state })
 }
 

@@ -11,7 +11,7 @@ use super::world::World;
 use super::writer::{CONSENTING, Ended, Writer, run_apply};
 use crate::desired::moves::Moves;
 use crate::desired::state::{TOKEN_TTL_DEFAULT, VISIBILITY_GRACE_DEFAULT};
-use crate::desired::{DesiredInstance, DesiredState, Timeouts};
+use crate::desired::{Bounds, DesiredInstance, DesiredState, Timeouts};
 use crate::diag::{SourceId, Span};
 use crate::model::{Address, Charge, InstanceSpec, Ownership, RenewFlag, Replace, Site, StackName, Timestamp};
 use crate::ops::{ApplyExit, ApplyOptions, Consent, OpsError, RenewOptions, renew};
@@ -65,6 +65,7 @@ fn fleet() -> DesiredState {
         variables: BTreeMap::new(),
         outputs: BTreeMap::new(),
         moves: Moves::default(),
+        bounds: Bounds::default(),
         allowed_accounts: Vec::new(),
         token_ttl: TOKEN_TTL_DEFAULT,
         visibility_grace: VISIBILITY_GRACE_DEFAULT,

@@ -3,7 +3,7 @@
 use super::chance::Chance;
 use super::circumstances::Circumstances;
 use super::world::region_of;
-use crate::desired::{DependencyRef, DesiredInstance, DesiredState, Moves, Timeouts};
+use crate::desired::{Bounds, DependencyRef, DesiredInstance, DesiredState, Moves, Timeouts};
 use crate::diag::{SourceId, Span};
 use crate::model::{Address, Charge, InstanceSpec, Login, RenewFlag, Replace, Secret, Site, StackName};
 use std::collections::{BTreeMap, BTreeSet};
@@ -148,6 +148,7 @@ impl Fleet {
             variables: BTreeMap::new(),
             outputs: BTreeMap::new(),
             moves: Moves::default(),
+            bounds: Bounds::default(),
             token_ttl: about.token_ttl,
             visibility_grace: about.visibility_grace,
         }
