@@ -46,6 +46,23 @@ pub struct PlanReport {
 /// When state, lock or cloud refuse. What is wrong with the plan itself is in the report.
 pub async fn plan(context: &Context, desired: &DesiredState, options: PlanOptions) -> Result<PlanReport, OpsError> {
     let _lock = context.lock(Mode::Shared).await?;
+    let mut report = unchecked(context, desired, options).await?;
+    let wish = match (options.refresh, options.preflight) {
+        (false, _) => Preflight::Skipped("the cloud was not asked (--no-refresh)"),
+        (true, false) => Preflight::Skipped("--no-preflight"),
+        (true, true) => Preflight::Asked,
+    };
+    let what = (wish, options.ceilings, &Before::default());
+    check(context, desired, &report.observed, &mut report.planned, what).await;
+    Ok(report)
+}
+
+/// Plans, under a lock that is held.
+pub(super) async fn unchecked(
+    context: &Context,
+    desired: &DesiredState,
+    options: PlanOptions,
+) -> Result<PlanReport, OpsError> {
     let mut prior = load_prior(context, desired)?;
     let selection = selection(context, desired, &prior, options.destroy)?;
     let mut observed = if options.refresh {
@@ -57,14 +74,7 @@ pub async fn plan(context: &Context, desired: &DesiredState, options: PlanOption
         ObservedState { at: context.clock.now(), ..ObservedState::default() }
     };
     let wanted = Options { buy_anyway: options.buy_anyway, destroy: options.destroy, purge: options.purge };
-    let mut planned =
-        planned_with_catalogue(context, desired, &prior, &mut observed, (wanted, selection.as_ref())).await?;
-    let wish = match (options.refresh, options.preflight) {
-        (false, _) => Preflight::Skipped("the cloud was not asked (--no-refresh)"),
-        (true, false) => Preflight::Skipped("--no-preflight"),
-        (true, true) => Preflight::Asked,
-    };
-    check(context, desired, &observed, &mut planned, (wish, options.ceilings, &Before::default())).await;
+    let planned = planned_with_catalogue(context, desired, &prior, &mut observed, (wanted, selection.as_ref())).await?;
     Ok(PlanReport { planned, observed, prior: prior.state })
 }
 

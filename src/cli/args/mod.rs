@@ -189,6 +189,8 @@ pub enum Command {
     Render(RenderArgs),
     /// Show what apply would do; changes nothing
     Plan(PlanArgs),
+    /// Say what the manifest costs as a whole, and what of it is still to be bought
+    Price(PriceArgs),
     /// Make the cloud equal to the manifest
     Apply(ApplyArgs),
     /// Return every instance of the stack

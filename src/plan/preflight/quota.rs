@@ -6,7 +6,7 @@ use crate::desired::DesiredState;
 use crate::diag::{Diagnostic, Span};
 use crate::model::address::compact;
 use crate::model::{Address, Replace};
-use crate::plan::change::{Action, Change, Plan, count};
+use crate::plan::change::{Action, Change, Plan};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The quota's name of a type of bundle (model, DescribeGeneralResourceQuotas).
@@ -75,8 +75,11 @@ pub(super) fn judge(plan: &Plan, desired: &DesiredState, answers: &Answers, chec
         }
         checks.add("quota", Status::Failed, detail);
         let summary = format!(
-            "the quota of {kind} admits {} more, and this plan needs {wanted}",
-            count(usize::try_from(quota.available).unwrap_or(usize::MAX), "instance")
+            "the quota of {kind} admits {}, and this plan needs {wanted}",
+            match quota.available {
+                1 => "1 more instance".to_owned(),
+                many => format!("{many} more instances"),
+            }
         );
         let mut problem = Diagnostic::error("quota", summary)
             .label(format!("{} left of {}", quota.available, quota.total))
