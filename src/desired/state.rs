@@ -2,8 +2,8 @@
 
 use super::moves::Moves;
 use super::output::Output;
-use crate::manifest::bounds::Bounds;
 use crate::diag::Span;
+use crate::manifest::bounds::Bounds;
 use crate::model::{Address, InstanceSpec, Ownership, Power, Replace, Site, StackName};
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -175,20 +175,21 @@ impl Reader<'_> {
             let reason = self.literal(node)?;
             return Some(Freeze { span: reason.span, reason: reason.value, until: None });
         }
-        let (mut reason, mut until, mut is_written) = (None, None, false);
+        let (mut reason, mut until, mut is_written) = (None, Some(None), false);
         for (key, entry) in self.entries(node, &FREEZE)? {
             match key {
                 "reason" => {
                     is_written = true;
                     reason = self.literal(&entry.value);
                 }
-                _ => until = Some(self.moment(&entry.value)?),
+                _ => until = self.moment(&entry.value).map(Some),
             }
         }
         if !is_written {
             self.missing(node.span, "reason", &FREEZE);
         }
-        Some(Freeze { span, reason: reason?.value, until })
+        // A day that cannot be read was reported; it must not read as a freeze without end.
+        Some(Freeze { span, reason: reason?.value, until: until? })
     }
 
     fn moment(&mut self, node: &Node) -> Option<Timestamp> {

@@ -5,7 +5,7 @@ use super::error::OpsError;
 use super::load::{Prior, account_of, bind_account, load_prior, observe, rewrite_journal, salt};
 use super::outputs;
 use super::plan::{planned_with_catalogue, selection};
-use super::preflight::{Preflight, check};
+use super::preflight::{Preflight, check, price_of_open};
 use crate::apply::machine::Account;
 use crate::apply::{Driver, Job, Machine, Outcome, Setup, run};
 use crate::cloud::CloudError;
@@ -14,9 +14,9 @@ use crate::diag::Diagnostics;
 use crate::event::{Event, Item, ItemStatus};
 use crate::model::{Address, InstanceId};
 use crate::observe::state::ObservedState;
+use crate::plan::change::{ACCEPT_NO_REFUND, ALLOW_DATA_LOSS, Need, OpenPurchase};
 use crate::plan::limits::{Before, Ceilings, forbids_to_settle, needs_the_whole};
 use crate::plan::preflight::Checks;
-use crate::plan::change::{ACCEPT_NO_REFUND, ALLOW_DATA_LOSS, Need, OpenPurchase};
 use crate::plan::{self, Action, Blocked, Decision, Options, Plan, Planned, Selection};
 use crate::state::lock::Mode;
 use crate::state::{OpenIntents, PriorState, StateError};
@@ -186,6 +186,10 @@ impl Run<'_> {
         }
         if let (false, Some(refused)) = (open.is_empty(), forbids_to_settle(self.desired, self.context.clock.now())) {
             return Err(OpsError::Refused(refused));
+        }
+        if let Some(most) = self.options.ceilings.max_spend {
+            let price = price_of_open(self.context, self.desired, &prior).await;
+            self.before.settle(price, most).map_err(OpsError::Refused)?;
         }
         prior.renew_journal()?;
         let job = Job::Settle { desired: self.desired };

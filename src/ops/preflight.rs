@@ -2,19 +2,21 @@
 //! pace of the rate limits; nothing here can buy. What cannot be asked is an answer too: it is not known, and why.
 
 use super::context::Context;
+use super::load::Prior;
 use crate::cloud::limits::DESCRIBE_BATCH_MAX;
 use crate::cloud::port::{CloudRead, ReadAction, Reply};
 use crate::cloud::{CloudError, ErrorClass, explain};
 use crate::desired::DesiredState;
-use crate::model::InstanceId;
 use crate::model::money::Amount;
+use crate::model::{Address, InstanceId};
 use crate::observe::catalogue::{BundleSize, listed, why_not};
 use crate::observe::state::ObservedState;
-use crate::plan::preflight::{
-    Answers, BlueprintFacts, BundleFacts, Checks, Group, Known, Price, PriceKey, QuotaFacts, Questions, Refusal, Status,
-    evaluate, other_zones, questions, quota_name,
-};
+use crate::plan::batch::still_wanted;
 use crate::plan::limits::{Before, Ceilings, Measure, enforce, needs_the_whole};
+use crate::plan::preflight::{
+    Answers, BlueprintFacts, BundleFacts, Checks, Group, Known, Price, PriceKey, Questions, QuotaFacts, Refusal,
+    Status, evaluate, other_zones, questions, quota_name, shape,
+};
 use crate::plan::request::{dry_run, wire_body};
 use crate::plan::{Plan, Planned};
 use futures_util::future::{join, join_all, join4};
@@ -56,6 +58,29 @@ pub(super) async fn check(
         }
     };
     enforce(planned, desired, &Measure { ceilings, before, now: context.clock.now(), answers: &answers });
+}
+
+/// What may have to be paid for purchases that an earlier run left open, by address: what is wanted still and has no answer
+/// may be bought yet.
+pub(super) async fn price_of_open(
+    context: &Context,
+    desired: &DesiredState,
+    prior: &Prior,
+) -> Known<Vec<(Address, Amount)>> {
+    let wanted =
+        prior.open.values().filter(|open| open.answer.is_none() && still_wanted(desired, &prior.state, &open.intent));
+    let priced = join_all(wanted.map(async |open| {
+        let members = &open.intent.members;
+        let Some(first) = members.first().and_then(|member| desired.instances.get(&member.address)) else {
+            return Ok(Vec::new());
+        };
+        let count = u32::try_from(members.len()).unwrap_or(u32::MAX);
+        let (_, price) = price(context.read.as_ref(), &(shape(&first.spec), count)).await;
+        let share = price?.now.divided(i64::from(count));
+        Ok(members.iter().map(|member| (member.address.clone(), share)).collect::<Vec<_>>())
+    }));
+    let priced: Vec<Vec<(Address, Amount)>> = priced.await.into_iter().collect::<Known<_>>()?;
+    Ok(priced.into_iter().flatten().collect())
 }
 
 /// Asks and judges; the plan has its prices then. `whole` asks for the prices of the whole manifest too, which are among the
@@ -226,7 +251,8 @@ async fn quotas(cloud: &dyn CloudRead, names: &[String]) -> Result<BTreeMap<Stri
         Err(error) if error.class == ErrorClass::Refused && names.len() > 1 => {
             let each = join_all(names.iter().map(|name| quotas_of(cloud, std::slice::from_ref(name)))).await;
             let (found, refused): (Vec<_>, Vec<_>) = each.into_iter().partition(Result::is_ok);
-            match refused.into_iter().find_map(|answer| answer.err().filter(|error| error.class != ErrorClass::Refused)) {
+            match refused.into_iter().find_map(|answer| answer.err().filter(|error| error.class != ErrorClass::Refused))
+            {
                 Some(error) => Err(error),
                 None => Ok(found.into_iter().flatten().flatten().collect()),
             }
@@ -248,10 +274,7 @@ async fn quotas_of(cloud: &dyn CloudRead, names: &[String]) -> Result<BTreeMap<S
     Ok(set.iter().filter_map(one).collect())
 }
 
-async fn blueprints(
-    cloud: &dyn CloudRead,
-    ids: &BTreeSet<String>,
-) -> Option<Known<BTreeMap<String, BlueprintFacts>>> {
+async fn blueprints(cloud: &dyn CloudRead, ids: &BTreeSet<String>) -> Option<Known<BTreeMap<String, BlueprintFacts>>> {
     if ids.is_empty() {
         return None;
     }

@@ -4,7 +4,7 @@
 
 use super::change::{Plan, Reason, count};
 use super::planner::Planned;
-use super::preflight::{Answers, Quote, place, price_keys, what_is_unknown};
+use super::preflight::{Answers, Known, Quote, place, price_keys, what_is_unknown};
 use crate::desired::{Allowed, DesiredInstance, DesiredState};
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::model::address::compact;
@@ -42,6 +42,38 @@ impl Before {
                 self.destroyed.insert(change.address.clone());
             }
         }
+    }
+
+    /// Takes in what settling purchases of an earlier run may cost.
+    ///
+    /// # Errors
+    /// When that is more than `most`, or not known.
+    pub fn settle(&mut self, price: Known<Vec<(Address, Amount)>>, most: Amount) -> Result<(), Diagnostics> {
+        let mut refused = Diagnostics::default();
+        match price {
+            Err(why) => refused.push(
+                Diagnostic::error(
+                    "limit",
+                    "whether settling what an earlier run left open stays within --max-spend is not known",
+                )
+                .detail(format!("Not known: {why}."))
+                .help("give the permission, or leave --max-spend out"),
+            ),
+            Ok(shares) => {
+                self.spent.extend(shares);
+                let total = self.spent();
+                if total > most {
+                    let what = format!(
+                        "settling what an earlier run left open may cost {total}, and --max-spend allows {most}"
+                    );
+                    refused.push(
+                        Diagnostic::error("limit", what)
+                            .help("what is found to be bought costs nothing more; raise the limit to settle it"),
+                    );
+                }
+            }
+        }
+        if refused.is_empty() { Ok(()) } else { Err(refused) }
     }
 
     /// Leaves out what a new plan knows to have brought nothing: it is planned anew for want of an instance.
@@ -108,7 +140,8 @@ fn frozen(desired: &DesiredState, now: Timestamp) -> Option<Diagnostic> {
 
 fn freeze(plan: &Plan, desired: &DesiredState, now: Timestamp, found: &mut Diagnostics) {
     let counts = plan.summary();
-    let touches = counts.to_add() + counts.to_change() + counts.to_destroy() + counts.renew > 0 || !plan.open.is_empty();
+    let touches =
+        counts.to_add() + counts.to_change() + counts.to_destroy() + counts.renew > 0 || !plan.open.is_empty();
     if let (true, Some(problem)) = (touches, frozen(desired, now)) {
         found.push(problem);
     }
@@ -257,7 +290,8 @@ struct Violations<'a>(BTreeMap<(Span, String), Violation<'a>>);
 impl<'a> Violations<'a> {
     fn add(&mut self, address: &'a Address, at: Span, diagnostic: Diagnostic) {
         let key = (at, diagnostic.summary.clone());
-        let entry = self.0.entry(key).or_insert_with(|| Violation { diagnostic: diagnostic.at(at), members: Vec::new() });
+        let entry =
+            self.0.entry(key).or_insert_with(|| Violation { diagnostic: diagnostic.at(at), members: Vec::new() });
         entry.members.push(address);
     }
 }
@@ -279,7 +313,9 @@ fn policies(desired: &DesiredState, found: &mut Diagnostics) {
             ("blueprint", "blueprint_id", "allowed_blueprints", &policy.allowed_blueprints, spec.blueprint_id.as_str()),
         ];
         for (what, attribute, key, allowed, id) in single {
-            if let Some(allowed) = allowed.as_ref().filter(|allowed| !*judged.entry((key, id)).or_insert_with(|| allowed.admits(id))) {
+            if let Some(allowed) =
+                allowed.as_ref().filter(|allowed| !*judged.entry((key, id)).or_insert_with(|| allowed.admits(id)))
+            {
                 violations.add(address, place(instance, attribute), not_allowed(id, what, key, allowed));
             }
         }

@@ -88,7 +88,8 @@ fn without_permission_nothing_is_known_and_nothing_stops() {
     }
     let said = plan(&place, &faults).expect(0);
     insta::assert_snapshot!(said.out);
-    let document: Value = serde_json::from_str(&plan(&place, &[&faults[..], &["--json"]].concat()).expect(0).out).expect("JSON");
+    let document: Value =
+        serde_json::from_str(&plan(&place, &[&faults[..], &["--json"]].concat()).expect(0).out).expect("JSON");
     for check in document["preflight"].as_array().expect("a list") {
         assert_eq!(check["status"], "not checked", "{check}");
         assert!(check["detail"].as_str().expect("a text").starts_with("no permission for "), "{check}");
@@ -216,12 +217,13 @@ fn a_frozen_stack_changes_nothing() {
 }
 
 #[test]
-fn purchases_that_were_left_open_are_not_settled_while_the_stack_is_frozen() {
+fn purchases_that_were_left_open_are_settled_neither_in_a_freeze_nor_beyond_a_limit() {
     let place = Place::with(SMALL);
     let fault = "lost-before:CreateInstances";
     let lost = ["apply", "--sandbox", "--yes", "--token-ttl", "1s", "--visibility-grace", "1s", "--fault", fault];
     let mut command = place.command(&lost);
-    let mut child = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().expect("it starts");
+    let mut child =
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().expect("it starts");
     // Until an attempt is on disk.
     let journal = place.path().join("state/sandbox/small.journal");
     while !std::fs::read_to_string(&journal).is_ok_and(|text| text.contains("attempt")) {
@@ -231,6 +233,12 @@ fn purchases_that_were_left_open_are_not_settled_while_the_stack_is_frozen() {
     child.wait().expect("over");
     place.write("lighthouse.yaml", &format!("{SMALL}policy: {{ freeze: not now }}\n"));
     let before = status(&place)["calls"]["CreateInstances"].clone();
+    // Nor does it cost more than is allowed, whoever consented to it before.
+    let manifest = place.read("lighthouse.yaml");
+    place.write("lighthouse.yaml", SMALL);
+    let said = place.run(&["apply", "--sandbox", "--boot", "0s", "--yes", "--max-spend", "49.99"]).expect(7);
+    assert!(said.err.contains("may cost "), "{said:#?}");
+    place.write("lighthouse.yaml", &manifest);
     let said = place.run(&["apply", "--sandbox", "--boot", "0s", "--yes"]).expect(7);
     assert!(said.err.contains("the stack is frozen: not now"), "{said:#?}");
     assert_eq!(status(&place)["calls"]["CreateInstances"], before);

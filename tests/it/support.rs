@@ -191,7 +191,7 @@ impl Shared {
         self.calls.push(if body["DryRun"] == true { "DryRun".to_owned() } else { action.to_owned() });
         match action {
             "GetCallerIdentity" => json!({"AccountId": "100000000001"}),
-            "CreateInstances" if body["DryRun"] == true => json!({}),
+            "CreateInstances" if body["DryRun"] == true && self.refuse.is_none() => json!({}),
             "CreateInstances" => self.create(body),
             "InquirePriceCreateInstances" => {
                 let total = 10 * body["InstanceCount"].as_u64().unwrap_or(1);

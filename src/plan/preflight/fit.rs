@@ -164,10 +164,8 @@ impl<'a> Case<'a> {
             found.push(self.nearest(problem, bundle, Some(blueprint)));
             return;
         }
-        let needs = [
-            ("system disk", blueprint.disk, bundle.size.disk),
-            ("memory", blueprint.memory, bundle.size.memory),
-        ];
+        let needs =
+            [("system disk", blueprint.disk, bundle.size.disk), ("memory", blueprint.memory, bundle.size.memory)];
         for (what, needed, there) in needs.into_iter().filter(|(_, needed, there)| needed > there) {
             let problem = Diagnostic::error("misfit", format!("`{blueprint_id}` needs {needed} GB of {what}"))
                 .at(place(self.instance, "blueprint_id"))
@@ -240,7 +238,7 @@ impl<'a> Case<'a> {
         let distance = |bundle: &BundleFacts| {
             let (here, there) = (&to.size, &bundle.size);
             // Too small is farther away than too large; then cores and memory count before the rest.
-            let smaller = u64::from(!here.what_shrinks_to(there).is_empty());
+            let smaller = u64::from(there.cpu < here.cpu || there.memory < here.memory);
             let steps = here.cpu.abs_diff(there.cpu) * 1000 + here.memory.abs_diff(there.memory) * 100;
             (smaller, u64::from(bundle.kind != to.kind), steps + here.disk.abs_diff(there.disk))
         };
@@ -252,7 +250,8 @@ impl<'a> Case<'a> {
             Some((id, bundle)) => {
                 let crate::observe::catalogue::BundleSize { cpu, memory, disk, .. } = bundle.size;
                 let cores = if cpu == 1 { "1 core".to_owned() } else { format!("{cpu} cores") };
-                problem.help(format!("the nearest in stock is `{id}`: {cores}, {memory} GB of memory, {disk} GB of disk"))
+                problem
+                    .help(format!("the nearest in stock is `{id}`: {cores}, {memory} GB of memory, {disk} GB of disk"))
             }
             None => problem,
         }

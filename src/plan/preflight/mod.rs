@@ -13,8 +13,8 @@ mod tests;
 pub use answers::{Answers, BlueprintFacts, BundleFacts, Known, Price, QuotaFacts, Refusal};
 pub use questions::{Group, PriceKey, Questions, Shape, other_zones, price_keys, questions, shape};
 pub use quota::quota_name;
-pub use quote::{Quote, quote};
 pub(super) use quote::what_is_unknown;
+pub use quote::{Quote, quote};
 
 use super::planner::Planned;
 use crate::desired::{DesiredInstance, DesiredState};

@@ -142,9 +142,7 @@ pub fn other_zones(plan: &Plan, answers: &Answers) -> BTreeSet<String> {
         !batch.spec.zones.is_empty() && !batch.spec.zones.iter().any(has)
     });
     match (&answers.zones, short) {
-        (Some(Ok(zones)), true) => {
-            zones.iter().filter(|zone| !answers.in_zones.contains_key(*zone)).cloned().collect()
-        }
+        (Some(Ok(zones)), true) => zones.iter().filter(|zone| !answers.in_zones.contains_key(*zone)).cloned().collect(),
         _ => BTreeSet::new(),
     }
 }

@@ -166,7 +166,8 @@ fn sold_out_names_the_nearest_in_stock() {
 
 #[test]
 fn sold_out_in_a_zone_names_another() {
-    let mut case = case("instances: { web: { zones: [ap-guangzhou-3] } }\n").refuse("ResourcesSoldOut.ZonesHasNoBundleConfigs");
+    let mut case =
+        case("instances: { web: { zones: [ap-guangzhou-3] } }\n").refuse("ResourcesSoldOut.ZonesHasNoBundleConfigs");
     case.answers.in_zones.insert("ap-guangzhou-3".into(), Ok([("small".to_owned(), false)].into()));
     assert_eq!(other_zones(&case.planned.plan, &case.answers), ["ap-guangzhou-6".to_owned()].into());
     case.answers.in_zones.insert("ap-guangzhou-6".into(), Ok([("small".to_owned(), true)].into()));
@@ -268,7 +269,11 @@ fn what_an_earlier_plan_of_the_run_paid_counts() {
     let mut second = case("instances: { api: {} }\n").evaluated();
     let now = Timestamp(0);
     let ceilings = Ceilings { max_spend: Amount::parse("120"), max_destroy: None };
-    enforce(&mut second.planned, &second.desired, &Measure { ceilings, before: &before, now, answers: &second.answers });
+    enforce(
+        &mut second.planned,
+        &second.desired,
+        &Measure { ceilings, before: &before, now, answers: &second.answers },
+    );
     assert!(second.told().contains("costs 150.00 CNY now (100.00 of it in this run already)"), "{}", second.told());
     // The same addresses, planned anew as new: nothing came of it.
     before.forget_what_brought_nothing(&first.planned.plan);
