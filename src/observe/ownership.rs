@@ -157,11 +157,12 @@ impl Sought<'_> {
                 .is_none_or(|since| attributes.created_time.is_none_or(|created| created.plus(CLOCK_SKEW) >= since))
     }
 
-    /// Whether a name is the purchase's with a number behind it. That of a single instance bears none by itself, but this may
-    /// have been one of a batch that is cut otherwise today.
+    /// Whether a name is one of the purchase's or of its members with a number behind it. That of a single instance bears
+    /// none by itself, and the request no other name than its own; but this may have been one of a batch that is cut
+    /// otherwise today, and began with any of them.
     fn is_numbered(&self, name: &str) -> bool {
-        name.strip_prefix(self.purchase_name)
-            .is_some_and(|rest| rest.trim_start_matches(['-', '_']).bytes().all(|b| b.is_ascii_digit()))
+        let names = self.members.iter().map(|(_, wanted)| *wanted).chain([self.purchase_name]);
+        names.into_iter().any(|wanted| is_numbered(wanted, name))
     }
 
     /// The purchase's name, that name with a number behind it (what the console does with a batch; what the API does is
@@ -169,8 +170,14 @@ impl Sought<'_> {
     fn may_be_named(&self, name: &str) -> bool {
         name == self.purchase_name
             || self.members.iter().any(|(_, wanted)| *wanted == name)
-            || self.members.len() > 1 && self.is_numbered(name)
+            || self.members.len() > 1 && is_numbered(self.purchase_name, name)
     }
+}
+
+/// Whether `name` is `wanted` with nothing but a number behind it.
+fn is_numbered(wanted: &str, name: &str) -> bool {
+    let number = name.strip_prefix(wanted).map(|rest| rest.trim_start_matches(['-', '_']));
+    number.is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// The batch that an instance's tag names: the first 16 characters of its token.
