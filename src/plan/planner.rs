@@ -7,6 +7,7 @@ mod removal;
 use super::batch::{Batch, batch, cut};
 use super::change::{Action, Blocked, Change, OpenPurchase, Plan, Reason, UnsettledOrder, count};
 use super::drift::drift;
+use super::preflight::Checks;
 use super::relocate::{self, relocations};
 use super::select::Selection;
 use crate::desired::{DesiredInstance, DesiredState};
@@ -58,6 +59,16 @@ pub struct Planned {
     pub adopted: Vec<Address>,
     /// The addresses that the plan is limited to; none if it is whole.
     pub selected: Option<BTreeSet<Address>>,
+}
+
+impl Planned {
+    /// Errors and warnings of the plan and of its checks.
+    pub fn everything_found(&self) -> Diagnostics {
+        let mut all = self.diagnostics.clone();
+        all.extend(self.plan.checks.violations.clone());
+        all.extend(self.plan.checks.failures.clone());
+        all
+    }
 }
 
 /// Makes the plan.
@@ -551,6 +562,7 @@ impl<'a> Planner<'a> {
                 orders: unsettled(self.inputs.open),
                 drift,
                 needs,
+                checks: Checks::default(),
             },
             diagnostics: self.diagnostics,
             blocked: self.blocked,

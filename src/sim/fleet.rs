@@ -4,7 +4,7 @@ use super::chance::Chance;
 use super::circumstances::Circumstances;
 use super::world::region_of;
 use crate::desired::state::{TOKEN_TTL_DEFAULT, VISIBILITY_GRACE_DEFAULT};
-use crate::desired::{DependencyRef, DesiredInstance, DesiredState, Moves, Timeouts};
+use crate::desired::{Bounds, DependencyRef, DesiredInstance, DesiredState, Moves, Timeouts};
 use crate::diag::{SourceId, Span};
 use crate::model::{Address, Charge, InstanceSpec, Login, Ownership, RenewFlag, Replace, Secret, Site, StackName};
 use std::collections::{BTreeMap, BTreeSet};
@@ -149,6 +149,7 @@ pub fn stack(site: Site, instances: BTreeMap<Address, DesiredInstance>) -> Desir
         variables: BTreeMap::new(),
         outputs: BTreeMap::new(),
         moves: Moves::default(),
+        bounds: Bounds::default(),
         token_ttl: TOKEN_TTL_DEFAULT,
         visibility_grace: VISIBILITY_GRACE_DEFAULT,
     }
