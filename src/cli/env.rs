@@ -36,7 +36,8 @@
 //! | `LHPROV_FAULT_FILE` | `--fault-file` |
 //! | `LHPROV_BOOT`, `LHPROV_QUOTA`, `LHPROV_BALANCE`, `LHPROV_LATENCY`, `LHPROV_TOKEN_MEMORY`, `LHPROV_MISMATCH` | the sandbox's settings |
 //! | `LHPROV_CHECK_ORDER`, `LHPROV_BATCH_NAMES`, `LHPROV_VISIBILITY_DELAY`, `LHPROV_RENAME_WHILE_PENDING` | the sandbox's settings |
-//! | `LHPROV_LAUNCH_FAILED`, `LHPROV_SEED` | the sandbox's settings |
+//! | `LHPROV_LAUNCH_FAILED`, `LHPROV_OPERATION_TIME`, `LHPROV_AFTER_SHUTDOWN` | the sandbox's settings |
+//! | `LHPROV_AFTER_RECOVERY`, `LHPROV_BIND_KEYS`, `LHPROV_RETURNS`, `LHPROV_SEED` | the sandbox's settings |
 //! | `LHPROV_SEEDS`, `LHPROV_FIRST`, `LHPROV_THREADS` | how many schedules `selftest` runs, from which seed, on how many threads |
 //! | `TENCENTCLOUD_SECRET_ID`, `…_SECRET_KEY`, `…_TOKEN`, `…_SECURITY_TOKEN` | credentials; never a flag |
 //! | `TENCENTCLOUD_ROLE_ARN`, `TENCENTCLOUD_ROLE_SESSION_NAME` | a role to assume with them, or with the default profile |
