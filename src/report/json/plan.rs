@@ -325,6 +325,7 @@ mod tests {
         "resume":[],
         "consents":[],
         "preflight":[],
+        "price":null,
         "blocked":[
         {"help":["put it back"],"what":"`x` is protected"}],
         "adopted":[],
