@@ -1,6 +1,7 @@
 //! Any error: what to say, what would help, and the exit code. Hints are attached here, once for all commands.
 
 use super::exit::Exit;
+use super::github;
 use crate::cloud::client::ClientError;
 use crate::cloud::credential::CredentialError;
 use crate::cloud::endpoint::EndpointError;
@@ -9,6 +10,7 @@ use crate::diag::{Diagnostics, Severity};
 use crate::manifest::Sources;
 use crate::ops::OpsError;
 use crate::plan::Blocked;
+use crate::report::console::Console;
 use crate::report::human::plan::blocked_text;
 use crate::report::human::{diagnostic, failure};
 use crate::report::style::Palette;
@@ -129,6 +131,14 @@ impl Failure {
             OpsError::Diagnostics(diagnostics) => Self::diagnostics(diagnostics, sources),
             OpsError::Blocked(blocked) => Self::blocked(blocked),
             OpsError::Declined => Self::new(Exit::Declined, "not carried out: nothing was changed"),
+        }
+    }
+
+    /// Says it on stderr, and marks the places of mistakes where a runner reads along.
+    pub fn tell(&self, console: Console) {
+        console.say(&self.render(console.stderr));
+        if let What::Diagnostics(diagnostics, sources) = &self.what {
+            github::annotate(diagnostics, sources, console);
         }
     }
 

@@ -85,6 +85,9 @@ pub struct Global {
     /// When to colour the output
     #[arg(long, global = true, env = "LHPROV_COLOR", value_name = "WHEN", value_enum)]
     color: Option<Color>,
+    /// In GitHub Actions: do not mark errors and warnings at their lines
+    #[arg(long, global = true, env = "LHPROV_NO_ANNOTATIONS", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub no_annotations: bool,
     /// Log to stderr
     #[arg(long, global = true, env = "LHPROV_LOG_LEVEL", value_name = "LEVEL", value_enum)]
     pub log_level: Option<LogLevel>,

@@ -1,6 +1,6 @@
 //! Options of `plan`, `apply` and `destroy`.
 
-use super::common::{FormatArgs, SelectArgs, duration};
+use super::common::{ReportArgs, SelectArgs, duration};
 use super::sandbox::SandboxFlags;
 use crate::report::human::plan::View;
 use clap::builder::BoolishValueParser;
@@ -22,7 +22,7 @@ pub enum ViewWord {
 pub struct RunArgs {
     /// Form of the result.
     #[command(flatten)]
-    pub format: FormatArgs,
+    pub format: ReportArgs,
     /// How much of the plan to show
     #[arg(long, env = "LHPROV_VIEW", value_name = "VIEW", value_enum, default_value_t = ViewWord::Compact)]
     pub view: ViewWord,

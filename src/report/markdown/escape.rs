@@ -1,0 +1,145 @@
+//! Texts of others inside of markdown: whatever they hold, they stay text.
+//!
+//! A name becomes a code span, which nothing in it can end; a sentence is escaped, and what could become a link, a mention
+//! or a formula is put into code spans as well; lines of code stand in a fence that is longer than any in them.
+
+use crate::report::text::{clean, clean_line, cut};
+
+/// Longest run of backticks that is shown: delimiters are longer than the longest run, and have to fit as well.
+const BACKTICKS_MAX: usize = 8;
+
+/// Columns of a name that are shown.
+const NAME_MAX: usize = 200;
+
+/// Columns of a sentence that are shown.
+const SENTENCE_MAX: usize = 600;
+
+/// A text as a code span on one line.
+pub fn code(text: &str) -> String {
+    let text = tamed(&cut(&clean_line(text).replace('\t', " "), NAME_MAX));
+    if text.trim().is_empty() {
+        // A code span of spaces alone is none.
+        return "`␠`".to_owned();
+    }
+    let fence = "`".repeat(longest_run(&text) + 1);
+    // One space on both sides is taken away by the reader, where a backtick stands at an end.
+    let space = if text.starts_with(['`', ' ']) || text.ends_with(['`', ' ']) { " " } else { "" };
+    format!("{fence}{space}{text}{space}{fence}")
+}
+
+/// Sentences on one line. What stands between backticks becomes a code span, as whoever wrote it meant.
+pub fn prose(text: &str) -> String {
+    let text = cut(&clean_line(text).replace('␊', " ").replace('\t', " "), SENTENCE_MAX);
+    let mut out = String::new();
+    for (number, part) in text.split('`').enumerate() {
+        if number % 2 == 1 && !part.is_empty() {
+            // Two code spans that touch would run into one another.
+            if out.ends_with('`') {
+                out.push(' ');
+            }
+            out.push_str(&code(part));
+            continue;
+        }
+        for (number, word) in part.split(' ').enumerate() {
+            if number > 0 {
+                out.push(' ');
+            }
+            let word = if is_special(word) { code(word) } else { escaped(word) };
+            let touches = out.ends_with('`') && word.starts_with('`');
+            out.push_str(if touches { " " } else { "" });
+            out.push_str(&word);
+        }
+    }
+    out
+}
+
+/// Whether readers make something else of a word: a mention, a reference, a link, a formula.
+fn is_special(word: &str) -> bool {
+    let lower = word.to_ascii_lowercase();
+    word.contains(['@', '#', '$']) || lower.contains("://") || lower.contains("www.")
+}
+
+fn escaped(word: &str) -> String {
+    let mut out = String::with_capacity(word.len());
+    for character in word.chars() {
+        match character {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '\\' | '*' | '_' | '[' | ']' | '~' | '|' => {
+                out.push('\\');
+                out.push(character);
+            }
+            _ => out.push(character),
+        }
+    }
+    out
+}
+
+/// A text for the inside of a block of code: several lines, no control characters, no run of backticks that is too long.
+pub fn block_text(text: &str) -> String {
+    tamed(&clean(text))
+}
+
+/// The fence around a block of code that has these texts in it.
+pub fn fence<'t>(texts: impl Iterator<Item = &'t str>) -> String {
+    "`".repeat(texts.map(longest_run).max().unwrap_or(0).max(2) + 1)
+}
+
+/// A text for the inside of an HTML comment, which it cannot end.
+pub fn comment(text: &str) -> String {
+    clean_line(text).chars().filter(|character| !matches!(character, '<' | '>')).take(NAME_MAX).collect()
+}
+
+fn longest_run(text: &str) -> usize {
+    text.split(|character| character != '`').map(str::len).max().unwrap_or(0)
+}
+
+/// Runs of backticks that are too long are shortened.
+fn tamed(text: &str) -> String {
+    if longest_run(text) <= BACKTICKS_MAX {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut run = 0;
+    for character in text.chars() {
+        run = if character == '`' { run + 1 } else { 0 };
+        if run <= BACKTICKS_MAX {
+            out.push(character);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_code() {
+        assert_eq!(code("web[0]"), "`web[0]`");
+        assert_eq!(code("a`b"), "``a`b``");
+        assert_eq!(code("`"), "`` ` ``");
+        assert_eq!(code("a\nb\u{1b}[1m"), "`a␊b␛[1m`");
+        assert_eq!(code("  "), "`␠`");
+        assert_eq!(code(&"`".repeat(99)).len(), 8 + 2 * 9 + 2);
+    }
+
+    #[test]
+    fn sentences_keep_their_code_and_lose_their_markup() {
+        assert_eq!(
+            prose("`old[0]` (lhins-50) is <b>protected</b>, *very* [much](http://x)"),
+            "`old[0]` (lhins-50) is &lt;b&gt;protected&lt;/b&gt;, \\*very\\* `[much](http://x)`"
+        );
+        assert_eq!(prose("ask @team about #1"), "ask `@team` about `#1`");
+        assert_eq!(prose("one\n\n# two"), "one  `#` two");
+        assert_eq!(prose("an odd ` one"), "an odd ` one`");
+    }
+
+    #[test]
+    fn fences_are_longer_than_what_is_in_them() {
+        assert_eq!(fence(["a", "b"].into_iter()), "```");
+        assert_eq!(fence(["a ```` b"].into_iter()), "`````");
+        assert_eq!(comment("shop --> <b>"), "shop -- b");
+    }
+}
