@@ -185,7 +185,10 @@ impl From<CloudError> for Failure {
     fn from(error: CloudError) -> Self {
         let failure = Self::of(Exit::Error, &error);
         match error.code.as_deref().and_then(explain::explanation) {
-            Some(explanation) => failure.help(format!("{} {}", explanation.meaning, explanation.way_out)),
+            Some(explanation) => {
+                let failure = failure.help(format!("{} {}", explanation.meaning, explanation.way_out));
+                failure.help(more_about(error.code.as_deref().unwrap_or_default()))
+            }
             None if error.class == ErrorClass::Auth => {
                 let failure = match way_out(&error.message) {
                     Some(help) => failure.help(help),
@@ -254,8 +257,13 @@ impl From<EndpointError> for Failure {
 pub fn way_out(text: &str) -> Option<String> {
     text.split([' ', ':', ',', ';', '(', ')'])
         .filter(|word| word.starts_with(|c: char| c.is_ascii_uppercase()) && word.len() > 6)
-        .find_map(explain::explanation)
-        .map(|explanation| format!("{} {}", explanation.meaning, explanation.way_out))
+        .find_map(|code| Some((code, explain::explanation(code)?)))
+        .map(|(code, explanation)| format!("{} {} {}", explanation.meaning, explanation.way_out, more_about(code)))
+}
+
+/// Where more is said of a code.
+fn more_about(code: &str) -> String {
+    format!("`lhprov explain {code}` says what it proves.")
 }
 
 #[cfg(test)]

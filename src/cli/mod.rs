@@ -6,6 +6,7 @@ mod args;
 mod command;
 mod connect;
 mod env;
+mod events;
 mod exit;
 mod failure;
 mod github;
@@ -95,6 +96,8 @@ fn dispatch(cli: &Cli, console: Console) -> Result<Exit, Failure> {
         Command::Auth(own) => command::auth::run(&cli.global, own, console),
         Command::Sandbox(own) => command::sandbox::run(&cli.global, own, console),
         Command::Selftest(own) => command::selftest::run(own, console),
+        Command::Schema(own) => command::schema::run(own, console),
+        Command::Explain(own) => command::explain::run(own, console),
         Command::Version => command::version::run(console),
     }
 }

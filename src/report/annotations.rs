@@ -77,7 +77,10 @@ mod tests {
         );
         diagnostics.push(Diagnostic::error("no-place", "nowhere"));
         let shown = annotations(&diagnostics, &sources, &|path| format!("infra/{path}"));
-        insta::assert_snapshot!(shown, @"");
+        insta::assert_snapshot!(shown, @r"
+        ::error file=infra/a%2C b%3A 100%25.yaml,line=2,col=1,title=lhprov%3A unknown-key::100%25 wrong,␍%0Areally: so␛[1m: did you mean `x`?%0AWhy.%0Ahelp: do this
+        ::warning file=infra/a%2C b%3A 100%25.yaml,line=1,col=1,title=lhprov%3A not-running::stopped
+        ");
     }
 
     #[test]

@@ -13,8 +13,11 @@ const CONTEXT: usize = 2;
 /// Most lines of one difference that are shown: a script that is new as a whole is read in its file.
 const LINES_MAX: usize = 40;
 
-/// Columns that are kept of what two long lines have in common at their beginning.
+/// Characters that are kept of what two long lines have in common, before their difference.
 const COMMON_KEPT: usize = 20;
+
+/// Characters that are kept of the beginning of such lines.
+const HEAD_KEPT: usize = 12;
 
 /// `name: before → after`; where one of the two is long or has several lines, `name:` and its lines, each with `-`, `+` or a
 /// space before it, none wider than `room`.
@@ -178,11 +181,12 @@ fn common(a: &str, b: &str) -> usize {
 
 /// A line, cut at its end; where the cut would hide the difference, also at its beginning.
 fn from_the_difference(line: &str, common: usize, room: usize) -> String {
-    if columns(line) <= room || common + COMMON_KEPT <= room {
+    if columns(line) <= room || common + COMMON_KEPT <= room || common <= HEAD_KEPT + COMMON_KEPT {
         return cut(line, room);
     }
+    let head: String = line.chars().take(HEAD_KEPT).collect();
     let rest: String = line.chars().skip(common.saturating_sub(COMMON_KEPT)).collect();
-    cut(&format!("…{rest}"), room)
+    cut(&format!("{head}…{rest}"), room)
 }
 
 #[cfg(test)]
@@ -227,10 +231,15 @@ mod tests {
                 "publish_ports": [{"host_port": 80, "container_port": 80}]}, {"container_image": "redis:7"}])
         };
         let long = "redis-server --appendonly yes --save 60 1 --maxmemory 100mb --maxmemory-policy allkeys-lru --port ";
-        insta::assert_snapshot!(text(&container("nginx:1", &format!("{long}1")), &container("nginx:2", &format!("{long}2"))), @"
+        insta::assert_snapshot!(text(&container("nginx:1", &format!("{long}1")), &container("nginx:2", &format!("{long}2"))), @r"
         x:
-        - - command: redis-server --appendonly yes --save 60 1 --maxmemory 100mb --m…
-        + - command: redis-server --appendonly yes --save 60 1 --maxmemory 100mb --m…
+        - … allkeys-lru --port 1
+        -   container_image: nginx:1
+        + … allkeys-lru --port 2
+        +   container_image: nginx:2
+            envs:
+              - key: TZ
+          … 5 equal lines
         ");
     }
 
@@ -246,7 +255,10 @@ mod tests {
     fn two_long_lines_show_where_they_differ() {
         let long = "x".repeat(200);
         let shown = text(&json!(format!("{long}a")), &json!(format!("{long}b")));
-        assert_eq!(shown, format!("x:\n- …{0}a\n+ …{0}b", "x".repeat(COMMON_KEPT)));
+        assert_eq!(
+            shown,
+            format!("x:\n- {0}a\n+ {0}b", format!("{}…{}", "x".repeat(HEAD_KEPT), "x".repeat(COMMON_KEPT)))
+        );
     }
 
     proptest! {

@@ -2,11 +2,11 @@
 
 use super::run::{RunArgs, ViewWord};
 use super::sandbox::SandboxFlags;
+use crate::cli::events::EventsTo;
 use crate::model::time::parse_duration;
 use crate::plan::Select;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// Text for people or JSON for programs.
@@ -87,9 +87,9 @@ impl SelectArgs {
 /// What commands share that look at the cloud, or change it without a plan of the whole manifest.
 #[derive(Debug, Args)]
 pub struct CloudArgs {
-    /// Write every event of the run to this file, one JSON object a line
-    #[arg(long, env = "LHPROV_EVENTS", value_name = "FILE")]
-    pub events: Option<PathBuf>,
+    /// Write every event of the run to this file, or to an inherited descriptor, one JSON object a line
+    #[arg(long, env = "LHPROV_EVENTS", value_name = "FILE|fd:N")]
+    pub events: Option<EventsTo>,
     /// How long to wait for the lock of the state
     #[arg(long, env = "LHPROV_LOCK_TIMEOUT", value_name = "TIME", value_parser = duration, default_value = "0s")]
     pub lock_timeout: Duration,

@@ -4,6 +4,7 @@ mod account;
 mod common;
 mod fleet;
 mod manifest;
+mod reference;
 mod run;
 mod sandbox;
 mod state;
@@ -12,6 +13,7 @@ pub use account::*;
 pub use common::*;
 pub use fleet::*;
 pub use manifest::*;
+pub use reference::*;
 pub use run::*;
 pub use sandbox::*;
 pub use state::*;
@@ -216,6 +218,10 @@ pub enum Command {
     Sandbox(SandboxArgs),
     /// Prove on this machine that crashes and lost answers neither buy twice nor forget
     Selftest(SelftestArgs),
+    /// Print a JSON Schema: of the manifest for editors, of plans, states and events for programs
+    Schema(SchemaArgs),
+    /// Say what an error code means, what it proves, and what to do; without a code, list all of them
+    Explain(ExplainArgs),
     /// Print the version
     Version,
 }

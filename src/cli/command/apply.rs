@@ -37,7 +37,7 @@ pub fn run_destroy(global: &Global, own: &ApplyArgs, console: Console) -> Result
 /// Carries out, and tells of it in every form that is wanted.
 pub(super) fn with_paper(kind: Kind<'_>, global: &Global, own: &ApplyArgs, console: Console) -> Result<Exit, Failure> {
     let paper = Paper::new(kind.command(), own.run.format.format(), console);
-    session::with_events(own.run.events.as_deref(), Nature::Changes, console, |sinks| {
+    session::with_events(own.run.events.as_ref(), Nature::Changes, console, |sinks| {
         paper.told(carry_out(kind, global, own, (&paper, console), sinks))
     })
 }

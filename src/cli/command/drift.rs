@@ -22,7 +22,7 @@ use std::sync::Arc;
 /// Compares and shows what differs.
 pub fn run(global: &Global, own: &DriftArgs, console: Console) -> Result<Exit, Failure> {
     let paper = Paper::new("drift", own.format.format(), console);
-    session::with_events(own.cloud.events.as_deref(), Nature::Reads, console, |sinks| {
+    session::with_events(own.cloud.events.as_ref(), Nature::Reads, console, |sinks| {
         paper.told(drift(global, own, (&paper, console), sinks))
     })
 }

@@ -21,7 +21,7 @@ use std::sync::Arc;
 /// Imports.
 pub fn run(global: &Global, own: &ImportArgs, console: Console) -> Result<Exit, Failure> {
     let what = what(own)?;
-    session::with_events(own.cloud.events.as_deref(), session::Nature::Changes, console, |sinks| {
+    session::with_events(own.cloud.events.as_ref(), session::Nature::Changes, console, |sinks| {
         import(global, own, &what, console, sinks)
     })
 }

@@ -21,7 +21,7 @@ use std::sync::Arc;
 /// Plans and shows the plan.
 pub fn run(global: &Global, own: &PlanArgs, console: Console) -> Result<Exit, Failure> {
     let paper = Paper::new("plan", own.run.format.format(), console);
-    session::with_events(own.run.events.as_deref(), Nature::Reads, console, |sinks| {
+    session::with_events(own.run.events.as_ref(), Nature::Reads, console, |sinks| {
         paper.told(plan(global, own, &paper, console, sinks))
     })
 }

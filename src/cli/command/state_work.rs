@@ -34,7 +34,7 @@ pub fn run(global: &Global, work: &Work<'_>, own: &WorkArgs, console: Console) -
         Work::Remove(address) => ("state rm", vec![parse(address)?]),
         Work::Rebuild => ("state rebuild", Vec::new()),
     };
-    session::with_events(own.cloud.events.as_deref(), session::Nature::Changes, console, |sinks| {
+    session::with_events(own.cloud.events.as_ref(), session::Nature::Changes, console, |sinks| {
         let run = own.cloud.as_run(ReportArgs::default());
         let loaded = session::load(global, &run, console)?;
         let runtime = host::runtime()?;

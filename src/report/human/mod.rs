@@ -3,6 +3,7 @@
 pub mod account;
 pub mod diagnostic;
 pub mod drift;
+pub mod explain;
 pub mod failure;
 pub mod lines;
 pub mod plan;

@@ -203,7 +203,47 @@ mod tests {
             troubles: &["error: failed to write state/shop.json\n".to_owned()],
             outputs: &BTreeMap::from([("ip".to_owned(), json!("1.2.3.4")), ("later".to_owned(), Value::Null)]),
         };
-        insta::assert_snapshot!(account(page).render(COMMENT_MAX), @"");
+        insta::assert_snapshot!(account(page).render(COMMENT_MAX), @r#"
+        <!-- lhprov:apply stack=shop -->
+        ### `lhprov apply` of `shop`: 1 running, 1 failed, 1 not started (sandbox)
+
+        `ap-guangzhou` · all of it is recorded; to go on, run `lhprov apply -f 'a b'` again
+
+        **Errors**
+
+        ```text
+        error: failed to write state/shop.json
+        ```
+
+        **Failed**
+
+        - `web[0]`: CreateInstances: LimitExceeded: used up &lt;b&gt;
+          - request `req-2`
+          - help: ask for a higher quota
+
+        **Not started**
+
+        - `x`: waits for web
+
+        **Bought in this run**
+
+        - ``edge["a`b</details>"]`` 1 instance, request `req-1`
+
+        <details><summary>Running (1)</summary>
+
+        - ``edge["a`b</details>"]`` `lhins-1` `1.2.3.4`
+
+        </details>
+
+        <details><summary>Outputs (2)</summary>
+
+        ```text
+        ip = "1.2.3.4"
+        later = (not known yet)
+        ```
+
+        </details>
+        "#);
         let nothing = AccountPage { items: &[], troubles: &[], outputs: &BTreeMap::new(), ..page };
         insta::assert_snapshot!(account(nothing).render(COMMENT_MAX), @"");
     }

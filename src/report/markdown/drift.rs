@@ -62,6 +62,23 @@ mod tests {
         }];
         let within = Some(Duration::from_secs(7 * 86_400));
         let shown = DriftText { drift: &found, paid: &ends, instances: 2, within, sandbox: true };
-        insta::assert_snapshot!(drift("shop", "ap-guangzhou", shown).render(COMMENT_MAX), @"");
+        insta::assert_snapshot!(drift("shop", "ap-guangzhou", shown).render(COMMENT_MAX), @r#"
+        <!-- lhprov:drift stack=shop -->
+        ### Drift of `shop`: 1 difference in 2 instances (sandbox)
+
+        `ap-guangzhou` · asked about the next 168 hours
+
+        **Ends soon**
+
+        - `db` `lhins-2` is paid until 2027-01-15T08:00:00Z and does not renew by itself
+
+        <details><summary>Differences (1)</summary>
+
+        ````text
+        web[0]  lhins-1  instance_name: "a" → "b ``` </details>\u001b[1m" (the next apply reverts it)
+        ````
+
+        </details>
+        "#);
     }
 }

@@ -31,26 +31,31 @@ pub fn code(text: &str) -> String {
 pub fn prose(text: &str) -> String {
     let text = cut(&clean_line(text).replace('␊', " ").replace('\t', " "), SENTENCE_MAX);
     let mut out = String::new();
+    let last = text.matches('`').count();
     for (number, part) in text.split('`').enumerate() {
-        if number % 2 == 1 && !part.is_empty() {
-            // Two code spans that touch would run into one another.
-            if out.ends_with('`') {
-                out.push(' ');
-            }
-            out.push_str(&code(part));
+        // A backtick without another is one of a name's, and stays.
+        if number % 2 == 1 && number == last {
+            out.push_str("\\`");
+        } else if number % 2 == 1 && !part.is_empty() {
+            push_apart(&mut out, &code(part));
             continue;
         }
         for (number, word) in part.split(' ').enumerate() {
             if number > 0 {
                 out.push(' ');
             }
-            let word = if is_special(word) { code(word) } else { escaped(word) };
-            let touches = out.ends_with('`') && word.starts_with('`');
-            out.push_str(if touches { " " } else { "" });
-            out.push_str(&word);
+            push_apart(&mut out, &if is_special(word) { code(word) } else { escaped(word) });
         }
     }
     out
+}
+
+/// Appends; two code spans that touch would run into one another.
+fn push_apart(out: &mut String, text: &str) {
+    if out.ends_with('`') && text.starts_with('`') {
+        out.push(' ');
+    }
+    out.push_str(text);
 }
 
 /// Whether readers make something else of a word: a mention, a reference, a link, a formula.
@@ -61,8 +66,14 @@ fn is_special(word: &str) -> bool {
 
 fn escaped(word: &str) -> String {
     let mut out = String::with_capacity(word.len());
-    for character in word.chars() {
+    let mut before = ' ';
+    let mut characters = word.chars().peekable();
+    while let Some(character) = characters.next() {
+        // Inside of a word an underscore is one.
+        let is_inside = before.is_alphanumeric() && characters.peek().is_some_and(|next| next.is_alphanumeric());
+        before = character;
         match character {
+            '_' if is_inside => out.push('_'),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
@@ -133,7 +144,8 @@ mod tests {
         );
         assert_eq!(prose("ask @team about #1"), "ask `@team` about `#1`");
         assert_eq!(prose("one\n\n# two"), "one  `#` two");
-        assert_eq!(prose("an odd ` one"), "an odd ` one`");
+        assert_eq!(prose("an odd ` one"), "an odd \\` one");
+        assert_eq!(prose("bundle_rs_nmc is _small_"), "bundle_rs_nmc is \\_small\\_");
     }
 
     #[test]

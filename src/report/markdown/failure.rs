@@ -30,6 +30,16 @@ mod tests {
     #[test]
     fn says_what_a_terminal_says() {
         let told = "error: the manifest has no `x`\n  help: ```\u{1b}[1m\n";
-        insta::assert_snapshot!(failure("plan", None, "the manifest has no `x`", told).render(COMMENT_MAX), @"");
+        insta::assert_snapshot!(failure("plan", None, "the manifest has no `x`", told).render(COMMENT_MAX), @r"
+        <!-- lhprov:plan -->
+        ### `lhprov plan` failed: the manifest has no `x`
+
+        **Errors**
+
+        ````text
+        error: the manifest has no `x`
+          help: ```␛[1m
+        ````
+        ");
     }
 }

@@ -253,7 +253,65 @@ mod tests {
         let blocked = [Blocked { what: "`old` (lhins-3) is protected".into(), help: vec!["put `old` back".into()] }];
         let span = Span { source: SourceId(0), start: 13, end: 15 };
         let warning = Diagnostic::warning("not-running", "`db` is stopped").at(span);
-        insta::assert_snapshot!(page(&plan, &blocked, &warning.into(), &sources), @"");
+        insta::assert_snapshot!(page(&plan, &blocked, &warning.into(), &sources), @r#"
+        <!-- lhprov:plan stack=shop -->
+        ### Plan for `shop`: blocked. 3 to add, 1 to change, 2 to destroy (sandbox)
+
+        `ap-guangzhou` · 1 unchanged · 1 with loss of data
+
+        **Costs money**
+
+        - `api` replace lhins-1: cannot be changed in place
+        - `db` upgrade lhins-2
+          - costs 12.50 CNY now
+        - `web[0-1]` create 2 × b\_med in ap-guangzhou-3, lhbp-1, 1 month, 1 batch
+
+        **Destroys data**
+
+        - `api` replace lhins-1: cannot be changed in place
+
+        **Is returned, and can be brought back for seven days**
+
+        - `old` isolate lhins-3: is not in the manifest
+
+        **Needs consent**
+
+        - `--allow-data-loss`: `api` is replaced
+
+        **Blocked**
+
+        - `old` (lhins-3) is protected
+          - help: put `old` back
+
+        **Errors and warnings**
+
+        ```text
+        warning[not-running]: `db` is stopped
+         --> lighthouse.yaml:2:3
+          |
+        2 |   db: {}
+          |   ^^
+
+        ```
+
+        <details><summary>Changes (4)</summary>
+
+        ```diff
+        ! api  replace lhins-1: cannot be changed in place
+              init_command:
+                content: |
+                  #!/bin/sh
+        -       serve --port 80
+        +       serve --port 81
+        ! db  upgrade lhins-2
+              bundle_id: "small" → "large"
+              costs 12.50 CNY now
+        - old  isolate lhins-3: is not in the manifest
+        + web[0-1]  create 2 × b_med in ap-guangzhou-3, lhbp-1, 1 month, 1 batch
+        ```
+
+        </details>
+        "#);
     }
 
     #[test]
@@ -261,7 +319,12 @@ mod tests {
         let sources = Sources::from_texts([("lighthouse.yaml", "instances:\n  db: {}\n")]);
         let well = Change::new(&Address::single("well"), Action::NoOp, Reason::AsDesired);
         let plan = Plan { changes: vec![well, create(Address::single("db"))], ..Plan::default() };
-        insta::assert_snapshot!(page(&Plan::default(), &[], &Diagnostics::default(), &sources), @"");
+        insta::assert_snapshot!(page(&Plan::default(), &[], &Diagnostics::default(), &sources), @r"
+        <!-- lhprov:plan stack=shop -->
+        ### Plan for `shop`: no changes (sandbox)
+
+        `ap-guangzhou`
+        ");
         let error = Diagnostic::error("no-such-bundle", "there is no such bundle").help("choose another one");
         insta::assert_snapshot!(page(&plan, &[], &error.into(), &sources), @"");
     }
