@@ -384,7 +384,7 @@ mod tests {
         let validator = jsonschema::validator_for(&schema()).expect("a schema");
         let values = ["\"a text\"", "7", "true", "[a]", "[]", "{ a: b }", "{}", "~", "1.5", "[{}]", "[7]"];
         let head = "version: 1\nstack: s\nregion: ap-guangzhou\n";
-        let base = "bundle_id: b\n    blueprint_id: c\n    charge: { period: 1 }\n    count: 1\n";
+        let base = ["bundle_id: b", "blueprint_id: c", "charge: { period: 1 }"];
         let mut cases: Vec<(String, String)> = Vec::new();
         for value in values {
             for key in MANIFEST
@@ -395,13 +395,11 @@ mod tests {
                 cases.push((format!("{key}: {value}"), format!("{head}instances: {{}}\n{key}: {value}\n")));
             }
             for key in INSTANCE.known {
-                let base: String = base
-                    .split_inclusive('\n')
-                    .filter(|line| line.trim_start().split(':').next() != Some(key))
-                    .collect();
+                let others = base.iter().filter(|line| line.split(':').next() != Some(key));
+                let others: String = others.map(|line| format!("    {line}\n")).collect();
                 cases.push((
                     format!("instance {key}: {value}"),
-                    format!("{head}instances:\n  x:\n    {base}    {key}: {value}\n"),
+                    format!("{head}instances:\n  x:\n{others}    {key}: {value}\n"),
                 ));
             }
         }

@@ -233,9 +233,9 @@ mod tests {
         let long = "redis-server --appendonly yes --save 60 1 --maxmemory 100mb --maxmemory-policy allkeys-lru --port ";
         insta::assert_snapshot!(text(&container("nginx:1", &format!("{long}1")), &container("nginx:2", &format!("{long}2"))), @r"
         x:
-        - … allkeys-lru --port 1
+        - - command: r… allkeys-lru --port 1
         -   container_image: nginx:1
-        + … allkeys-lru --port 2
+        + - command: r… allkeys-lru --port 2
         +   container_image: nginx:2
             envs:
               - key: TZ

@@ -70,7 +70,16 @@ mod tests {
             way_out: "Ask for a higher quota in the console, or spread over regions, and then run again to go on."
                 .into(),
         };
-        insta::assert_snapshot!(one(&of_cloud, Palette::plain()), @"");
+        insta::assert_snapshot!(one(&of_cloud, Palette::plain()), @r#"
+        LimitExceeded  (Tencent Cloud)
+
+        A quota of the account is used up.
+
+        proves    Nothing was bought or changed by the call that it answers.
+        because   intl: "Reached the quota limit."
+        to do     Ask for a higher quota in the console, or spread over regions, and
+                  then run again to go on.
+        "#);
         let own = Explained { code: "tab".into(), of: "lhprov", proves: None, because: None, ..of_cloud.clone() };
         insta::assert_snapshot!(list(&[own, of_cloud], Palette::plain()), @"");
     }

@@ -245,6 +245,11 @@ mod tests {
         </details>
         "#);
         let nothing = AccountPage { items: &[], troubles: &[], outputs: &BTreeMap::new(), ..page };
-        insta::assert_snapshot!(account(nothing).render(COMMENT_MAX), @"");
+        insta::assert_snapshot!(account(nothing).render(COMMENT_MAX), @r"
+        <!-- lhprov:apply stack=shop -->
+        ### `lhprov apply` of `shop`: nothing to do (sandbox)
+
+        `ap-guangzhou` · all of it is recorded; to go on, run `lhprov apply -f 'a b'` again
+        ");
     }
 }

@@ -30,7 +30,11 @@ pub fn code(text: &str) -> String {
 /// Sentences on one line. What stands between backticks becomes a code span, as whoever wrote it meant.
 pub fn prose(text: &str) -> String {
     let text = cut(&clean_line(text).replace('␊', " ").replace('\t', " "), SENTENCE_MAX);
+    let text = text.trim();
     let mut out = String::new();
+    if text.is_empty() {
+        return code("");
+    }
     let last = text.matches('`').count();
     for (number, part) in text.split('`').enumerate() {
         // A backtick without another is one of a name's, and stays.
@@ -44,10 +48,26 @@ pub fn prose(text: &str) -> String {
             if number > 0 {
                 out.push(' ');
             }
-            push_apart(&mut out, &if is_special(word) { code(word) } else { escaped(word) });
+            let begins = out.is_empty();
+            let word = match is_special(word) {
+                true => code(word),
+                false if begins => at_the_beginning(&escaped(word)),
+                false => escaped(word),
+            };
+            push_apart(&mut out, &word);
         }
     }
     out
+}
+
+/// A word that begins an entry must not begin a list, a line or a heading: its punctuation is escaped.
+fn at_the_beginning(word: &str) -> String {
+    let digits = word.len() - word.trim_start_matches(|character: char| character.is_ascii_digit()).len();
+    match word[digits..].chars().next() {
+        Some('.' | ')') if digits > 0 => format!("{}\\{}", &word[..digits], &word[digits..]),
+        Some('-' | '+' | '=') if digits == 0 => format!("\\{word}"),
+        _ => word.to_owned(),
+    }
 }
 
 /// Appends; two code spans that touch would run into one another.
@@ -144,6 +164,9 @@ mod tests {
         );
         assert_eq!(prose("ask @team about #1"), "ask `@team` about `#1`");
         assert_eq!(prose("one\n\n# two"), "one  `#` two");
+        assert_eq!(prose("--- a"), "\\--- a");
+        assert_eq!(prose("  12. a"), "12\\. a");
+        assert_eq!(prose(" \n"), "`␠`");
         assert_eq!(prose("an odd ` one"), "an odd \\` one");
         assert_eq!(prose("bundle_rs_nmc is _small_"), "bundle_rs_nmc is \\_small\\_");
     }

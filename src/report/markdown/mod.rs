@@ -67,7 +67,9 @@ mod tests {
                 Event::Start(Tag::Heading { .. }) => "heading".to_owned(),
                 Event::Start(Tag::CodeBlock(_)) => "block".to_owned(),
                 Event::Start(Tag::Strong) => "strong".to_owned(),
-                Event::Start(Tag::List(None) | Tag::Item | Tag::Paragraph | Tag::HtmlBlock)
+                Event::Start(Tag::List(None)) => "list".to_owned(),
+                Event::Start(Tag::Item) => "item".to_owned(),
+                Event::Start(Tag::Paragraph | Tag::HtmlBlock)
                 | Event::End(_)
                 | Event::Text(_)
                 | Event::Code(_)

@@ -264,7 +264,7 @@ mod tests {
         - `api` replace lhins-1: cannot be changed in place
         - `db` upgrade lhins-2
           - costs 12.50 CNY now
-        - `web[0-1]` create 2 × b\_med in ap-guangzhou-3, lhbp-1, 1 month, 1 batch
+        - `web[0-1]` create 2 × b_med in ap-guangzhou-3, lhbp-1, 1 month, 1 batch
 
         **Destroys data**
 
@@ -326,6 +326,20 @@ mod tests {
         `ap-guangzhou`
         ");
         let error = Diagnostic::error("no-such-bundle", "there is no such bundle").help("choose another one");
-        insta::assert_snapshot!(page(&plan, &[], &error.into(), &sources), @"");
+        insta::assert_snapshot!(page(&plan, &[], &error.into(), &sources), @r"
+        <!-- lhprov:plan stack=shop -->
+        ### Plan for `shop`: 1 error (sandbox)
+
+        `ap-guangzhou` · 1 unchanged
+
+        **Errors and warnings**
+
+        ```text
+        error[no-such-bundle]: there is no such bundle
+         |
+         = help: choose another one
+
+        ```
+        ");
     }
 }

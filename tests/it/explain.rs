@@ -1,0 +1,96 @@
+//! `lhprov explain`: every code that lhprov says, and every one of the service that it knows.
+
+use crate::support::Place;
+use lhprov::diag::codes::CODES;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// The codes that the sources give to diagnostics: the first text after whatever makes one.
+fn codes_in_the_sources() -> BTreeSet<String> {
+    let makers =
+        ["Diagnostic::error(", "Diagnostic::warning(", "problems.error(", " error(", "let code = match code {"];
+    let mut found = BTreeSet::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            if path.to_string_lossy().ends_with("tests.rs") {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).expect("a source");
+            let text = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+            for maker in makers {
+                for rest in text.split(maker).skip(1) {
+                    let Some(code) = rest.trim_start().strip_prefix('"').and_then(|rest| rest.split('"').next()) else {
+                        continue;
+                    };
+                    if !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-') {
+                        found.insert(code.to_owned());
+                    }
+                }
+            }
+        }
+    }
+    // These are chosen by what is missing.
+    found.extend(["missing-bundle-id", "missing-blueprint-id", "missing-period"].map(str::to_owned));
+    found.remove("bundle_id");
+    found
+}
+
+#[test]
+fn every_code_that_is_said_is_explained_and_no_other() {
+    let said = codes_in_the_sources();
+    let explained: BTreeSet<String> = CODES.iter().map(|line| line.code.to_owned()).collect();
+    let missing: Vec<_> = said.difference(&explained).collect();
+    assert!(missing.is_empty(), "src/diag/codes.rs has no line for {missing:?}");
+    let unused: Vec<_> = explained.difference(&said).collect();
+    assert!(unused.is_empty(), "nothing says {unused:?}");
+    assert!(said.len() > 80, "{}", said.len());
+}
+
+#[test]
+fn one_code() {
+    let place = Place::empty();
+    insta::assert_snapshot!(place.run(&["explain", "unknown-key"]).expect(0).out, @"");
+    insta::assert_snapshot!(place.run(&["explain", "ResourcesSoldOut.BundleSoldOut"]).expect(0).out, @"");
+    insta::assert_snapshot!(place.run(&["explain", "InternalError"]).expect(0).out, @"");
+    insta::assert_snapshot!(place.run(&["explain", "LimitExceeded.Brandnew"]).expect(0).out, @"");
+    let json: Value = serde_json::from_str(&place.run(&["explain", "tab", "--json"]).expect(0).out).expect("JSON");
+    assert_eq!((json["code"].as_str(), json["of"].as_str()), (Some("tab"), Some("lhprov")));
+}
+
+#[test]
+fn a_typo_is_understood() {
+    let said = Place::empty().run(&["explain", "unkown-key"]).expect(64);
+    insta::assert_snapshot!(said.err, @"");
+    let said = Place::empty().run(&["explain", "ResourcesSoldOut.BundelSoldOut"]).expect(0);
+    assert!(said.out.contains("its family, ResourcesSoldOut"), "{}", said.out);
+}
+
+#[test]
+fn all_codes() {
+    let said = Place::empty().run(&["explain"]).expect(0);
+    assert!(said.out.starts_with("lhprov\n  account "), "{}", said.out);
+    assert!(said.out.contains("\nTencent Cloud\n  ActionOffline "), "{}", said.out);
+    let codes: Vec<&str> = said.out.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).collect();
+    for line in CODES {
+        assert!(codes.contains(&line.code), "{}", line.code);
+    }
+    let long = said.out.lines().filter(|line| line.chars().count() > 80).count();
+    assert!(long < 15, "{}", said.out);
+}
+
+#[test]
+fn an_error_of_the_service_names_the_way_here() {
+    let place = Place::with(crate::support::SMALL);
+    let said = place.run(&["plan", "--sandbox", "--fault", "denied:DescribeInstances"]);
+    assert_ne!(said.code, Some(0), "{said:#?}");
+    assert!(said.err.contains("request "), "{}", said.err);
+    let hint = said.err.split("`lhprov explain ").nth(1).and_then(|rest| rest.split('`').next()).expect("a hint");
+    place.run(&["explain", hint]).expect(0);
+}
