@@ -81,6 +81,12 @@ mod tests {
                   then run again to go on.
         "#);
         let own = Explained { code: "tab".into(), of: "lhprov", proves: None, because: None, ..of_cloud.clone() };
-        insta::assert_snapshot!(list(&[own, of_cloud], Palette::plain()), @"");
+        insta::assert_snapshot!(list(&[own, of_cloud], Palette::plain()), @r"
+        lhprov
+          tab            A quota of the account is used up.
+
+        Tencent Cloud
+          LimitExceeded  A quota of the account is used up.
+        ");
     }
 }
