@@ -8,8 +8,14 @@ use std::path::Path;
 
 /// The codes that the sources give to diagnostics: the first text after whatever makes one.
 fn codes_in_the_sources() -> BTreeSet<String> {
-    let makers =
-        ["Diagnostic::error(", "Diagnostic::warning(", "problems.error(", " error(", "let code = match code {"];
+    let makers = [
+        "Diagnostic::error(",
+        "Diagnostic::warning(",
+        "problems.error(",
+        " error(",
+        "(error(",
+        "let code = match code {",
+    ];
     let mut found = BTreeSet::new();
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
     while let Some(folder) = folders.pop() {
@@ -56,10 +62,50 @@ fn every_code_that_is_said_is_explained_and_no_other() {
 #[test]
 fn one_code() {
     let place = Place::empty();
-    insta::assert_snapshot!(place.run(&["explain", "unknown-key"]).expect(0).out, @"");
-    insta::assert_snapshot!(place.run(&["explain", "ResourcesSoldOut.BundleSoldOut"]).expect(0).out, @"");
-    insta::assert_snapshot!(place.run(&["explain", "InternalError"]).expect(0).out, @"");
-    insta::assert_snapshot!(place.run(&["explain", "LimitExceeded.Brandnew"]).expect(0).out, @"");
+    insta::assert_snapshot!(place.run(&["explain", "unknown-key"]).expect(0).out, @r"
+    unknown-key  (lhprov)
+
+    There is no such key at this place. Passed over, it would not do what was meant.
+
+    to do     Take the key that the message names; `lhprov schema manifest` lists
+              all of them, also for editors.
+    ");
+    insta::assert_snapshot!(place.run(&["explain", "ResourcesSoldOut.BundleSoldOut"]).expect(0).out, @r#"
+    ResourcesSoldOut.BundleSoldOut  (Tencent Cloud)
+
+    The bundle is sold out.
+
+    proves    The service said no: nothing was bought or changed by the call that it
+              answers.
+    because   the international SDK says: "Plan sold out." Stock is checked before
+              the order: the DryRun checks it too (its page).
+    to do     Choose another bundle, or another zone in `zones`; `lhprov catalog
+              bundles` shows what is on sale where.
+    "#);
+    insta::assert_snapshot!(place.run(&["explain", "InternalError"]).expect(0).out, @r#"
+    InternalError  (Tencent Cloud)
+
+    A fault inside the service; it may have acted.
+
+    proves    Nothing: the service may have acted. lhprov looks at what exists
+              before it asks again, with the same token.
+    because   the international SDK says: "Internal error." (common: a server's
+              fault, at an unknown point)
+    to do     Run again: lhprov looks at what exists before it repeats anything. If
+              it stays, give the request id to the support.
+    "#);
+    insta::assert_snapshot!(place.run(&["explain", "LimitExceeded.Brandnew"]).expect(0).out, @r#"
+    LimitExceeded.Brandnew  (Tencent Cloud)
+
+    A quota of the account is used up. The code itself is not known to lhprov; this
+    is said of its family, LimitExceeded.
+
+    proves    The service said no: nothing was bought or changed by the call that it
+              answers.
+    because   the international SDK says: "Reached the quota limit." Quota is checked
+              before the order: the DryRun of CreateInstances checks it too (its page).
+    to do     Ask for a higher quota in the console, or spread over regions.
+    "#);
     let json: Value = serde_json::from_str(&place.run(&["explain", "tab", "--json"]).expect(0).out).expect("JSON");
     assert_eq!((json["code"].as_str(), json["of"].as_str()), (Some("tab"), Some("lhprov")));
 }
@@ -67,7 +113,11 @@ fn one_code() {
 #[test]
 fn a_typo_is_understood() {
     let said = Place::empty().run(&["explain", "unkown-key"]).expect(64);
-    insta::assert_snapshot!(said.err, @"");
+    insta::assert_snapshot!(said.err, @r"
+    error: no code `unkown-key` is known
+      help: did you mean `unknown-key`?
+      help: `lhprov explain` lists all codes
+    ");
     let said = Place::empty().run(&["explain", "ResourcesSoldOut.BundelSoldOut"]).expect(0);
     assert!(said.out.contains("its family, ResourcesSoldOut"), "{}", said.out);
 }

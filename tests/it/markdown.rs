@@ -22,7 +22,26 @@ fn run(place: &Place, arguments: &[&str]) -> Said {
 fn a_life_in_comments() {
     let place = Place::with(SMALL);
     let planned = run(&place, &["plan"]).expect(0);
-    insta::assert_snapshot!(planned.out, @"");
+    insta::assert_snapshot!(planned.out, @r"
+    <!-- lhprov:plan stack=small -->
+    ### Plan for `small`: 3 to add, 0 to change, 0 to destroy (sandbox)
+
+    `ap-guangzhou`
+
+    **Costs money**
+
+    - `db` create bundle_rs_nmc_lin_med2_01 in any zone, lhbp-f1lkcd41, 1 month
+    - `web[0-1]` create 2 × bundle_rs_nmc_lin_med2_01 in any zone, lhbp-f1lkcd41, 1 month, 1 batch
+
+    <details><summary>Changes (2)</summary>
+
+    ```diff
+    + db  create bundle_rs_nmc_lin_med2_01 in any zone, lhbp-f1lkcd41, 1 month
+    + web[0-1]  create 2 × bundle_rs_nmc_lin_med2_01 in any zone, lhbp-f1lkcd41, 1 month, 1 batch
+    ```
+
+    </details>
+    ");
     assert_eq!(planned.err, "");
     let applied = run(&place, &["apply", "--yes"]).expect(0);
     let (marker, title) = top(&applied);
@@ -67,7 +86,16 @@ fn a_script_that_changes_is_a_diff_and_names_break_nothing() {
     let text = place.run(&["plan", "--sandbox=box"]).expect(0);
     insta::assert_snapshot!(text.out.replace(|c: char| !c.is_ascii() && c != '…', "?").lines().take(8).map(|line| {
         match line.find("lhins-") { Some(at) => line[..at].to_owned() + "lhins-…", None => line.to_owned() }
-    }).collect::<Vec<_>>().join("\n"), @"");
+    }).collect::<Vec<_>>().join("\n"), @r#"
+    +/- web["a`b|</details>"]  replace lhins-…
+          init_command:
+            … 1 equal line
+              #!/bin/sh
+              # ```
+          -   serve --port 80
+          +   serve --port 8080
+              exit 0
+    "#);
 }
 
 #[test]

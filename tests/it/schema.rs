@@ -123,7 +123,37 @@ fn invalid_manifests_are_refused_where_one_file_tells() {
             accepted.push(path.strip_prefix(fixtures("invalid")).expect("below").display().to_string());
         }
     }
-    insta::assert_snapshot!(accepted.join("\n"), @"");
+    insta::assert_snapshot!(accepted.join("\n"), @r"
+    conflict/a.yaml
+    conflict/b.yaml
+    conflict/c.yml
+    dependency-cycle-each.yaml
+    dependency-cycle-keys.yaml
+    dependency-cycle.yaml
+    depends-on.yaml
+    domain-count.yaml
+    duplicate-key.yaml
+    half-read/a.yaml
+    id.yaml
+    include/parts/b.yaml
+    include-cycle/a.yaml
+    include-cycle/more/b.yaml
+    include-cycle/more/c.yaml
+    international.yaml
+    interpolation.yaml
+    missing-instances.yaml
+    missing-required.yaml
+    moved-cycle.yaml
+    outputs.yaml
+    region.yaml
+    tags-without-ownership.yaml
+    twice.yaml
+    variables-given.yaml
+    variables-missing.yaml
+    variables-used.yaml
+    yaml-tag.yaml
+    zone.yaml
+    ");
 }
 
 /// Every line of a file of events.
