@@ -5,8 +5,8 @@
 //! the whole tells (dependencies, names of zones) is for `lhprov validate`.
 
 use super::keys::{
-    CHARGE, CONTAINER, ENVIRONMENT, FILE, INIT_COMMAND, INSTANCE, Keys, LOGIN, MANIFEST, MOVED, PUBLISH_PORT, TIMEOUTS,
-    VARIABLE, VOLUME,
+    CHARGE, CONTAINER, ENVIRONMENT, FILE, FREEZE, INIT_COMMAND, INSTANCE, Keys, LIMITS, LOGIN, MANIFEST, MOVED, POLICY,
+    PUBLISH_PORT, TIMEOUTS, VARIABLE, VOLUME,
 };
 use super::limits::{
     ACTIONS, IGNORABLE, INIT_COMMAND_SECONDS_MAX, KEY_IDS_MAX, NAME_CHARACTERS_MAX, PERIODS_OVER_A_YEAR, PROTOCOLS,
@@ -175,7 +175,48 @@ fn manifest(key: &str) -> Option<(&'static str, Value)> {
             "What stands at another address than before; nothing is bought or returned for it.",
             list(&object(&MOVED, moved, &["from", "to"])),
         ),
+        "limits" => ("How far a plan may go; what is beyond is refused.", or_expression(&object(&LIMITS, limits, &[]))),
+        "policy" => {
+            ("What a manifest may want; what breaks it is refused.", or_expression(&object(&POLICY, policy, &[])))
+        }
         "forget" => ("Addresses to drop from the state; the instances stay in the cloud.", list(&text())),
+        _ => return None,
+    })
+}
+
+fn limits(key: &str) -> Option<(&'static str, Value)> {
+    let instances = or_expression(&json!({"type": "integer", "minimum": 0}));
+    Some(match key {
+        "max_instances" => ("Most instances of the stack.", instances),
+        "max_per_month" => (
+            "Most that all instances cost a month at list price, in the currency of the site.",
+            json!({"anyOf": [{"type": "number", "minimum": 0}, form(r"[0-9]+(\.[0-9]+)?")]}),
+        ),
+        "max_destroy" => ("Most instances that one plan returns or replaces.", instances),
+        _ => return None,
+    })
+}
+
+fn policy(key: &str) -> Option<(&'static str, Value)> {
+    let patterns = or_expression(&json!({"type": "array", "items": text(), "minItems": 1}));
+    Some(match key {
+        "allowed_bundles" => ("Bundles that may be written: ids, or patterns such as bundle_starter_*.", patterns),
+        "allowed_blueprints" => ("Blueprints that may be written: ids or patterns.", patterns),
+        "allowed_regions" => ("Regions that the stack may be in: ids or patterns.", patterns),
+        "allowed_zones" => ("Zones that instances may be in: ids or patterns.", patterns),
+        "required_tags" => ("Tags that every instance must have.", list(&text())),
+        "freeze" => (
+            "Why nothing may change now, and until when.",
+            json!({"anyOf": [text(), object(&FREEZE, freeze, &["reason"])]}),
+        ),
+        _ => return None,
+    })
+}
+
+fn freeze(key: &str) -> Option<(&'static str, Value)> {
+    Some(match key {
+        "reason" => ("Why.", text()),
+        "until" => ("The day, or the moment in UTC, from which on changes are allowed again.", text()),
         _ => return None,
     })
 }
@@ -404,7 +445,8 @@ mod tests {
             }
         }
         // What only the values of a key, or the whole manifest, can tell is not compared.
-        let structural = ["wrong-type", "unknown-key", "missing-key", "literal-password", "init-command-source"];
+        let structural =
+            ["wrong-type", "unknown-key", "missing-key", "literal-password", "init-command-source", "amount"];
         let mut different = Vec::new();
         for (what, text) in cases {
             let json: Value = serde_yaml::from_str(&text).expect("YAML");

@@ -138,9 +138,7 @@ fn changed_lines(old: &[String], new: &[String], room: usize) -> Vec<String> {
     let mut told_until = 0;
     for hunk in diff.grouped_ops(CONTEXT) {
         let from = hunk.first().map_or(0, |op| op.old_range().start);
-        if from > told_until {
-            shown.push(equal_lines(from - told_until));
-        }
+        shown.extend(equal_lines(&old, told_until, from, room));
         for op in &hunk {
             // As many lines as before are taken for the same lines, changed.
             let (was, is) = (&old[op.old_range()], &new[op.new_range()]);
@@ -163,15 +161,19 @@ fn changed_lines(old: &[String], new: &[String], room: usize) -> Vec<String> {
         }
         told_until = hunk.last().map_or(told_until, |op| op.old_range().end);
     }
-    if told_until < old.len() && !shown.is_empty() {
-        shown.push(equal_lines(old.len() - told_until));
+    if !shown.is_empty() {
+        shown.extend(equal_lines(&old, told_until, old.len(), room));
     }
     shown
 }
 
-fn equal_lines(number: usize) -> String {
-    let lines = if number == 1 { "line" } else { "lines" };
-    format!("  … {number} equal {lines}")
+/// What is said of equal lines: how many there are, or the line where it is one.
+fn equal_lines(lines: &[&str], from: usize, to: usize, room: usize) -> Option<String> {
+    match lines.get(from..to)? {
+        [] => None,
+        [one] => Some(format!("  {}", cut(one, room)).trim_end().to_owned()),
+        many => Some(format!("  … {} equal lines", many.len())),
+    }
 }
 
 /// Characters at the beginning that two lines share.

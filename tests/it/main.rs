@@ -16,6 +16,7 @@ mod language;
 mod leaks;
 mod markdown;
 mod output;
+mod preflight;
 mod protocol;
 mod sandbox;
 mod schema;

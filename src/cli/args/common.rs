@@ -111,13 +111,16 @@ impl CloudArgs {
             buy_anyway: false,
             replace: Vec::new(),
             purge: false,
+            no_preflight: false,
+            max_spend: None,
+            max_destroy: None,
             select: SelectArgs::default(),
             sandbox: self.sandbox.clone(),
         }
     }
 }
 
-/// What commands share that put state or manifest right.
+/// What commands share that look at the cloud and give a result of their own.
 #[derive(Debug, Args)]
 pub struct WorkArgs {
     /// Form of the result.

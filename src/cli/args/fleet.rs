@@ -1,6 +1,6 @@
 //! Options of the commands that look after what is bought.
 
-use super::common::{CloudArgs, FormatArgs, ReportArgs, SelectArgs, duration};
+use super::common::{CloudArgs, FormatArgs, ReportArgs, SelectArgs, WorkArgs, duration};
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use std::time::Duration;
@@ -23,6 +23,14 @@ pub struct DriftArgs {
     /// Count what is paid for no longer than this and does not renew by itself, such as 7d
     #[arg(long, env = "LHPROV_EXPIRES_WITHIN", value_name = "TIME", value_parser = duration)]
     pub expires_within: Option<Duration>,
+}
+
+/// Options of `price`.
+#[derive(Debug, Args)]
+pub struct PriceArgs {
+    /// Shared options.
+    #[command(flatten)]
+    pub work: WorkArgs,
 }
 
 /// Options of `renew`.

@@ -63,9 +63,21 @@ fn of_cloud(code: &str) -> Option<Explained> {
         of: "Tencent Cloud",
         meaning,
         proves: Some(proof(classify(code))),
-        because: reason(code).or_else(|| reason(family)).map(str::to_owned),
+        because: reason(code).or_else(|| reason(family)).map(in_words),
         way_out: way_out.to_owned(),
     })
+}
+
+/// A reason with its source in words, where the table has it in short.
+fn in_words(reason: &str) -> String {
+    let sources = [
+        ("gosdk: ", "the official Go SDK lists: "),
+        ("intl: ", "the international SDK says: "),
+        ("common: ", "the API's common error codes: "),
+        ("sdk: ", "the official Python SDK: "),
+    ];
+    let found = sources.iter().find_map(|(short, words)| Some(format!("{words}{}", reason.strip_prefix(short)?)));
+    found.unwrap_or_else(|| reason.to_owned()).replace("(seed)", "(its page)")
 }
 
 /// What a class of errors proves, in words.

@@ -8,6 +8,7 @@ pub mod explain;
 pub mod import;
 pub mod output;
 pub mod plan;
+pub mod price;
 pub mod render;
 pub mod renew;
 pub mod sandbox;

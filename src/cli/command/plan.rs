@@ -43,6 +43,8 @@ fn plan(
             buy_anyway: own.run.buy_anyway,
             destroy: false,
             purge: own.run.purge,
+            preflight: !own.run.no_preflight,
+            ceilings: own.run.ceilings(),
         };
         if options.refresh {
             tokio::select! {
@@ -78,8 +80,10 @@ fn show(
     let sources = &session.loaded.sources;
     let exit = if planned.diagnostics.has_errors() {
         Exit::Error
-    } else if !planned.blocked.is_empty() {
+    } else if !planned.blocked.is_empty() || !planned.plan.checks.violations.is_empty() {
         Exit::Refused
+    } else if !planned.plan.checks.failures.is_empty() {
+        Exit::Preflight
     } else if own.detailed_exitcode && !planned.plan.is_empty() {
         Exit::Changes
     } else {
@@ -94,12 +98,13 @@ fn show(
         refreshed: !own.no_refresh,
         sources: Some(sources),
     };
-    let diagnostics = &planned.diagnostics;
+    // The document has what the checks found by itself; everybody else is told of it here.
+    let found = planned.everything_found();
     paper
-        .publish(|| markdown::plan(PlanPage { command: "plan", stack, region, shown, diagnostics, sources }))
+        .publish(|| markdown::plan(PlanPage { command: "plan", stack, region, shown, diagnostics: &found, sources }))
         .map_err(|error| Failure::output(&error))?;
     if paper.format() == ReportFormat::Json {
-        github::annotate(diagnostics, sources, console);
+        github::annotate(&found, sources, console);
         let specs: BTreeMap<&InstanceId, &Value> =
             report.prior.instances.values().map(|recorded| (&recorded.instance_id, &recorded.spec)).collect();
         let before = |id: &InstanceId| specs.get(id).filter(|spec| !spec.is_null()).map(|spec| (*spec).clone());
@@ -107,7 +112,7 @@ fn show(
             plan: &planned.plan,
             blocked: &planned.blocked,
             adopted: &planned.adopted,
-            diagnostics,
+            diagnostics: &planned.diagnostics,
             sources,
             stack,
             region,
@@ -117,7 +122,7 @@ fn show(
         console.result_with(|out| write(&document, out)).map_err(|error| Failure::output(&error))?;
         return Ok(exit.into());
     }
-    github::say_problems(diagnostics, sources, console);
+    github::say_problems(&found, sources, console);
     // A plan with errors in it is no plan; what is wrong was said.
     if exit != Exit::Error && paper.format() == ReportFormat::Text {
         let text = render(shown, own.run.view(), console.stdout);

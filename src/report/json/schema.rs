@@ -91,7 +91,10 @@ pub fn plan() -> Value {
             "batch": {"description": "Number of its purchase in the plan.", "type": ["integer", "null"], "minimum": 0},
             "price": or_null("What it costs", json!({
                 "type": "object",
-                "properties": {"now": money, "currency": text()},
+                "properties": {
+                    "now": money, "currency": text(), "per_month": or_null("What a renewal costs", money.clone()),
+                    "discount": {"type": ["number", "null"]},
+                },
                 "required": ["now", "currency"],
             })),
             "refund": or_null("What the service says of its return", closed(
@@ -149,6 +152,19 @@ pub fn plan() -> Value {
         },
         "required": ["manifest", "variables", "state", "serial", "site", "endpoint", "sandbox", "refreshed"],
     });
+    let price = closed(
+        json!({
+            "now": money, "per_month": money, "currency": text(), "complete": {"type": "boolean"}, "unknown": {},
+            "quota_left": {
+                "type": "array",
+                "items": closed(
+                    json!({"type": text(), "left": {"type": "integer"}, "total": {"type": "integer"}}),
+                    &[],
+                ),
+            },
+        }),
+        &[],
+    );
     let check = json!({
         "type": "object",
         "properties": {"check": text(), "status": text(), "detail": {}},
@@ -166,7 +182,14 @@ pub fn plan() -> Value {
             "resume": list(json!({"oneOf": [open, order]})),
             "consents": list(closed(json!({"flag": text(), "for": text()}), &[])),
             "preflight": list(check),
-            "blocked": list(closed(json!({"what": text(), "help": texts()}), &[])),
+            "price": or_null("What all of it costs", price),
+            "blocked": list(closed(
+                json!({
+                    "what": text(), "help": texts(), "code": text(),
+                    "source": or_null("Where the limit is", json!({"$ref": "#/$defs/place"})),
+                }),
+                &["code", "source"],
+            )),
             "adopted": addresses(),
             "diagnostics": list(diagnostic),
             "summary": closed(Value::Object(counters), &[]),

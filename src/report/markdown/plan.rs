@@ -7,6 +7,8 @@ use crate::diag::{Diagnostics, Severity};
 use crate::manifest::Sources;
 use crate::plan::Drift;
 use crate::plan::change::{Action, Blocked, Plan};
+use crate::plan::preflight::Status;
+use crate::report::human::cost::parts;
 use crate::report::human::diagnostic;
 use crate::report::human::drift::sentence as drift_sentence;
 use crate::report::human::plan::{
@@ -43,13 +45,15 @@ pub fn plan(page: PlanPage<'_>) -> Page {
     let PlanPage { command, stack, region, shown, diagnostics, sources } = page;
     let groups = groups(shown.plan, View::Compact);
     let mut lead = vec![code(region)];
+    lead.extend(parts(shown.plan).iter().map(|part| prose(part)));
     lead.extend(other_counts(shown.plan));
     let all = format!("lhprov {command}");
     let list = |heading: &str, entries: Vec<Entry>| open_list(heading, entries, &all);
     let of = |wanted: fn(Action) -> bool| entries(&groups, wanted, &shown);
     let mut sections = Vec::new();
-    // A plan with errors in it is no plan.
-    if !diagnostics.has_errors() {
+    // A plan with errors in it is no plan. What it would break or meet is none of them.
+    let is_plan = errors(&shown, diagnostics) == 0;
+    if is_plan {
         sections.push(list("Costs money", of(costs_money)));
         sections.push(list("Destroys data", of(Action::loses_data)));
         sections
@@ -62,7 +66,7 @@ pub fn plan(page: PlanPage<'_>) -> Page {
     }
     sections.push(list("Blocked", blocked(shown.blocked)));
     sections.push(problems(diagnostics, sources));
-    if !diagnostics.has_errors() {
+    if is_plan {
         sections.push(list("Left open by an earlier run", left_open(shown.plan)));
         sections.push(list("To be known", notes(&shown)));
         sections.push(Section {
@@ -91,16 +95,26 @@ pub fn plan(page: PlanPage<'_>) -> Page {
 
 fn title(stack: &str, shown: &PlanText<'_>, diagnostics: &Diagnostics) -> String {
     let counts = shown.plan.summary();
-    let errors = diagnostics.iter().filter(|one| one.severity == Severity::Error).count();
-    let what = match (errors, shown.plan.is_empty()) {
+    let what = match (errors(shown, diagnostics), shown.plan.is_empty()) {
         (0, true) => "no changes".to_owned(),
         (0, false) => {
             format!("{} to add, {} to change, {} to destroy", counts.to_add(), counts.to_change(), counts.to_destroy())
         }
         (number, _) => count(number, "error"),
     };
-    let blocked = if shown.blocked.is_empty() { "" } else { "blocked. " };
+    let checks = &shown.plan.checks;
+    let blocked = match (shown.blocked.is_empty() && checks.violations.is_empty(), checks.failures.is_empty()) {
+        (false, _) => "blocked. ",
+        (true, false) => "would fail. ",
+        (true, true) => "",
+    };
     format!("Plan for {}: {blocked}{what}{}", code(stack), mark(shown.sandbox))
+}
+
+/// Errors of the plan itself: not what it would break, nor what would fail.
+fn errors(shown: &PlanText<'_>, diagnostics: &Diagnostics) -> usize {
+    let found = shown.plan.checks.violations.count() + shown.plan.checks.failures.count();
+    diagnostics.iter().filter(|one| one.severity == Severity::Error).count().saturating_sub(found)
 }
 
 fn costs_money(action: Action) -> bool {
@@ -165,6 +179,11 @@ fn notes(shown: &PlanText<'_>) -> Vec<Entry> {
         let who = code(&members(shown.adopted));
         notes.push(Entry::line(format!("found by name and not by tags, and taken over only with consent: {who}")));
     }
+    let unknown = shown.plan.checks.list.iter().filter(|check| check.status == Status::NotChecked);
+    notes.extend(
+        unknown
+            .map(|check| Entry::line(prose(&format!("{}: {}: {}", check.name, check.status.as_str(), check.detail)))),
+    );
     if !shown.refreshed {
         notes.push(Entry::line("the cloud was not asked: this compares with what the state remembers"));
     }
