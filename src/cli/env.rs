@@ -20,6 +20,7 @@
 //! | `LHPROV_NO_REFRESH` | `--no-refresh` |
 //! | `LHPROV_YES` | `--yes` |
 //! | `LHPROV_EVENTS` | `--events` |
+//! | `LHPROV_UNTIL_SETTLED` | `--until-settled`: a time, or `true`, `1`, `false`, `0` |
 //! | `LHPROV_LOCK_TIMEOUT` | `--lock-timeout` |
 //! | `LHPROV_TOKEN_TTL`, `LHPROV_VISIBILITY_GRACE` | `--token-ttl`, `--visibility-grace` |
 //! | `LHPROV_ADOPT`, `LHPROV_BUY_ANYWAY` | `--adopt`, `--buy-anyway` |

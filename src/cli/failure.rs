@@ -137,6 +137,13 @@ impl Failure {
             OpsError::Refused(diagnostics) => Self::diagnosed(Exit::Refused, diagnostics, sources),
             OpsError::Preflight(diagnostics) => Self::diagnosed(Exit::Preflight, diagnostics, sources),
             OpsError::Blocked(blocked) => Self::blocked(blocked),
+            OpsError::Beyond(beyond) => {
+                let what = "what is to be done now goes beyond what was agreed to";
+                beyond
+                    .into_iter()
+                    .fold(Self::new(Exit::Partial, what), Failure::help)
+                    .help("look at it with `lhprov plan`, then run the command again")
+            }
             OpsError::Declined => Self::new(Exit::Declined, "not carried out: nothing was changed"),
         }
     }

@@ -6,6 +6,7 @@ use super::load::{Prior, account_of, bind_account, load_prior, observe, rewrite_
 use super::outputs;
 use super::plan::{planned_with_catalogue, selection};
 use super::preflight::{Preflight, check, price_of_open};
+use super::settled::Passes;
 use crate::apply::machine::Account;
 use crate::apply::{Driver, Job, Machine, Outcome, Setup, run};
 use crate::cloud::CloudError;
@@ -17,12 +18,13 @@ use crate::observe::state::ObservedState;
 use crate::plan::change::{ACCEPT_NO_REFUND, ALLOW_DATA_LOSS, Need, OpenPurchase};
 use crate::plan::limits::{Before, Ceilings, forbids_to_settle, needs_the_whole};
 use crate::plan::preflight::Checks;
-use crate::plan::{self, Action, Blocked, Decision, Options, Plan, Planned, Selection};
+use crate::plan::{self, Blocked, Decision, Options, Plan, Planned, Selection};
 use crate::state::lock::Mode;
 use crate::state::{OpenIntents, PriorState, StateError};
 use futures_util::future::{Either, select};
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
+use std::time::Duration;
 
 /// Plans made and carried out in one apply. A second is needed where a token turns out to name what is gone, or a batch
 /// brought fewer than asked; more would mean that the service answers the same way for ever.
@@ -49,6 +51,8 @@ pub struct ApplyOptions {
     pub preflight: bool,
     /// The limits of the command line.
     pub ceilings: Ceilings,
+    /// Apply again and again until nothing is left open, and begin nothing more after this time.
+    pub until_settled: Option<Duration>,
 }
 
 /// What consent is needed for.
@@ -128,11 +132,9 @@ pub async fn apply(
         unsettled: Vec::new(),
         left: None,
         before: Before::default(),
+        passes: Passes::default(),
     };
-    match run.settle_and_carry_out().await {
-        Ok(report) => Ok(report),
-        Err(stop) => run.report_after(stop),
-    }
+    run.go().await
 }
 
 pub(super) struct Run<'a> {
@@ -149,6 +151,8 @@ pub(super) struct Run<'a> {
     pub(super) left: Option<(PriorState, usize)>,
     /// What the plans of this run brought about so far.
     pub(super) before: Before,
+    /// What is known from earlier passes, and what was agreed to.
+    pub(super) passes: Passes,
 }
 
 impl Run<'_> {
@@ -156,7 +160,7 @@ impl Run<'_> {
         Options { buy_anyway: self.options.buy_anyway, destroy: self.options.destroy, purge: self.options.purge }
     }
 
-    async fn settle_and_carry_out(&mut self) -> Result<ApplyReport, OpsError> {
+    pub(super) async fn settle_and_carry_out(&mut self) -> Result<ApplyReport, OpsError> {
         match self.settle().await? {
             Some(report) => Ok(report),
             None => self.carry_out().await,
@@ -181,13 +185,15 @@ impl Run<'_> {
             })
             .collect();
         // An order of an earlier run is only looked for: that needs no consent.
-        if !open.is_empty() && (self.consent)(Question::Settle(&open)) == Consent::Declined {
+        // What an earlier pass of this run left open was agreed to, and is counted.
+        let is_first = self.passes.before == 0;
+        if is_first && !open.is_empty() && (self.consent)(Question::Settle(&open)) == Consent::Declined {
             return Err(OpsError::Declined);
         }
         if let (false, Some(refused)) = (open.is_empty(), forbids_to_settle(self.desired, self.context.clock.now())) {
             return Err(OpsError::Refused(refused));
         }
-        if let Some(most) = self.options.ceilings.max_spend {
+        if let (Some(most), true) = (self.options.ceilings.max_spend, is_first) {
             let price = price_of_open(self.context, self.desired, &prior).await;
             self.before.settle(price, most).map_err(OpsError::Refused)?;
         }
@@ -202,13 +208,15 @@ impl Run<'_> {
         let (settled, unsettled) =
             std::mem::take(&mut self.items).into_iter().partition(|(_, item)| item.status.is_done());
         self.items = settled;
-        self.unsettled = BTreeMap::into_values(unsettled).collect();
+        let unsettled: Vec<Item> = BTreeMap::into_values(unsettled).collect();
+        self.unsettled.retain(|item| unsettled.iter().all(|other| other.address != item.address));
+        self.unsettled.extend(unsettled);
         Ok(None)
     }
 
     async fn carry_out(&mut self) -> Result<ApplyReport, OpsError> {
-        let mut agreed: Option<BTreeSet<Address>> = None;
         for round in 1.. {
+            let is_first = round == 1 && self.passes.before == 0;
             let mut prior = load_prior(self.context, self.desired)?;
             let (account, observed) = match self.ask_the_cloud(&prior).await {
                 Ok(answers) => answers,
@@ -222,7 +230,7 @@ impl Run<'_> {
             let options = self.plan_options();
             let limits = (options, self.selection.as_ref());
             let mut planned = planned_with_catalogue(self.context, self.desired, &prior, &mut observed, limits).await?;
-            if let Err(signal) = self.check(&observed, &mut planned, round == 1).await {
+            if let Err(signal) = self.check(&observed, &mut planned, is_first).await {
                 let account = Account::of_nothing(prior.state, prior.open);
                 return Ok(self.report(Outcome { account, signal: Some(signal) }, None));
             }
@@ -247,14 +255,7 @@ impl Run<'_> {
                 };
                 return Ok(self.report(Outcome { account, signal: None }, save_error));
             }
-            let creates = creates(&planned);
-            let same = agreed.as_ref().is_some_and(|agreed| creates.is_subset(agreed));
-            if !same {
-                if (self.consent)(Question::Apply(&planned)) == Consent::Declined {
-                    return Err(OpsError::Declined);
-                }
-                agreed.get_or_insert_default().extend(creates);
-            }
+            self.agree(&planned)?;
             self.relocate(&mut prior)?;
             prior.renew_journal()?;
             let job = Job::Apply { plan: &planned.plan, desired: self.desired, observed: &observed };
@@ -266,6 +267,24 @@ impl Run<'_> {
             }
         }
         unreachable!("the loop ends by returning")
+    }
+
+    /// Asks whether to carry a plan out, unless it is what is left of one that was agreed to.
+    fn agree(&mut self, planned: &Planned) -> Result<(), OpsError> {
+        if let Some(agreed) = &self.passes.agreed {
+            let beyond = if self.passes.before > 0 { agreed.beyond(planned) } else { Vec::new() };
+            if !beyond.is_empty() {
+                return Err(OpsError::Beyond(beyond));
+            }
+            if self.passes.before > 0 || agreed.has_all_addresses_of(&planned.plan) {
+                return Ok(());
+            }
+        }
+        if (self.consent)(Question::Apply(planned)) == Consent::Declined {
+            return Err(OpsError::Declined);
+        }
+        self.passes.agreed.get_or_insert_default().extend(&planned.plan);
+        Ok(())
     }
 
     /// Works the outputs out. Returns whether they differ from before.
@@ -415,6 +434,7 @@ impl Run<'_> {
             self.items.insert((item.address.clone(), item.instance_id.clone()), item.clone());
         }
         self.left = Some((account.state.clone(), account.open.len()));
+        self.note_standing(&outcome.account);
         (outcome, save_error)
     }
 
@@ -431,11 +451,18 @@ impl Run<'_> {
         ApplyReport { items, exit, open: account.open.len(), state: account.state, save_error, stop: None }
     }
 
+    /// What is not settled and of which these items do not tell.
+    pub(super) fn untold(&mut self, items: &[Item]) -> Vec<Item> {
+        let told: BTreeSet<&Address> =
+            items.iter().filter(|item| !item.status.is_departure()).map(|item| &item.address).collect();
+        std::mem::take(&mut self.unsettled).into_iter().filter(|item| !told.contains(&item.address)).collect()
+    }
+
     /// The run cannot go on. Whatever was done until then, the account of it must not be lost.
-    fn report_after(&mut self, stop: OpsError) -> Result<ApplyReport, OpsError> {
-        let told: BTreeSet<Address> = self.items.values().map(|item| item.address.clone()).collect();
-        let unsettled = std::mem::take(&mut self.unsettled).into_iter().filter(|item| !told.contains(&item.address));
-        let items: Vec<Item> = std::mem::take(&mut self.items).into_values().chain(unsettled).collect();
+    pub(super) fn report_after(&mut self, stop: OpsError) -> Result<ApplyReport, OpsError> {
+        let mut items: Vec<Item> = std::mem::take(&mut self.items).into_values().collect();
+        let untold = self.untold(&items);
+        items.extend(untold);
         match self.left.take() {
             Some((state, open)) if !items.is_empty() => {
                 let exit = match exit_of(&items, open > 0) {
@@ -497,16 +524,6 @@ fn follow_protection(state: &mut PriorState, desired: &DesiredState, selection: 
     changed
 }
 
-fn creates(planned: &Planned) -> BTreeSet<Address> {
-    planned
-        .plan
-        .changes
-        .iter()
-        .filter(|change| change.action != Action::NoOp)
-        .map(|change| change.address.clone())
-        .collect()
-}
-
 /// Saves the state, then lets the journal hold only what is still open. In this order: a journal beside a newer state is
 /// known to be folded already, a state beside a journal that is gone would have forgotten.
 fn save(
@@ -519,7 +536,7 @@ fn save(
     rewrite_journal(state, open, journal)
 }
 
-fn exit_of(items: &[Item], open: bool) -> ApplyExit {
+pub(super) fn exit_of(items: &[Item], open: bool) -> ApplyExit {
     let any = |wanted: fn(ItemStatus) -> bool| items.iter().any(|item| wanted(item.status));
     if items.iter().all(|item| item.status.is_done()) && !open {
         ApplyExit::Done

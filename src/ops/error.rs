@@ -47,6 +47,9 @@ pub enum OpsError {
         /// The ways out.
         help: Vec<String>,
     },
+    /// A later pass (`--until-settled`) that wants something else than what was agreed to; what, in words.
+    #[error("what is to be done now goes beyond what was agreed to: {}", .0.join("; "))]
+    Beyond(Vec<String>),
     /// Declined at the prompt, or nobody to ask.
     #[error("not carried out")]
     Declined,

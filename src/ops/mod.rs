@@ -15,6 +15,7 @@ mod preflight;
 mod price;
 mod rebuild;
 mod renew;
+mod settled;
 mod states;
 mod tagging;
 mod taken;

@@ -5,6 +5,7 @@ use super::context::Context;
 use super::error::OpsError;
 use super::load::{account_of, bind_account, load_prior};
 use super::preflight::ask_and_judge;
+use super::settled::Passes;
 use crate::desired::DesiredState;
 use crate::model::{Address, InstanceId};
 use crate::observe::refresh;
@@ -45,6 +46,7 @@ pub async fn renew(
         unsettled: Vec::new(),
         left: None,
         before: Before::default(),
+        passes: Passes::default(),
     };
     if let Some(report) = run.settle().await? {
         return Ok(report);

@@ -32,6 +32,7 @@ pub const CONSENTING: ApplyOptions = ApplyOptions {
     accept_no_refund: true,
     preflight: false,
     ceilings: Ceilings { max_spend: None, max_destroy: None },
+    until_settled: None,
 };
 
 /// A writer.

@@ -7,7 +7,7 @@ use crate::event::{Event, Item, ItemStatus};
 use crate::model::{Address, InstanceId};
 use crate::state::PriorState;
 use crate::state::fold::OpenIntents;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How a machine ended.
 pub struct Account {
@@ -17,6 +17,8 @@ pub struct Account {
     pub open: OpenIntents,
     /// Every item, by address.
     pub items: Vec<Item>,
+    /// Failures that a later run may not meet: launches, what never reached the service, what was turned away for its rate.
+    pub passing: BTreeSet<(Address, Option<InstanceId>)>,
     /// Whether a new plan would go on at once: a token named what is gone, or a batch brought fewer than asked.
     pub replan: bool,
     /// Whether the run was stopped: a signal, credentials, the disk.
@@ -28,7 +30,7 @@ pub struct Account {
 impl Account {
     /// Of a run in which nothing was to be done.
     pub fn of_nothing(state: PriorState, open: OpenIntents) -> Self {
-        Self { state, open, items: Vec::new(), replan: false, stopped: false, fatal: None }
+        Self { state, open, items: Vec::new(), passing: BTreeSet::new(), replan: false, stopped: false, fatal: None }
     }
 }
 
@@ -156,6 +158,7 @@ impl Machine {
             state: self.state,
             open: self.open,
             items: self.items.into_values().collect(),
+            passing: self.passing,
             replan: self.replan,
             stopped: self.stopping,
             fatal: self.fatal,

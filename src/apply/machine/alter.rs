@@ -331,6 +331,7 @@ impl Machine {
         if now.plus(wait).since(began) <= alteration.timeout {
             alteration.phase = Phase::Ready(now.plus(wait));
         } else {
+            self.passing.insert((alteration.address.clone(), Some(alteration.id.clone())));
             let detail = alteration.last_error.as_ref().map(|(detail, _)| detail.clone()).unwrap_or_default();
             self.alteration_ends(index, ItemStatus::Failed, &detail);
         }

@@ -134,6 +134,8 @@ pub struct Machine {
     observed_at_start: BTreeMap<InstanceId, Attributes>,
     groups: Vec<Group>,
     items: BTreeMap<(Address, Option<InstanceId>), Item>,
+    /// Items whose failure a later run may not meet.
+    passing: BTreeSet<(Address, Option<InstanceId>)>,
     origins: Origins,
     effects: Vec<Effect>,
     look_in_flight: bool,
@@ -182,6 +184,7 @@ impl Machine {
             observed_at_start: BTreeMap::new(),
             groups: Vec::new(),
             items: BTreeMap::new(),
+            passing: BTreeSet::new(),
             effects: Vec::new(),
             look_in_flight: false,
             turns_wanted: BTreeSet::new(),

@@ -389,6 +389,8 @@ impl Machine {
             self.end_after_failure(id, &detail, error.request_id.clone());
             self.stop(now, &detail);
         } else if now.plus(wait).since(began) > self.purchases[id].timeout {
+            let passing: Vec<_> = self.purchases[id].addresses().map(|address| (address.clone(), None)).collect();
+            self.passing.extend(passing);
             self.end_after_failure(id, &detail, error.request_id.clone());
         } else {
             self.purchases[id].phase = Phase::Ready(now.plus(wait));

@@ -51,7 +51,12 @@ impl Machine {
                 self.end_termination(id, ItemStatus::Failed, &detail, error.request_id);
                 self.stop(now, &detail);
             }
-            _ if tries >= TRIES_MAX => self.end_termination(id, ItemStatus::Failed, &detail, error.request_id),
+            _ if tries >= TRIES_MAX => {
+                if error.class != ErrorClass::Refused {
+                    self.passing.extend(targets.iter().map(|(address, one)| (address.clone(), Some(one.clone()))));
+                }
+                self.end_termination(id, ItemStatus::Failed, &detail, error.request_id);
+            }
             // Refused because it is destroyed already, or no answer: what is there decides.
             ErrorClass::Refused | ErrorClass::Ambiguous if !is_busy(&error) => {
                 self.writes[id].refused = Some((detail, error.request_id));

@@ -290,7 +290,10 @@ impl Machine {
         let _ = now;
         self.record(Record::Gone { address: address.clone(), instance_id: id.clone(), why: why.into(), deposed });
         let detail = match life {
-            Life::Failed => "the service could not launch it (LAUNCH_FAILED); the next apply buys another".to_owned(),
+            Life::Failed => {
+                self.passing.insert((address.clone(), Some(id.clone())));
+                "the service could not launch it (LAUNCH_FAILED); the next apply buys another".to_owned()
+            }
             _ => {
                 // The token names what is gone: another purchase, with this one as predecessor.
                 self.replan = true;

@@ -311,7 +311,12 @@ impl Machine {
                 let wait = self.backoff(tries);
                 self.writes[id].phase = WritePhase::Due(now.plus(wait));
             }
-            _ => self.end_isolation(id, ItemStatus::Failed, &detail, error.request_id.clone()),
+            _ => {
+                if matches!(error.class, ErrorClass::NotSent | ErrorClass::Throttled) {
+                    self.passing.extend(targets.into_iter().map(|(address, instance)| (address, Some(instance))));
+                }
+                self.end_isolation(id, ItemStatus::Failed, &detail, error.request_id.clone());
+            }
         }
     }
 

@@ -120,4 +120,37 @@ pub struct ApplyArgs {
     /// With --yes: take over instances that are found by name alone
     #[arg(long, env = "LHPROV_ADOPT", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub adopt: bool,
+    /// To go on.
+    #[command(flatten)]
+    pub until_settled: UntilSettled,
+}
+
+/// How long a run goes on by itself.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct UntilSettled {
+    /// Go on until nothing is pending or unknown, with what was agreed to and nothing else; no longer than this [default time: 30m]
+    #[arg(long, env = "LHPROV_UNTIL_SETTLED", value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = patience)]
+    until_settled: Option<Patience>,
+}
+
+/// Value of `--until-settled`: a time, or in the variable also yes or no.
+#[derive(Clone, Copy, Debug)]
+struct Patience(Option<Duration>);
+
+/// Time after which nothing more is begun, unless the user says another.
+const PATIENCE: Duration = Duration::from_secs(30 * 60);
+
+impl UntilSettled {
+    /// After what time nothing more is begun; none for a single pass.
+    pub fn limit(self) -> Option<Duration> {
+        self.until_settled.and_then(|patience| patience.0)
+    }
+}
+
+fn patience(text: &str) -> Result<Patience, String> {
+    match text {
+        "false" | "0" => Ok(Patience(None)),
+        "true" | "1" => Ok(Patience(Some(PATIENCE))),
+        time => duration(time).map(|time| Patience(Some(time))),
+    }
 }

@@ -108,6 +108,7 @@ fn carry_out(
             accept_no_refund: own.accept_no_refund,
             preflight: !own.run.no_preflight,
             ceilings: own.run.ceilings(),
+            until_settled: own.until_settled.limit(),
         };
         let desk = Desk { own, session: &session, paper, console, live: live.as_deref(), answer: Mutex::default() };
         let consent = |question: Question<'_>| desk.consent(&question);

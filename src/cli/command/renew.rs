@@ -1,7 +1,7 @@
 //! `lhprov renew`: more time for instances, and back into service with what is isolated.
 
 use super::apply::{Kind, with_paper};
-use crate::cli::args::{ApplyArgs, Global, RenewArgs};
+use crate::cli::args::{ApplyArgs, Global, RenewArgs, UntilSettled};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::desired::DesiredState;
@@ -18,6 +18,7 @@ pub fn run(global: &Global, own: &RenewArgs, console: Console) -> Result<Exit, F
         allow_data_loss: false,
         accept_no_refund: false,
         adopt: false,
+        until_settled: UntilSettled::default(),
     };
     with_paper(Kind::Renew(own), global, &apply, console)
 }

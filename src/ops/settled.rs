@@ -1,0 +1,276 @@
+//! `--until-settled`: one pass after the other, under one lock and one consent, until nothing is left open.
+//!
+//! A pass settles, plans and carries out as an apply of its own does, so it keeps to the purchase protocol by itself; between
+//! two there is only a pause. What the user agreed to is kept: a later pass does what is left of that and nothing else.
+
+use super::apply::{ApplyExit, ApplyReport, Run, exit_of};
+use super::error::OpsError;
+use crate::apply::machine::Account;
+use crate::cloud::ErrorClass;
+use crate::event::{Event, Item, ItemStatus};
+use crate::model::time::show_duration;
+use crate::model::{Address, InstanceId, SplitMix64};
+use crate::plan::{Action, Plan, Planned, Reason};
+use futures_util::future::{Either, select};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// Purchases at one address that may come to nothing in a run: launches that fail, tokens that name what is gone. Each costs
+/// money or a refund; at twice as many somebody should have looked.
+const IN_VAIN_MAX: u32 = 3;
+
+/// Before the second pass. A purchase that is not listed yet is the usual reason to wait, so a short grace makes it shorter.
+const PAUSE_FIRST: Duration = Duration::from_secs(5);
+
+/// The longest pause.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+
+/// What a run knows across its passes.
+#[derive(Default)]
+pub(super) struct Passes {
+    /// How many were made before this one.
+    pub(super) before: u32,
+    /// What was agreed to; none while nobody was asked.
+    pub(super) agreed: Option<Agreement>,
+    /// What the last machine of the present pass left.
+    standing: Standing,
+    /// How often a purchase came to nothing.
+    in_vain: BTreeMap<Address, u32>,
+    /// What earlier passes bought, and the request ids of those purchases.
+    bought: BTreeMap<InstanceId, Option<String>>,
+    /// Where an earlier pass asked for an instance and had no answer.
+    unanswered: BTreeSet<Address>,
+}
+
+/// What was agreed to: what was to be done, by address.
+#[derive(Default)]
+pub(super) struct Agreement(BTreeMap<Address, BTreeSet<Action>>);
+
+/// Whether another pass makes sense after a machine has ended.
+#[derive(Default)]
+struct Standing {
+    /// Something is open that a repetition may settle.
+    waits: bool,
+    /// Something failed that it would not.
+    is_definite: bool,
+    /// Purchases that brought nothing that stays.
+    in_vain: BTreeSet<Address>,
+}
+
+impl Standing {
+    fn of(account: &Account) -> Self {
+        let mut standing = Self {
+            waits: account.replan || !account.open.is_empty(),
+            is_definite: account.stopped || account.fatal.is_some(),
+            in_vain: BTreeSet::new(),
+        };
+        for item in &account.items {
+            match item.status {
+                ItemStatus::Pending | ItemStatus::Unknown => standing.waits = true,
+                ItemStatus::Failed if account.passing.contains(&(item.address.clone(), item.instance_id.clone())) => {
+                    standing.waits = true;
+                    // Without an id nothing was bought.
+                    if item.instance_id.is_some() {
+                        standing.in_vain.insert(item.address.clone());
+                    }
+                }
+                ItemStatus::NotStarted if account.replan => drop(standing.in_vain.insert(item.address.clone())),
+                ItemStatus::Failed | ItemStatus::Unclear => standing.is_definite = true,
+                _ => {}
+            }
+        }
+        standing
+    }
+}
+
+impl Agreement {
+    pub(super) fn extend(&mut self, plan: &Plan) {
+        for change in plan.changes.iter().filter(|change| change.action != Action::NoOp) {
+            self.0.entry(change.address.clone()).or_default().insert(change.action);
+        }
+    }
+
+    /// Whether a plan works on no other addresses.
+    pub(super) fn has_all_addresses_of(&self, plan: &Plan) -> bool {
+        let mut changes = plan.changes.iter().filter(|change| change.action != Action::NoOp);
+        changes.all(|change| self.0.contains_key(&change.address))
+    }
+
+    /// What a plan wants beyond what was agreed to, in words.
+    pub(super) fn beyond(&self, planned: &Planned) -> Vec<String> {
+        let changes = planned.plan.changes.iter().filter(|change| match self.0.get(&change.address) {
+            Some(agreed) => !is_rest_of(agreed, change.action, &change.reason),
+            None => !matches!(change.action, Action::NoOp | Action::Forget | Action::Move),
+        });
+        let mut beyond: Vec<String> =
+            changes.map(|change| format!("{}: {} ({})", change.address, change.action.as_str(), change.reason)).collect();
+        let strangers = planned.adopted.iter().filter(|address| {
+            let agreed = self.0.get(*address);
+            !agreed.is_some_and(|agreed| agreed.contains(&Action::Import))
+        });
+        beyond.extend(strangers.map(|address| format!("{address}: import (found by name alone)")));
+        beyond
+    }
+}
+
+/// Whether an action is what is left to do of others, which were agreed to for the same address.
+fn is_rest_of(agreed: &BTreeSet<Action>, action: Action, reason: &Reason) -> bool {
+    let any = |wanted: fn(&Action) -> bool| agreed.iter().any(wanted);
+    let buys = any(|action| matches!(action, Action::Create | Action::Replace(_)));
+    let returns = any(|action| action.is_removal());
+    match action {
+        _ if agreed.contains(&action) => true,
+        Action::NoOp
+        | Action::Resume
+        | Action::Import
+        | Action::Update
+        | Action::Start
+        | Action::Stop
+        | Action::Forget
+        | Action::Move => true,
+        Action::Create => buys,
+        // What stood there, or a launch that failed on the way.
+        Action::Isolate => returns || (buys && matches!(reason, Reason::Deposed(_))),
+        Action::Purge | Action::Upgrade | Action::Reinstall | Action::Replace(_) | Action::Renew => false,
+    }
+}
+
+impl Run<'_> {
+    /// Applies: once, or until nothing is left open.
+    pub(super) async fn go(&mut self) -> Result<ApplyReport, OpsError> {
+        let Some(limit) = self.options.until_settled else {
+            return match self.settle_and_carry_out().await {
+                Ok(report) => Ok(report),
+                Err(stop) => self.report_after(stop),
+            };
+        };
+        let (clock, events) = (&self.context.clock, &self.context.events);
+        let until = clock.now().plus(limit);
+        let mut jitter = SplitMix64::new(self.context.seed.rotate_left(17));
+        loop {
+            self.passes.standing = Standing::default();
+            let result = self.settle_and_carry_out().await;
+            if !self.goes_on(&result) {
+                return self.end(result);
+            }
+            let pause = self.pause(&mut jitter);
+            if clock.now().plus(pause) > until {
+                let text = format!("not settled within {}.", show_duration(limit));
+                events.emit(Event::Note { text });
+                return self.end(result);
+            }
+            let what = self.keep(result);
+            events.emit(Event::Note { text: format!("{what}; going on in {}.", show_duration(pause)) });
+            self.passes.before += 1;
+            if let Either::Left((signal, _)) = select((self.context.signals)(), clock.sleep(pause)).await {
+                events.emit(Event::Interrupted { signal: signal.clone() });
+                return self.interrupted(signal);
+            }
+        }
+    }
+
+    /// Takes note of how a machine ended.
+    pub(super) fn note_standing(&mut self, account: &Account) {
+        self.passes.standing = Standing::of(account);
+    }
+
+    fn goes_on(&mut self, result: &Result<ApplyReport, OpsError>) -> bool {
+        let report = match result {
+            // Before anything was begun, an error is the end: nothing is open because of this run.
+            Err(OpsError::Cloud(error)) => return self.left.is_some() && may_pass(error.class),
+            Err(_) => return false,
+            Ok(report) => report,
+        };
+        let Standing { waits, is_definite, in_vain } = std::mem::take(&mut self.passes.standing);
+        for address in in_vain {
+            *self.passes.in_vain.entry(address).or_default() += 1;
+        }
+        let too_often = self.passes.in_vain.values().any(|times| *times >= IN_VAIN_MAX);
+        let can = matches!(report.exit, ApplyExit::Partial | ApplyExit::Failed) && report.save_error.is_none();
+        can && waits && !is_definite && !too_often
+    }
+
+    fn pause(&self, jitter: &mut SplitMix64) -> Duration {
+        let first = PAUSE_FIRST.min(self.desired.visibility_grace / 4).max(Duration::from_millis(100));
+        let full = first.saturating_mul(1 << self.passes.before.min(10)).min(PAUSE_MAX);
+        full.mul_f64(0.5 + 0.5 * jitter.next_unit())
+    }
+
+    /// Keeps the account of a pass for the end of the run; what is open, in words.
+    fn keep(&mut self, result: Result<ApplyReport, OpsError>) -> String {
+        let (items, why) = match result {
+            Ok(report) => (report.items, None),
+            Err(stop) => (std::mem::take(&mut self.items).into_values().collect(), Some(stop.to_string())),
+        };
+        let items = self.with_origins(items);
+        for item in &items {
+            match (&item.instance_id, item.status) {
+                (Some(id), _) if item.created => drop(self.passes.bought.insert(id.clone(), item.request_id.clone())),
+                (None, ItemStatus::Unknown) => drop(self.passes.unanswered.insert(item.address.clone())),
+                _ => {}
+            }
+        }
+        let (done, open): (Vec<Item>, Vec<Item>) = items.into_iter().partition(|item| item.status.is_done());
+        if why.is_none() {
+            self.unsettled.clear();
+        }
+        self.unsettled.extend(open);
+        self.items =
+            done.into_iter().map(|item| ((item.address.clone(), item.instance_id.clone()), item)).collect();
+        why.unwrap_or_else(|| in_words(&self.unsettled))
+    }
+
+    /// Says of each instance that an earlier pass bought that this run did.
+    fn with_origins(&self, mut items: Vec<Item>) -> Vec<Item> {
+        let Passes { bought, unanswered, .. } = &self.passes;
+        for item in &mut items {
+            let Some(id) = &item.instance_id else { continue };
+            if let Some(request_id) = bought.get(id) {
+                item.created = true;
+                item.request_id = item.request_id.take().or_else(|| request_id.clone());
+            } else if unanswered.contains(&item.address) && !item.status.is_departure() {
+                item.created = true;
+            }
+        }
+        items
+    }
+
+    /// The account of all passes.
+    fn end(&mut self, result: Result<ApplyReport, OpsError>) -> Result<ApplyReport, OpsError> {
+        let mut report = match result {
+            Ok(report) => report,
+            Err(stop) => self.report_after(stop)?,
+        };
+        if report.exit != ApplyExit::Done {
+            let untold = self.untold(&report.items);
+            report.items.extend(untold);
+            if matches!(report.exit, ApplyExit::Failed | ApplyExit::Unclear) {
+                report.exit = exit_of(&report.items, report.open > 0);
+            }
+        }
+        report.items = self.with_origins(std::mem::take(&mut report.items));
+        Ok(report)
+    }
+
+    /// A signal came between two passes. Everything is saved.
+    fn interrupted(&mut self, signal: String) -> Result<ApplyReport, OpsError> {
+        let report = self.report_after(OpsError::Declined)?;
+        let items = self.with_origins(report.items);
+        Ok(ApplyReport { items, exit: ApplyExit::Interrupted(signal), stop: None, ..report })
+    }
+}
+
+/// Whether an error may be gone at the next try.
+fn may_pass(class: ErrorClass) -> bool {
+    matches!(class, ErrorClass::NotSent | ErrorClass::Throttled | ErrorClass::Ambiguous)
+}
+
+/// `2 still pending, 1 unknown`
+fn in_words(items: &[Item]) -> String {
+    let mut counts: BTreeMap<ItemStatus, usize> = BTreeMap::new();
+    for item in items {
+        *counts.entry(item.status).or_default() += 1;
+    }
+    let words: Vec<String> = counts.iter().map(|(status, number)| format!("{number} {}", status.as_str())).collect();
+    if words.is_empty() { "not settled yet".to_owned() } else { words.join(", ") }
+}
