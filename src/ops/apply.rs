@@ -272,11 +272,12 @@ impl Run<'_> {
     /// Asks whether to carry a plan out, unless it is what is left of one that was agreed to.
     fn agree(&mut self, planned: &Planned) -> Result<(), OpsError> {
         if let Some(agreed) = &self.passes.agreed {
-            let beyond = if self.passes.before > 0 { agreed.beyond(planned) } else { Vec::new() };
+            let is_later = self.passes.before > 0;
+            let beyond = if is_later { agreed.beyond(planned, &self.done_before()) } else { Vec::new() };
             if !beyond.is_empty() {
                 return Err(OpsError::Beyond(beyond));
             }
-            if self.passes.before > 0 || agreed.has_all_addresses_of(&planned.plan) {
+            if is_later || agreed.has_all_addresses_of(&planned.plan) {
                 return Ok(());
             }
         }
