@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// The examples: what `-f` takes, and how many instances it wants.
-const EXAMPLES: [(&str, usize); 6] = [
+const EXAMPLES: [(&str, usize); 7] = [
     ("quickstart.yaml", 4),
     ("containers.yaml", 1),
     ("international.yaml", 3),
     ("limits.yaml", 4),
     ("fleet", 11),
     ("environments", 4),
+    ("gitops", 3),
 ];
 
 fn repository() -> &'static Path {
