@@ -237,6 +237,7 @@ impl Run<'_> {
             if let Some(stop) = self.obstacle(&planned) {
                 return Err(stop);
             }
+            self.note_what_came_by_itself(&planned, &observed);
             let adopted = follow_what_is_adopted(&mut prior.state, &planned.plan);
             if planned.plan.is_empty() {
                 // Nobody is asked, so nobody has seen what is to be said about this plan.
@@ -456,7 +457,11 @@ impl Run<'_> {
     pub(super) fn untold(&mut self, items: &[Item]) -> Vec<Item> {
         let told: BTreeSet<&Address> =
             items.iter().filter(|item| !item.status.is_departure()).map(|item| &item.address).collect();
-        std::mem::take(&mut self.unsettled).into_iter().filter(|item| !told.contains(&item.address)).collect()
+        let ids: BTreeSet<&InstanceId> = items.iter().filter_map(|item| item.instance_id.as_ref()).collect();
+        let is_told = |item: &Item| {
+            told.contains(&item.address) || item.instance_id.as_ref().is_some_and(|id| ids.contains(id))
+        };
+        std::mem::take(&mut self.unsettled).into_iter().filter(|item| !is_told(item)).collect()
     }
 
     /// The run cannot go on. Whatever was done until then, the account of it must not be lost.

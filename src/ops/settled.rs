@@ -10,6 +10,7 @@ use crate::cloud::ErrorClass;
 use crate::event::{Event, Item, ItemStatus};
 use crate::model::time::show_duration;
 use crate::model::{Address, InstanceId, SplitMix64};
+use crate::observe::state::ObservedState;
 use crate::plan::{Action, Plan, Planned, Reason};
 use futures_util::future::{Either, select};
 use std::collections::{BTreeMap, BTreeSet};
@@ -181,6 +182,34 @@ impl Run<'_> {
         stays.map(|item| &item.address).collect()
     }
 
+    /// What was open and is found as it should be needs no work any more, and is told all the same.
+    pub(super) fn note_what_came_by_itself(&mut self, planned: &Planned, observed: &ObservedState) {
+        if self.options.until_settled.is_none() {
+            return;
+        }
+        let as_wanted: BTreeSet<&InstanceId> = planned
+            .plan
+            .changes
+            .iter()
+            .filter(|change| change.action == Action::NoOp)
+            .filter_map(|change| change.instance_id.as_ref())
+            .collect();
+        let is_settled = |item: &Item| item.instance_id.as_ref().is_some_and(|id| as_wanted.contains(id));
+        let (settled, open): (Vec<Item>, Vec<Item>) =
+            std::mem::take(&mut self.unsettled).into_iter().partition(is_settled);
+        self.unsettled = open;
+        for item in settled {
+            let live = item.instance_id.as_ref().and_then(|id| observed.instances.get(id));
+            let public_addresses = live.map(|live| live.attributes.public_addresses.clone()).unwrap_or_default();
+            let agreed = self.passes.agreed.as_ref().and_then(|agreed| agreed.0.get(&item.address));
+            let was_altered = agreed.is_some_and(|agreed| agreed.iter().any(|action| action.is_alteration()));
+            let status = if was_altered && !item.created { ItemStatus::Updated } else { ItemStatus::Running };
+            let item = Item { status, public_addresses, detail: None, ..item };
+            self.context.events.emit(Event::Item(item.clone()));
+            self.items.insert((item.address.clone(), item.instance_id.clone()), item);
+        }
+    }
+
     /// Takes note of how a machine ended.
     pub(super) fn note_standing(&mut self, account: &Account) {
         self.passes.standing = Standing::of(account);
@@ -253,8 +282,18 @@ impl Run<'_> {
             Ok(report) => report,
             Err(stop) => self.report_after(stop)?,
         };
-        if report.exit != ApplyExit::Done {
-            let untold = self.untold(&report.items);
+        let mut untold = self.untold(&report.items);
+        if report.exit == ApplyExit::Done {
+            // What was still leaving has left, since nothing is to be done.
+            let recorded: BTreeSet<&InstanceId> =
+                report.state.instances.values().map(|recorded| &recorded.instance_id).collect();
+            untold.retain_mut(|item| {
+                item.status = ItemStatus::Isolated;
+                item.detail = None;
+                item.instance_id.as_ref().is_some_and(|id| !recorded.contains(id))
+            });
+            report.items.extend(untold);
+        } else {
             report.items.extend(untold);
             if matches!(report.exit, ApplyExit::Failed | ApplyExit::Unclear) {
                 report.exit = exit_of(&report.items, report.open > 0);
