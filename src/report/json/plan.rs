@@ -371,6 +371,7 @@ mod tests {
         "resume":[],
         "consents":[],
         "preflight":[],
+        "price":null,
         "blocked":[
         {"help":["put it back"],"what":"`x` is protected"}],
         "adopted":[],

@@ -276,7 +276,7 @@ mod tests {
         <!-- lhprov:plan stack=shop -->
         ### Plan for `shop`: blocked. 3 to add, 1 to change, 2 to destroy (sandbox)
 
-        `ap-guangzhou` · 1 unchanged · 1 with loss of data
+        `ap-guangzhou` · 1 with loss of data · 1 unchanged
 
         **Costs money**
 
