@@ -5,8 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// The examples: what `-f` takes, and how many instances it wants.
-const EXAMPLES: [(&str, usize); 5] =
-    [("quickstart.yaml", 4), ("containers.yaml", 1), ("international.yaml", 3), ("fleet", 11), ("environments", 4)];
+const EXAMPLES: [(&str, usize); 6] = [
+    ("quickstart.yaml", 4),
+    ("containers.yaml", 1),
+    ("international.yaml", 3),
+    ("limits.yaml", 4),
+    ("fleet", 11),
+    ("environments", 4),
+];
 
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
