@@ -168,7 +168,7 @@ fn check_events(place: &Place, name: &str, validator: &Validator) -> Vec<String>
 #[test]
 fn plans_states_and_events_of_every_example() {
     let (plans, states, events) = (validator("plan"), validator("state"), validator("event"));
-    for name in ["quickstart.yaml", "containers.yaml", "international.yaml", "fleet", "environments"] {
+    for name in ["quickstart.yaml", "containers.yaml", "international.yaml", "limits.yaml", "fleet", "environments"] {
         let place = Place::empty();
         let file = examples().join(name);
         let options = ["--sandbox=box", "--boot", "0s", "-f", file.to_str().expect("UTF-8")];
