@@ -17,6 +17,8 @@
 //! | `LHPROV_VIEW` | `--view` |
 //! | `LHPROV_DETAILED_EXITCODE` | `--detailed-exitcode` |
 //! | `LHPROV_NO_REFRESH` | `--no-refresh` |
+//! | `LHPROV_OUT`, `LHPROV_DESTROY` | `--out`, `--destroy` |
+//! | `LHPROV_IF_EQUIVALENT`, `LHPROV_MAX_PLAN_AGE` | `--if-equivalent`, `--max-plan-age` |
 //! | `LHPROV_YES` | `--yes` |
 //! | `LHPROV_EVENTS` | `--events` |
 //! | `LHPROV_LOCK_TIMEOUT` | `--lock-timeout` |

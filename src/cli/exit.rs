@@ -13,6 +13,8 @@ pub enum Exit {
     Drift,
     /// The state is locked.
     Locked,
+    /// The saved plan is stale.
+    Stale,
     /// Applied in part; all of it recorded; run apply again.
     Partial,
     /// Refused by protection, or because it is unclear what is already owned.
@@ -45,6 +47,7 @@ impl Exit {
             Exit::Changes => 2,
             Exit::Drift => 3,
             Exit::Locked => 4,
+            Exit::Stale => 5,
             Exit::Partial => 6,
             Exit::Refused => 7,
             Exit::Declined => 9,

@@ -1,10 +1,11 @@
 //! Applying: settle what is open, plan, ask, carry out, save. All of it under the exclusive lock.
 
+use super::approved::Progress;
 use super::context::Context;
 use super::error::OpsError;
 use super::load::{Prior, account_of, bind_account, load_prior, observe, rewrite_journal, salt};
 use super::outputs;
-use super::plan::{planned_with_catalogue, selection};
+use super::plan::{emptied, planned_with_catalogue, selection};
 use crate::apply::machine::Account;
 use crate::apply::{Driver, Job, Machine, Outcome, Setup, run};
 use crate::cloud::CloudError;
@@ -92,6 +93,13 @@ pub struct ApplyReport {
     pub stop: Option<OpsError>,
 }
 
+impl ApplyReport {
+    /// Whether nothing is left to do.
+    pub fn is_done(&self) -> bool {
+        self.exit == ApplyExit::Done && self.open == 0 && self.save_error.is_none() && self.stop.is_none()
+    }
+}
+
 /// Applies under the exclusive lock.
 ///
 /// # Errors
@@ -104,18 +112,29 @@ pub async fn apply(
     consent: &(dyn Fn(Question<'_>) -> Consent + Sync),
 ) -> Result<ApplyReport, OpsError> {
     let _lock = context.lock(Mode::Exclusive).await?;
+    apply_under_lock(context, desired, options, None, consent).await
+}
+
+/// `apply` for whoever holds the lock.
+pub(super) async fn apply_under_lock(
+    context: &Context,
+    desired: &DesiredState,
+    options: ApplyOptions,
+    saved: Option<&Progress<'_>>,
+    consent: &(dyn Fn(Question<'_>) -> Consent + Sync),
+) -> Result<ApplyReport, OpsError> {
     let selection = match context.select.is_everything() {
         true => None,
         false => selection(context, desired, &load_prior(context, desired)?, options.destroy)?,
     };
-    // The manifest says which stack and how; what it wants is nothing.
-    let emptied = options.destroy.then(|| DesiredState { instances: BTreeMap::new(), ..desired.clone() });
+    let emptied = options.destroy.then(|| emptied(desired));
     let desired = emptied.as_ref().unwrap_or(desired);
     let mut run = Run {
         context,
         desired,
         options,
         consent,
+        saved,
         selection,
         items: BTreeMap::new(),
         unsettled: Vec::new(),
@@ -132,6 +151,8 @@ pub(super) struct Run<'a> {
     pub(super) desired: &'a DesiredState,
     pub(super) options: ApplyOptions,
     pub(super) consent: &'a (dyn Fn(Question<'_>) -> Consent + Sync),
+    /// The saved plan that is carried out, where it is one.
+    pub(super) saved: Option<&'a Progress<'a>>,
     /// Worked out once: an address that has gone since is still meant.
     pub(super) selection: Option<Selection>,
     pub(super) items: BTreeMap<(Address, Option<InstanceId>), Item>,
@@ -205,6 +226,9 @@ impl Run<'_> {
             let options = self.plan_options();
             let limits = (options, self.selection.as_ref());
             let planned = planned_with_catalogue(self.context, self.desired, &prior, &mut observed, limits).await?;
+            if let Some(saved) = self.saved {
+                saved.admit(&planned, round == 1)?;
+            }
             if let Some(stop) = self.obstacle(&planned) {
                 return Err(stop);
             }
@@ -233,6 +257,9 @@ impl Run<'_> {
                     return Err(OpsError::Declined);
                 }
                 agreed.get_or_insert_default().extend(creates);
+            }
+            if let (Some(saved), 1) = (self.saved, round) {
+                saved.note_begun(&self.context.store)?;
             }
             self.relocate(&mut prior)?;
             prior.renew_journal()?;

@@ -1,5 +1,6 @@
 //! Why an operation did not do what was asked.
 
+use super::approved::Stale;
 use crate::cloud::CloudError;
 use crate::diag::Diagnostics;
 use crate::manifest::Sources;
@@ -30,6 +31,9 @@ pub enum OpsError {
     /// Protection, or unclear what is owned.
     #[error("the plan may not be applied")]
     Blocked(Vec<Blocked>),
+    /// The saved plan no longer fits.
+    #[error("the saved plan is stale")]
+    Stale(Stale),
     /// The manifest as it would be after a change of its text. Nothing was written.
     #[error("the changed manifest has errors")]
     Edited(Diagnostics, Arc<Sources>),

@@ -1,5 +1,6 @@
 //! Planning: read, ask, compare. Changes nothing, not even on disk.
 
+use super::approved::bound_state;
 use super::context::Context;
 use super::error::OpsError;
 use super::load::{Prior, account_of, bind_account, load_prior, observe};
@@ -7,9 +8,11 @@ use crate::desired::DesiredState;
 use crate::observe::catalogue::{self, Questions};
 use crate::observe::state::ObservedState;
 use crate::plan::questions::questions;
+use crate::plan::seal::BoundState;
 use crate::plan::{self, Inputs, Options, Planned, Selection, select};
 use crate::state::PriorState;
 use crate::state::lock::Mode;
+use std::collections::BTreeMap;
 
 /// How to plan.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +35,8 @@ pub struct PlanReport {
     pub observed: ObservedState,
     /// What disk says.
     pub prior: PriorState,
+    /// What disk says, as a saved plan is bound to it.
+    pub bound: BoundState,
 }
 
 /// Plans under the shared lock.
@@ -40,8 +45,11 @@ pub struct PlanReport {
 /// When state, lock or cloud refuse. What is wrong with the plan itself is in the report.
 pub async fn plan(context: &Context, desired: &DesiredState, options: PlanOptions) -> Result<PlanReport, OpsError> {
     let _lock = context.lock(Mode::Shared).await?;
+    let bound = bound_state(&context.store)?;
     let mut prior = load_prior(context, desired)?;
     let selection = selection(context, desired, &prior, options.destroy)?;
+    let emptied = options.destroy.then(|| emptied(desired));
+    let desired = emptied.as_ref().unwrap_or(desired);
     let mut observed = if options.refresh {
         let (account, observed) =
             futures_util::future::join(account_of(context), observe(context, desired, &prior)).await;
@@ -52,7 +60,12 @@ pub async fn plan(context: &Context, desired: &DesiredState, options: PlanOption
     };
     let wanted = Options { buy_anyway: options.buy_anyway, destroy: options.destroy, purge: options.purge };
     let planned = planned_with_catalogue(context, desired, &prior, &mut observed, (wanted, selection.as_ref())).await?;
-    Ok(PlanReport { planned, observed, prior: prior.state })
+    Ok(PlanReport { planned, observed, prior: prior.state, bound })
+}
+
+/// The manifest says which stack and how; what it wants is nothing.
+pub(super) fn emptied(desired: &DesiredState) -> DesiredState {
+    DesiredState { instances: BTreeMap::new(), ..desired.clone() }
 }
 
 /// Plans, asks what is sold and taken back where something changes or leaves, and plans with that again. What an answer

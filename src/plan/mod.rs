@@ -10,6 +10,7 @@ pub mod questions;
 mod relocate;
 pub mod renewal;
 pub mod request;
+pub mod seal;
 pub mod select;
 #[cfg(test)]
 mod tests;

@@ -63,6 +63,7 @@ fn fleet() -> DesiredState {
         instances,
         rate_limits: BTreeMap::new(),
         variables: BTreeMap::new(),
+        variables_given: Default::default(),
         outputs: BTreeMap::new(),
         moves: Moves::default(),
         allowed_accounts: Vec::new(),

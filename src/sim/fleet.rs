@@ -146,6 +146,7 @@ impl Fleet {
             instances,
             rate_limits: BTreeMap::new(),
             variables: BTreeMap::new(),
+            variables_given: Default::default(),
             outputs: BTreeMap::new(),
             moves: Moves::default(),
             token_ttl: about.token_ttl,

@@ -14,6 +14,7 @@ mod leaks;
 mod output;
 mod protocol;
 mod sandbox;
+mod saved_plan;
 mod select;
 mod sockets;
 mod state;

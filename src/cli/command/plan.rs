@@ -4,14 +4,17 @@ use crate::cli::args::{Global, PlanArgs};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::host;
+use crate::cli::saved;
 use crate::cli::session::{self, Ended, Nature, Session};
 use crate::event::EventSink;
 use crate::ops::{self, PlanOptions, PlanReport};
+use crate::plan::change::{ACCEPT_NO_REFUND, ALLOW_DATA_LOSS};
 use crate::report::console::Console;
 use crate::report::human::diagnostic;
 use crate::report::human::plan::{PlanText, render};
 use crate::report::json::plan::{PlanDocument, write};
 use serde_json::{Value, json};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Plans and shows the plan.
@@ -20,14 +23,20 @@ pub fn run(global: &Global, own: &PlanArgs, console: Console) -> Result<Exit, Fa
 }
 
 fn plan(global: &Global, own: &PlanArgs, console: Console, sinks: Vec<Arc<dyn EventSink>>) -> Result<Ended, Failure> {
+    if let Some(path) = &own.save.out {
+        saved::check_target(path)?;
+    }
     let loaded = session::load(global, &own.run, console)?;
+    if let (true, Some(address)) = (own.save.destroy, own.run.replace.first()) {
+        return Err(Failure::usage(format!("--replace {address} has no meaning where everything goes")));
+    }
     let runtime = host::runtime()?;
     let ended = runtime.block_on(async {
         let session = session::open("plan", global, &own.run, loaded, sinks)?;
         let options = PlanOptions {
             refresh: !own.no_refresh,
             buy_anyway: own.run.buy_anyway,
-            destroy: false,
+            destroy: own.save.destroy,
             purge: own.run.purge,
         };
         if options.refresh {
@@ -44,7 +53,7 @@ fn plan(global: &Global, own: &PlanArgs, console: Console, sinks: Vec<Arc<dyn Ev
             report = planning => report,
         };
         match report {
-            Ok(report) => show(own, &session, &report, console),
+            Ok(report) => show(global, own, &session, &report, console),
             Err(error) => Err(Failure::of_operation(error, session.loaded.sources)),
         }
     });
@@ -53,7 +62,13 @@ fn plan(global: &Global, own: &PlanArgs, console: Console, sinks: Vec<Arc<dyn Ev
     ended
 }
 
-fn show(own: &PlanArgs, session: &Session, report: &PlanReport, console: Console) -> Result<Ended, Failure> {
+fn show(
+    global: &Global,
+    own: &PlanArgs,
+    session: &Session,
+    report: &PlanReport,
+    console: Console,
+) -> Result<Ended, Failure> {
     let planned = &report.planned;
     let sources = &session.loaded.sources;
     let exit = if planned.diagnostics.has_errors() {
@@ -65,23 +80,28 @@ fn show(own: &PlanArgs, session: &Session, report: &PlanReport, console: Console
     } else {
         Exit::Done
     };
+    let before = |id: &crate::model::InstanceId| {
+        let recorded = report.prior.instances.values().find(|recorded| recorded.instance_id == *id)?;
+        (!recorded.spec.is_null()).then(|| recorded.spec.clone())
+    };
+    let document = PlanDocument {
+        plan: &planned.plan,
+        blocked: &planned.blocked,
+        adopted: &planned.adopted,
+        diagnostics: &planned.diagnostics,
+        sources,
+        stack: session.loaded.desired.stack.as_str(),
+        region: &session.loaded.desired.region,
+        inputs: inputs(own, session, report),
+        before: &before,
+    };
+    let save = || match &own.save.out {
+        Some(path) => save(path, global, own, (session, report), &document, exit, console),
+        None => Ok(()),
+    };
     if own.run.format.is_json() {
-        let before = |id: &crate::model::InstanceId| {
-            let recorded = report.prior.instances.values().find(|recorded| recorded.instance_id == *id)?;
-            (!recorded.spec.is_null()).then(|| recorded.spec.clone())
-        };
-        let document = PlanDocument {
-            plan: &planned.plan,
-            blocked: &planned.blocked,
-            adopted: &planned.adopted,
-            diagnostics: &planned.diagnostics,
-            sources,
-            stack: session.loaded.desired.stack.as_str(),
-            region: &session.loaded.desired.region,
-            inputs: inputs(own, session, report),
-            before: &before,
-        };
         console.result_with(|out| write(&document, out)).map_err(|error| Failure::output(&error))?;
+        save()?;
         return Ok(exit.into());
     }
     console.say(&diagnostic::render(&planned.diagnostics, sources, console.stderr.is_coloured()));
@@ -98,7 +118,42 @@ fn show(own: &PlanArgs, session: &Session, report: &PlanReport, console: Console
         let text = render(shown, own.run.view(), console.stdout);
         console.result(&text).map_err(|error| Failure::output(&error))?;
     }
+    save()?;
     Ok(exit.into())
+}
+
+/// Saves the plan, unless it must not be applied, and says how it is carried out.
+fn save(
+    path: &Path,
+    global: &Global,
+    own: &PlanArgs,
+    (session, report): (&Session, &PlanReport),
+    document: &PlanDocument<'_>,
+    exit: Exit,
+    console: Console,
+) -> Result<(), Failure> {
+    if matches!(exit, Exit::Error | Exit::Refused) {
+        console.say(&format!("{} was not written: this plan may not be applied.\n", path.display()));
+        return Ok(());
+    }
+    let mut bytes = Vec::new();
+    write(document, &mut bytes).map_err(|error| Failure::output(&error))?;
+    let text = String::from_utf8_lossy(&bytes);
+    saved::write(path, &text, global, own, (&session.loaded, &session.context.endpoint, report))?;
+    let mut words = vec!["lhprov apply".to_owned(), path.display().to_string()];
+    words.extend(session.sandbox.then(|| "--sandbox".to_owned()));
+    let given = |flag: &str| match flag {
+        ALLOW_DATA_LOSS => own.save.allow_data_loss,
+        ACCEPT_NO_REFUND => own.save.accept_no_refund,
+        _ => false,
+    };
+    let needs = report.planned.plan.needs.iter().map(|need| need.flag).filter(|flag| !given(flag));
+    words.extend(needs.map(str::to_owned));
+    if !report.planned.adopted.is_empty() && !own.save.adopt {
+        words.push("--adopt".to_owned());
+    }
+    console.say(&format!("Saved to {}. To carry it out: {}\n", path.display(), words.join(" ")));
+    Ok(())
 }
 
 fn inputs(own: &PlanArgs, session: &Session, report: &PlanReport) -> Value {
