@@ -162,6 +162,15 @@ impl Failure {
             OpsError::Diagnostics(diagnostics) => Self::diagnostics(diagnostics, sources),
             OpsError::Blocked(blocked) => Self::blocked(blocked),
             OpsError::Stale(stale) => Self::stale(&stale),
+            OpsError::Unsound(causes) => Self {
+                what: What::Error {
+                    heading: "lhprov has made a mistake in its plan, and has not used it".to_owned(),
+                    causes,
+                    help: vec!["please report these lines, with the manifest if you may show it".to_owned()],
+                },
+                closing: None,
+                exit: Exit::Error,
+            },
             OpsError::Declined => Self::new(Exit::Declined, "not carried out: nothing was changed"),
         }
     }

@@ -31,6 +31,9 @@ pub enum OpsError {
     /// Protection, or unclear what is owned.
     #[error("the plan may not be applied")]
     Blocked(Vec<Blocked>),
+    /// The plan breaks a rule: a defect of ours. A sentence for each rule.
+    #[error("the plan is unsound: {}", .0.join("; "))]
+    Unsound(Vec<String>),
     /// The saved plan no longer fits.
     #[error("the saved plan is stale")]
     Stale(Stale),

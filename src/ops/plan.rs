@@ -7,6 +7,7 @@ use super::load::{Prior, account_of, bind_account, load_prior, observe};
 use crate::desired::DesiredState;
 use crate::observe::catalogue::{self, Questions};
 use crate::observe::state::ObservedState;
+use crate::plan::check::check;
 use crate::plan::questions::questions;
 use crate::plan::seal::BoundState;
 use crate::plan::{self, Inputs, Options, Planned, Selection, select};
@@ -83,7 +84,8 @@ pub(super) async fn planned_with_catalogue(
         let planned = plan::plan(inputs, options);
         let questions = questions(&planned);
         if !observed.asked || questions.is_empty() || questions == asked {
-            return Ok(planned);
+            let wrong = check(inputs, &planned);
+            return if wrong.is_empty() { Ok(planned) } else { Err(OpsError::Unsound(wrong)) };
         }
         let answers = catalogue::ask(context.read.as_ref(), &questions).await?;
         observed.catalogue.extend(answers);

@@ -3,6 +3,7 @@
 pub mod attribute;
 pub mod batch;
 pub mod change;
+pub mod check;
 pub mod diff;
 pub mod drift;
 pub mod planner;
