@@ -85,6 +85,12 @@ pub(super) async fn planned_with_catalogue(
         let questions = questions(&planned);
         if !observed.asked || questions.is_empty() || questions == asked {
             let wrong = check(inputs, &planned);
+            // Of an engine that is broken on purpose the ledger is to find out, too.
+            #[cfg(test)]
+            let wrong = match crate::sim::sabotage::is(crate::sim::sabotage::Sabotage::Sound) {
+                true => wrong,
+                false => Vec::new(),
+            };
             return if wrong.is_empty() { Ok(planned) } else { Err(OpsError::Unsound(wrong)) };
         }
         let answers = catalogue::ask(context.read.as_ref(), &questions).await?;
