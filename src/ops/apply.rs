@@ -225,7 +225,9 @@ impl Run<'_> {
             let mut observed = observed?;
             let options = self.plan_options();
             let limits = (options, self.selection.as_ref());
-            let planned = planned_with_catalogue(self.context, self.desired, &prior, &mut observed, limits).await?;
+            let calmed = self.without_what_is_replaced(round > 1, &prior.state);
+            let desired = calmed.as_ref().unwrap_or(self.desired);
+            let planned = planned_with_catalogue(self.context, desired, &prior, &mut observed, limits).await?;
             if let Some(saved) = self.saved {
                 saved.admit(&planned, round == 1)?;
             }
@@ -263,7 +265,7 @@ impl Run<'_> {
             }
             self.relocate(&mut prior)?;
             prior.renew_journal()?;
-            let job = Job::Apply { plan: &planned.plan, desired: self.desired, observed: &observed };
+            let job = Job::Apply { plan: &planned.plan, desired, observed: &observed };
             let (outcome, save_error) = self.work(prior, job).await;
             let again = outcome.account.replan && !outcome.account.stopped && save_error.is_none();
             if !again || round == ROUNDS_MAX {
@@ -271,6 +273,29 @@ impl Run<'_> {
             }
         }
         unreachable!("the loop ends by returning")
+    }
+
+    /// The manifest without the wish for replacements (`--replace`) that this run, or what it goes on with, has seen to: each is
+    /// another purchase. None if there are none.
+    fn without_what_is_replaced(&self, is_later_round: bool, state: &PriorState) -> Option<DesiredState> {
+        let settled: BTreeSet<&Address> = self.items.keys().map(|(address, _)| address).collect();
+        let is_over = |address: &Address| {
+            is_later_round
+                || settled.contains(address)
+                || self.saved.is_some_and(|saved| saved.has_replaced(address, state))
+        };
+        let asked = self.desired.instances.iter().filter(|(_, wanted)| wanted.replace_now);
+        let over: Vec<&Address> = asked.map(|(address, _)| address).filter(|address| is_over(address)).collect();
+        if over.is_empty() {
+            return None;
+        }
+        let mut desired = self.desired.clone();
+        for address in over {
+            if let Some(wanted) = desired.instances.get_mut(address) {
+                wanted.replace_now = false;
+            }
+        }
+        Some(desired)
     }
 
     /// Works the outputs out. Returns whether they differ from before.

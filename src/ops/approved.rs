@@ -5,10 +5,11 @@ use super::context::Context;
 use super::error::OpsError;
 use super::load::account_of;
 use crate::desired::DesiredState;
+use crate::model::Address;
 use crate::model::digest::sha256_hex;
 use crate::plan::Planned;
 use crate::plan::seal::{Actions, Bound, BoundState, Difference, Moved, Seal};
-use crate::state::{Begun, StateError, Store};
+use crate::state::{Begun, PriorState, StateError, Store};
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -93,6 +94,13 @@ impl<'a> Progress<'a> {
             false => saved.beyond(&fresh),
         };
         if differences.is_empty() { Ok(()) } else { Err(OpsError::Stale(Stale::Actions(differences))) }
+    }
+
+    /// Whether an earlier run of this plan has seen to the replacement at an address: another instance stands there, or none.
+    pub(super) fn has_replaced(&self, address: &Address, state: &PriorState) -> bool {
+        let saved = self.approved.seal.actions.changes.iter().find(|change| change.address == *address);
+        let there = state.instances.get(address).map(|recorded| &recorded.instance_id);
+        self.goes_on && saved.is_some_and(|saved| saved.instance_id.as_ref() != there)
     }
 
     /// The first change is about to be made: from now on what happens to the state is this plan's doing.
