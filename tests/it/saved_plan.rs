@@ -2,7 +2,8 @@
 
 use crate::support::{Place, SMALL, Said};
 use serde_json::Value;
-use std::time::{Duration, SystemTime};
+use std::process::Stdio;
+use std::time::{Duration, Instant, SystemTime};
 
 const CANARY: &str = "Canary-Pass-Plan-07";
 
@@ -321,21 +322,54 @@ fn a_plan_that_may_not_be_applied_is_not_saved() {
 fn a_saved_plan_that_was_cut_short_goes_on() {
     let place = place();
     run(&place, &["plan", "--out", "p.json"]).expect(0);
-    // The first purchase is refused, the other one comes.
-    let first = run(&place, &["apply", "p.json", "--fault", "sold-out:CreateInstances:at=1"]).expect(6);
-    assert!(words(&first).contains("lhprov apply p.json") || first.out.contains("lhprov apply p.json"), "{first:#?}");
+    // One purchase comes, the other one is over the quota.
+    let first = run(&place, &["apply", "p.json", "--quota", "2"]).expect(6);
+    assert!(first.out.contains("lhprov apply p.json"), "{first:#?}");
     // The state has moved, by this plan's own doing: what is left of it is done.
-    run(&place, &["apply", "p.json"]).expect(0);
+    run(&place, &["apply", "p.json", "--quota", "40"]).expect(0);
     assert_eq!(addresses(&place), "db web[0] web[1]");
     // Done is done.
-    stale(run(&place, &["apply", "p.json"]), &["state: there was none"]);
+    stale(run(&place, &["apply", "p.json", "--quota", "40"]), &["state: there was none"]);
+}
+
+#[test]
+fn a_saved_plan_that_was_killed_goes_on_and_buys_nothing_twice() {
+    let place = place();
+    run(&place, &["apply", "--yes"]).expect(0);
+    run(&place, &["plan", "--out", "p.json", "--replace", "web[0]", "--allow-data-loss"]).expect(0);
+    let before = bought(&place);
+    // Killed when the purchase is on its way, and its answer is not there yet.
+    let slow = ["apply", "p.json", "--sandbox", "--fault", "delay=30s:CreateInstances"];
+    let mut child = place.command(&slow).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    let journal = place.path().join("state/sandbox/saved.journal");
+    let attempted = || std::fs::read_to_string(&journal).is_ok_and(|text| text.contains("\"attempt\""));
+    let until = Instant::now() + Duration::from_secs(30);
+    while !attempted() {
+        assert!(Instant::now() < until, "no attempt");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().expect("killed");
+    child.wait().expect("its end");
+    let said = run(&place, &["apply", "p.json"]).expect(0);
+    assert!(said.out.contains("isolated. (sandbox)"), "{said:#?}");
+    assert_eq!(bought(&place), before + 1);
+    let after = run(&place, &["plan", "--detailed-exitcode"]).expect(0);
+    assert!(after.out.starts_with("No changes."), "{after:#?}");
+}
+
+/// Instances that the account has ever had.
+fn bought(place: &Place) -> u64 {
+    let said = place.run(&["sandbox", "status", "--json"]).expect(0);
+    let status: Value = serde_json::from_str(&said.out).expect("JSON");
+    let states = status["instances"].as_object().expect("a map").values();
+    states.map(|number| number.as_u64().expect("a number")).sum()
 }
 
 #[test]
 fn what_somebody_else_did_in_between_ends_a_plan_that_was_begun() {
     let place = place();
     run(&place, &["plan", "--out", "p.json"]).expect(0);
-    run(&place, &["apply", "p.json", "--fault", "sold-out:CreateInstances:at=1"]).expect(6);
-    run(&place, &["state", "rm", "web[0]"]);
-    stale(run(&place, &["apply", "p.json"]), &["state: there was none"]);
+    run(&place, &["apply", "p.json", "--quota", "2"]).expect(6);
+    place.run(&["apply", "--yes", "--sandbox", "--only", "db", "--quota", "40"]).expect(0);
+    stale(run(&place, &["apply", "p.json", "--quota", "40"]), &["state: there was none"]);
 }
