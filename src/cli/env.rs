@@ -24,6 +24,7 @@
 //! | `LHPROV_LOCK_TIMEOUT` | `--lock-timeout` |
 //! | `LHPROV_TOKEN_TTL`, `LHPROV_VISIBILITY_GRACE` | `--token-ttl`, `--visibility-grace` |
 //! | `LHPROV_ADOPT`, `LHPROV_BUY_ANYWAY` | `--adopt`, `--buy-anyway` |
+//! | `LHPROV_NO_PREFLIGHT`, `LHPROV_MAX_SPEND`, `LHPROV_MAX_DESTROY` | `--no-preflight`, `--max-spend`, `--max-destroy` |
 //! | `LHPROV_REPLACE` | `--replace`, several separated by commas |
 //! | `LHPROV_PURGE`, `LHPROV_ALLOW_DATA_LOSS`, `LHPROV_ACCEPT_NO_REFUND` | `--purge`, `--allow-data-loss`, `--accept-no-refund` |
 //! | `LHPROV_PERIOD`, `LHPROV_EXPIRES_WITHIN` | `--period` of `renew`, `--expires-within` of `drift` |
@@ -37,7 +38,8 @@
 //! | `LHPROV_FAULT_FILE` | `--fault-file` |
 //! | `LHPROV_BOOT`, `LHPROV_QUOTA`, `LHPROV_BALANCE`, `LHPROV_LATENCY`, `LHPROV_TOKEN_MEMORY`, `LHPROV_MISMATCH` | the sandbox's settings |
 //! | `LHPROV_CHECK_ORDER`, `LHPROV_BATCH_NAMES`, `LHPROV_VISIBILITY_DELAY`, `LHPROV_RENAME_WHILE_PENDING` | the sandbox's settings |
-//! | `LHPROV_LAUNCH_FAILED`, `LHPROV_SEED` | the sandbox's settings |
+//! | `LHPROV_LAUNCH_FAILED`, `LHPROV_OPERATION_TIME`, `LHPROV_AFTER_SHUTDOWN` | the sandbox's settings |
+//! | `LHPROV_AFTER_RECOVERY`, `LHPROV_BIND_KEYS`, `LHPROV_RETURNS`, `LHPROV_SEED` | the sandbox's settings |
 //! | `LHPROV_SEEDS`, `LHPROV_FIRST`, `LHPROV_THREADS` | how many schedules `selftest` runs, from which seed, on how many threads |
 //! | `TENCENTCLOUD_SECRET_ID`, `…_SECRET_KEY`, `…_TOKEN`, `…_SECURITY_TOKEN` | credentials; never a flag |
 //! | `TENCENTCLOUD_ROLE_ARN`, `TENCENTCLOUD_ROLE_SESSION_NAME` | a role to assume with them, or with the default profile |

@@ -2,7 +2,8 @@
 
 use super::host;
 use super::signals::Signals;
-use crate::plan::change::{OpenPurchase, Plan};
+use crate::model::money::Amount;
+use crate::plan::change::{Action, OpenPurchase, Plan};
 use crate::report::console::Console;
 use crate::report::style::Label;
 use crate::report::text::count;
@@ -52,12 +53,42 @@ pub fn ask(question: &str, console: Console, signals: &Signals) -> Answer {
     }
 }
 
+/// What the purchases of a plan cost now, as far as it is known.
+fn price_now(plan: &Plan) -> Option<String> {
+    let quote = plan.checks.quote.as_ref()?;
+    let prices = quote.batches.values().fold(Amount::default(), |sum, price| sum + price.now);
+    match (quote.batches.len(), plan.batches.len()) {
+        (0, _) => None,
+        (known, all) if known == all => Some(format!("{prices} {}", quote.currency)),
+        _ => Some(format!("{prices} {} and what is not known", quote.currency)),
+    }
+}
+
+/// What changes of one kind cost now.
+fn price_of(plan: &Plan, action: Action) -> String {
+    let known = plan.changes.iter().filter(|change| change.action == action).map(|change| {
+        let (price, currency) = change.price.as_ref()?;
+        Some((Amount::parse(price)?, currency.as_str()))
+    });
+    match known.collect::<Option<Vec<_>>>().as_deref() {
+        Some([first, rest @ ..]) => {
+            format!("{} {}", rest.iter().fold(first.0, |sum, (price, _)| sum + *price), first.1)
+        }
+        _ => "costs money".to_owned(),
+    }
+}
+
 /// What a plan costs, in a sentence.
 pub fn about_plan(plan: &Plan, sandbox: bool) -> String {
     let counts = plan.summary();
     let mut parts = Vec::new();
     if counts.create > 0 {
-        let money = if sandbox { "the sandbox takes no money" } else { "this costs money" };
+        let money = match (price_now(plan), sandbox) {
+            (Some(price), true) => format!("{price} now; the sandbox takes no money"),
+            (Some(price), false) => format!("{price} now"),
+            (None, true) => "the sandbox takes no money".to_owned(),
+            (None, false) => "this costs money".to_owned(),
+        };
         parts.push(format!(
             "buys {} in {} ({money})",
             count(counts.create, "instance"),
@@ -65,19 +96,24 @@ pub fn about_plan(plan: &Plan, sandbox: bool) -> String {
         ));
     }
     if counts.replace > 0 {
+        let price = price_now(plan).filter(|_| counts.create == 0);
         parts.push(format!(
-            "replaces {} (the data on them is lost, and others are bought)",
-            count(counts.replace, "instance")
+            "replaces {} (the data on them is lost, and others are bought{})",
+            count(counts.replace, "instance"),
+            price.map(|price| format!(" for {price} now")).unwrap_or_default()
         ));
     }
     if counts.upgrade > 0 {
-        parts.push(format!("upgrades {} (costs the difference, shuts them down)", count(counts.upgrade, "instance")));
+        let price = price_of(plan, Action::Upgrade);
+        let price = if price == "costs money" { "costs the difference".to_owned() } else { format!("{price} now") };
+        parts.push(format!("upgrades {} ({price}, shuts them down)", count(counts.upgrade, "instance")));
     }
     if counts.reinstall > 0 {
         parts.push(format!("wipes the disks of {}", count(counts.reinstall, "instance")));
     }
     if counts.renew > 0 {
-        parts.push(format!("buys more time for {}", count(counts.renew, "instance")));
+        let price = price_of(plan, Action::Renew);
+        parts.push(format!("buys more time for {} ({price})", count(counts.renew, "instance")));
     }
     if counts.purge > 0 {
         parts.push(format!("destroys {} for good", count(counts.purge, "instance")));

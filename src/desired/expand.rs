@@ -112,6 +112,7 @@ pub fn expand(manifest: &Manifest, inputs: &Inputs<'_>, diagnostics: &mut Diagno
         variables_given: manifest.variables.given().clone(),
         outputs,
         moves,
+        bounds: manifest.bounds.clone(),
     })
 }
 

@@ -37,6 +37,12 @@ pub enum OpsError {
     /// The saved plan no longer fits.
     #[error("the saved plan is stale")]
     Stale(Stale),
+    /// Limits or policies that the plan breaks (exit 7); what would fail besides is among them.
+    #[error("the plan breaks a limit or a policy")]
+    Refused(Diagnostics),
+    /// What would fail at apply (exit 8). Nothing was bought.
+    #[error("the plan would fail")]
+    Preflight(Diagnostics),
     /// The manifest as it would be after a change of its text. Nothing was written.
     #[error("the changed manifest has errors")]
     Edited(Diagnostics, Arc<Sources>),

@@ -4,10 +4,12 @@ use super::approved::bound_state;
 use super::context::Context;
 use super::error::OpsError;
 use super::load::{Prior, account_of, bind_account, load_prior, observe};
+use super::preflight::{Preflight, check};
 use crate::desired::DesiredState;
 use crate::observe::catalogue::{self, Questions};
 use crate::observe::state::ObservedState;
-use crate::plan::check::check;
+use crate::plan::check;
+use crate::plan::limits::{Before, Ceilings};
 use crate::plan::questions::questions;
 use crate::plan::seal::BoundState;
 use crate::plan::{self, Inputs, Options, Planned, Selection, select};
@@ -16,7 +18,7 @@ use crate::state::lock::Mode;
 use std::collections::BTreeMap;
 
 /// How to plan.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct PlanOptions {
     /// Whether to ask the cloud.
     pub refresh: bool,
@@ -26,6 +28,10 @@ pub struct PlanOptions {
     pub destroy: bool,
     /// What leaves is destroyed for good.
     pub purge: bool,
+    /// Whether prices, quotas and stock are asked.
+    pub preflight: bool,
+    /// The limits of the command line.
+    pub ceilings: Ceilings,
 }
 
 /// What planning brought.
@@ -46,6 +52,25 @@ pub struct PlanReport {
 /// When state, lock or cloud refuse. What is wrong with the plan itself is in the report.
 pub async fn plan(context: &Context, desired: &DesiredState, options: PlanOptions) -> Result<PlanReport, OpsError> {
     let _lock = context.lock(Mode::Shared).await?;
+    let mut report = unchecked(context, desired, options).await?;
+    let wish = match (options.refresh, options.preflight) {
+        (false, _) => Preflight::Skipped("the cloud was not asked (--no-refresh)"),
+        (true, false) => Preflight::Skipped("--no-preflight"),
+        (true, true) => Preflight::Asked,
+    };
+    let what = (wish, options.ceilings, &Before::default());
+    let emptied = options.destroy.then(|| emptied(desired));
+    let desired = emptied.as_ref().unwrap_or(desired);
+    check(context, desired, &report.observed, &mut report.planned, what).await;
+    Ok(report)
+}
+
+/// Plans, under a lock that is held.
+pub(super) async fn unchecked(
+    context: &Context,
+    desired: &DesiredState,
+    options: PlanOptions,
+) -> Result<PlanReport, OpsError> {
     let bound = bound_state(&context.store)?;
     let mut prior = load_prior(context, desired)?;
     let selection = selection(context, desired, &prior, options.destroy)?;
@@ -84,7 +109,7 @@ pub(super) async fn planned_with_catalogue(
         let planned = plan::plan(inputs, options);
         let questions = questions(&planned);
         if !observed.asked || questions.is_empty() || questions == asked {
-            let wrong = check(inputs, &planned);
+            let wrong = check::check(inputs, &planned);
             // Of an engine that is broken on purpose the ledger is to find out, too.
             #[cfg(test)]
             let wrong = match crate::sim::sabotage::is(crate::sim::sabotage::Sabotage::Sound) {

@@ -12,6 +12,7 @@ mod import;
 mod language;
 mod leaks;
 mod output;
+mod preflight;
 mod protocol;
 mod sandbox;
 mod saved_plan;

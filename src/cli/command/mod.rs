@@ -7,6 +7,7 @@ pub mod drift;
 pub mod import;
 pub mod output;
 pub mod plan;
+pub mod price;
 pub mod render;
 pub mod renew;
 pub mod sandbox;

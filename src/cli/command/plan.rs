@@ -38,6 +38,8 @@ fn plan(global: &Global, own: &PlanArgs, console: Console, sinks: Vec<Arc<dyn Ev
             buy_anyway: own.run.buy_anyway,
             destroy: own.save.destroy,
             purge: own.run.purge,
+            preflight: !own.run.no_preflight,
+            ceilings: own.run.ceilings(),
         };
         if options.refresh {
             tokio::select! {
@@ -73,8 +75,10 @@ fn show(
     let sources = &session.loaded.sources;
     let exit = if planned.diagnostics.has_errors() {
         Exit::Error
-    } else if !planned.blocked.is_empty() {
+    } else if !planned.blocked.is_empty() || !planned.plan.checks.violations.is_empty() {
         Exit::Refused
+    } else if !planned.plan.checks.failures.is_empty() {
+        Exit::Preflight
     } else if own.detailed_exitcode && !planned.plan.is_empty() {
         Exit::Changes
     } else {
@@ -104,7 +108,8 @@ fn show(
         save()?;
         return Ok(exit.into());
     }
-    console.say(&diagnostic::render(&planned.diagnostics, sources, console.stderr.is_coloured()));
+    let found = planned.everything_found();
+    console.say(&diagnostic::render(&found, sources, console.stderr.is_coloured()));
     // A plan with errors in it is no plan; what is wrong was said.
     if exit != Exit::Error {
         let shown = PlanText {
@@ -132,7 +137,7 @@ fn save(
     exit: Exit,
     console: Console,
 ) -> Result<(), Failure> {
-    if matches!(exit, Exit::Error | Exit::Refused) {
+    if matches!(exit, Exit::Error | Exit::Refused | Exit::Preflight) {
         console.say(&format!("{} was not written: this plan may not be applied.\n", path.display()));
         return Ok(());
     }

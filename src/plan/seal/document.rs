@@ -2,18 +2,12 @@
 //!
 //! Digests are over what the JSON means, so a plan may be printed in another layout. They tell an edit, and where it is.
 
-use super::actions::action;
-use super::{Actions, FORMAT, Seal};
+use super::shown::plan;
+use super::{FORMAT, Seal};
 use crate::diag::did_you_mean;
 use crate::model::Address;
 use crate::model::digest::{canonical, sha256_hex};
-use crate::observe::catalogue::Returnable;
-use crate::plan::attribute::TABLE;
-use crate::plan::change::{
-    ACCEPT_NO_REFUND, ALLOW_DATA_LOSS, AttributeDiff, Change, Need, OpenPurchase, Plan, UnsettledOrder,
-};
-use crate::plan::drift::{Decision, Drift};
-use crate::state::OrderKind;
+use crate::plan::change::Plan;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -234,107 +228,13 @@ fn warning(diagnostic: &Value) -> Option<String> {
     (diagnostic["severity"] == "warning").then(|| diagnostic["summary"].as_str().map(str::to_owned))?
 }
 
-/// The plan, out of the document and of what the seal has beside it. None if the two do not fit.
-fn plan(document: &Value, actions: &Actions) -> Option<Plan> {
-    let shown = document["resource_changes"].as_array()?;
-    if shown.len() != actions.changes.len() {
-        return None;
-    }
-    let changes = shown.iter().zip(&actions.changes).map(|(shown, saved)| change(shown, saved));
-    let list = |key: &str| document[key].as_array().map_or(&[][..], Vec::as_slice).iter();
-    Some(Plan {
-        changes: changes.collect::<Option<_>>()?,
-        batches: Vec::new(),
-        open: list("resume").filter_map(open_purchase).collect(),
-        orders: list("resume").filter_map(unsettled_order).collect(),
-        drift: list("drift").filter_map(drift).collect(),
-        needs: list("consents").filter_map(need).collect(),
-    })
-}
-
-fn change(shown: &Value, saved: &super::actions::SavedChange) -> Option<Change> {
-    if shown["address"] != saved.address.to_string() {
-        return None;
-    }
-    let after = Some(&shown["change"]["after"]).filter(|after| !after.is_null()).cloned();
-    let diffs = saved.diffs.iter().map(|(name, before, after)| {
-        let name = TABLE.iter().find(|row| row.name == name)?.name;
-        Some(AttributeDiff { name, before: before.clone(), after: after.clone() })
-    });
-    let strings = |value: &Value| -> Vec<String> {
-        value.as_array().into_iter().flatten().filter_map(|text| text.as_str().map(str::to_owned)).collect()
-    };
-    let forced = shown["forced_by"].as_array().into_iter().flatten().map(|forced| {
-        let source = &forced["source"];
-        let (file, name) =
-            (source["file"].as_str().unwrap_or_default(), forced["attribute"].as_str().unwrap_or_default());
-        format!("`{name}` forces another instance ({file}:{}:{})", source["line"], source["column"])
-    });
-    Some(Change {
-        instance_id: saved.instance_id.clone(),
-        batch: saved.batch,
-        predecessor: saved.predecessor.clone(),
-        moved_from: saved.moved_from.clone(),
-        diffs: diffs.collect::<Option<_>>()?,
-        after,
-        price: saved.price.clone(),
-        refund: saved.refund.clone().map(|(is_returnable, code, message)| Returnable { is_returnable, code, message }),
-        // Places are texts here: the manifest may be another by now.
-        notes: forced.chain(strings(&shown["notes"])).collect(),
-        ..Change::new(&saved.address, action(&saved.action, saved.order.as_deref())?, saved.reason.clone())
-    })
-}
-
-fn addresses(value: &Value) -> Vec<Address> {
-    value.as_array().into_iter().flatten().filter_map(|address| address.as_str()?.parse().ok()).collect()
-}
-
-fn open_purchase(value: &Value) -> Option<OpenPurchase> {
-    Some(OpenPurchase {
-        token: value["token"].as_str()?.to_owned().into(),
-        members: addresses(&value["members"]),
-        attempts: usize::try_from(value["attempts"].as_u64()?).ok()?,
-        answered: value["answered"].as_bool()?,
-    })
-}
-
-fn unsettled_order(value: &Value) -> Option<UnsettledOrder> {
-    let word = value["order"].as_str()?;
-    let kinds = [OrderKind::Upgrade, OrderKind::Reinstall, OrderKind::Renew];
-    Some(UnsettledOrder {
-        kind: kinds.into_iter().find(|kind| kind.as_str() == word)?,
-        to: value["to"].as_str()?.to_owned(),
-        members: addresses(&value["members"]),
-        accepted: value["answered"].as_bool()?,
-    })
-}
-
-/// As far as it is counted.
-fn drift(value: &Value) -> Option<Drift> {
-    let decisions = [Decision::Revert, Decision::Adopt, Decision::Ignore, Decision::Tell];
-    let name = TABLE.iter().find(|row| value["attribute"] == row.name).map_or("state", |row| row.name);
-    Some(Drift {
-        address: value["address"].as_str()?.parse().ok()?,
-        instance_id: value["instance_id"].as_str()?.into(),
-        name,
-        applied: value["applied"].clone(),
-        live: value["live"].clone(),
-        decision: decisions.into_iter().find(|decision| value["decision"] == decision.as_str())?,
-        what: value["what"].as_str().map(str::to_owned),
-    })
-}
-
-fn need(value: &Value) -> Option<Need> {
-    let flag = [ALLOW_DATA_LOSS, ACCEPT_NO_REFUND].into_iter().find(|flag| value["flag"] == *flag)?;
-    Some(Need { flag, what: value["for"].as_str()?.to_owned() })
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::{Asked, Bound, BoundState};
+    use super::super::{Actions, Asked, Bound, BoundState};
     use super::*;
     use crate::model::Site;
-    use crate::plan::change::{Action, Reason};
+    use crate::observe::catalogue::Returnable;
+    use crate::plan::change::{Action, AttributeDiff, Change, Reason};
 
     fn seal(plan: &Plan) -> Seal {
         Seal {

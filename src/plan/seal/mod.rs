@@ -6,6 +6,7 @@
 
 mod actions;
 mod document;
+mod shown;
 
 pub use actions::{Actions, Difference};
 pub use document::{Saved, SavedError, read, seal_document};
