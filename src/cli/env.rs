@@ -15,6 +15,7 @@
 //! | `LHPROV_LOG_LEVEL`, `LHPROV_HTTP_TRACE` | `--log-level`, `--http-trace` |
 //! | `LHPROV_FORMAT`, `LHPROV_JSON` | `--format`, `--json` |
 //! | `LHPROV_VIEW` | `--view` |
+//! | `LHPROV_NO_ANNOTATIONS` | `--no-annotations` |
 //! | `LHPROV_DETAILED_EXITCODE` | `--detailed-exitcode` |
 //! | `LHPROV_NO_REFRESH` | `--no-refresh` |
 //! | `LHPROV_OUT`, `LHPROV_DESTROY` | `--out`, `--destroy` |
@@ -47,6 +48,7 @@
 //! | `LHPROV_METADATA_URL` | where the role of this machine is asked for: a loopback address, for rehearsals and tests |
 //! | `HTTPS_PROXY`, `https_proxy`, `ALL_PROXY`, `all_proxy`, `NO_PROXY`, `no_proxy` | the way to the endpoint |
 //! | `HOME` | where the official CLI keeps its profiles |
+//! | `GITHUB_ACTIONS`, `GITHUB_WORKSPACE`, `GITHUB_STEP_SUMMARY` | annotations and summaries in GitHub Actions |
 //! | `NO_COLOR`, `CLICOLOR_FORCE`, `TERM` | colour |
 //! | `HOSTNAME` | the host's name in the lock, where the system does not say |
 //!
@@ -75,6 +77,16 @@ pub fn with_prefix(prefix: &str) -> Vec<(String, String)> {
 /// The home folder.
 pub fn home() -> Option<PathBuf> {
     variable("HOME").map(PathBuf::from)
+}
+
+/// Whether this is a step of GitHub Actions.
+pub fn is_github_actions() -> bool {
+    variable("GITHUB_ACTIONS").is_some_and(|value| value == "true")
+}
+
+/// The folder that the command runs in.
+pub fn folder() -> Option<PathBuf> {
+    std::env::current_dir().ok()
 }
 
 /// What the environment wishes of colour.

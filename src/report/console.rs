@@ -15,6 +15,8 @@ pub struct Console {
     pub stderr: Palette,
     /// Whether people read stderr live.
     pub stderr_is_terminal: bool,
+    /// Whether a runner of GitHub Actions reads stderr for annotations.
+    pub annotates: bool,
     /// Whether people read stdout live.
     pub stdout_is_terminal: bool,
 }

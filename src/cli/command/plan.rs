@@ -1,32 +1,46 @@
 //! `lhprov plan`: what apply would do.
 
-use crate::cli::args::{Global, PlanArgs};
+use crate::cli::args::{Global, PlanArgs, ReportFormat};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::github;
 use crate::cli::host;
+use crate::cli::paper::Paper;
 use crate::cli::saved;
 use crate::cli::session::{self, Ended, Nature, Session};
 use crate::event::EventSink;
+use crate::model::InstanceId;
 use crate::ops::{self, PlanOptions, PlanReport};
 use crate::plan::change::{ACCEPT_NO_REFUND, ALLOW_DATA_LOSS};
 use crate::report::console::Console;
-use crate::report::human::diagnostic;
 use crate::report::human::plan::{PlanText, render};
 use crate::report::json::plan::{PlanDocument, write};
+use crate::report::markdown::{self, PlanPage};
 use serde_json::{Value, json};
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 /// Plans and shows the plan.
 pub fn run(global: &Global, own: &PlanArgs, console: Console) -> Result<Exit, Failure> {
-    session::with_events(own.run.events.as_deref(), Nature::Reads, console, |sinks| plan(global, own, console, sinks))
+    let paper = Paper::new("plan", own.run.format.format(), console);
+    session::with_events(own.run.events.as_ref(), Nature::Reads, console, |sinks| {
+        paper.told(plan(global, own, &paper, console, sinks))
+    })
 }
 
-fn plan(global: &Global, own: &PlanArgs, console: Console, sinks: Vec<Arc<dyn EventSink>>) -> Result<Ended, Failure> {
+fn plan(
+    global: &Global,
+    own: &PlanArgs,
+    paper: &Paper,
+    console: Console,
+    sinks: Vec<Arc<dyn EventSink>>,
+) -> Result<Ended, Failure> {
     if let Some(path) = &own.save.out {
         saved::check_target(path)?;
     }
     let loaded = session::load(global, &own.run, console)?;
+    paper.is_about(loaded.desired.stack.as_str());
     if let (true, Some(address)) = (own.save.destroy, own.run.replace.first()) {
         return Err(Failure::usage(format!("--replace {address} has no meaning where everything goes")));
     }
@@ -55,7 +69,7 @@ fn plan(global: &Global, own: &PlanArgs, console: Console, sinks: Vec<Arc<dyn Ev
             report = planning => report,
         };
         match report {
-            Ok(report) => show(global, own, &session, &report, console),
+            Ok(report) => show((global, own), &session, &report, paper, console),
             Err(error) => Err(Failure::of_operation(error, session.loaded.sources)),
         }
     });
@@ -65,10 +79,10 @@ fn plan(global: &Global, own: &PlanArgs, console: Console, sinks: Vec<Arc<dyn Ev
 }
 
 fn show(
-    global: &Global,
-    own: &PlanArgs,
+    (global, own): (&Global, &PlanArgs),
     session: &Session,
     report: &PlanReport,
+    paper: &Paper,
     console: Console,
 ) -> Result<Ended, Failure> {
     let planned = &report.planned;
@@ -84,65 +98,73 @@ fn show(
     } else {
         Exit::Done
     };
-    let before = |id: &crate::model::InstanceId| {
-        let recorded = report.prior.instances.values().find(|recorded| recorded.instance_id == *id)?;
-        (!recorded.spec.is_null()).then(|| recorded.spec.clone())
+    let (stack, region) = (session.loaded.desired.stack.as_str(), session.loaded.desired.region.as_str());
+    let shown = PlanText {
+        plan: &planned.plan,
+        blocked: &planned.blocked,
+        adopted: &planned.adopted,
+        sandbox: session.sandbox,
+        refreshed: !own.no_refresh,
+        sources: Some(sources),
     };
+    // The document has what the checks found by itself; everybody else is told of it here.
+    let found = planned.everything_found();
+    paper
+        .publish(|| markdown::plan(PlanPage { command: "plan", stack, region, shown, diagnostics: &found, sources }))
+        .map_err(|error| Failure::output(&error))?;
+    if paper.format() == ReportFormat::Json {
+        github::annotate(&found, sources, console);
+        console
+            .result_with(|out| write_document(own, session, report, out))
+            .map_err(|error| Failure::output(&error))?;
+        save((global, own), session, report, exit, console)?;
+        return Ok(exit.into());
+    }
+    github::say_problems(&found, sources, console);
+    // A plan with errors in it is no plan; what is wrong was said.
+    if exit != Exit::Error && paper.format() == ReportFormat::Text {
+        let text = render(shown, own.run.view(), console.stdout);
+        console.result(&text).map_err(|error| Failure::output(&error))?;
+    }
+    save((global, own), session, report, exit, console)?;
+    Ok(exit.into())
+}
+
+/// The plan document.
+fn write_document(own: &PlanArgs, session: &Session, report: &PlanReport, out: &mut dyn Write) -> io::Result<()> {
+    let planned = &report.planned;
+    let specs: BTreeMap<&InstanceId, &Value> =
+        report.prior.instances.values().map(|recorded| (&recorded.instance_id, &recorded.spec)).collect();
+    let before = |id: &InstanceId| specs.get(id).filter(|spec| !spec.is_null()).map(|spec| (*spec).clone());
     let document = PlanDocument {
         plan: &planned.plan,
         blocked: &planned.blocked,
         adopted: &planned.adopted,
         diagnostics: &planned.diagnostics,
-        sources,
+        sources: &session.loaded.sources,
         stack: session.loaded.desired.stack.as_str(),
         region: &session.loaded.desired.region,
         inputs: inputs(own, session, report),
         before: &before,
     };
-    let save = || match &own.save.out {
-        Some(path) => save(path, global, own, (session, report), &document, exit, console),
-        None => Ok(()),
-    };
-    if own.run.format.is_json() {
-        console.result_with(|out| write(&document, out)).map_err(|error| Failure::output(&error))?;
-        save()?;
-        return Ok(exit.into());
-    }
-    let found = planned.everything_found();
-    console.say(&diagnostic::render(&found, sources, console.stderr.is_coloured()));
-    // A plan with errors in it is no plan; what is wrong was said.
-    if exit != Exit::Error {
-        let shown = PlanText {
-            plan: &planned.plan,
-            blocked: &planned.blocked,
-            adopted: &planned.adopted,
-            sandbox: session.sandbox,
-            refreshed: !own.no_refresh,
-            sources: Some(sources),
-        };
-        let text = render(shown, own.run.view(), console.stdout);
-        console.result(&text).map_err(|error| Failure::output(&error))?;
-    }
-    save()?;
-    Ok(exit.into())
+    write(&document, out)
 }
 
-/// Saves the plan, unless it must not be applied, and says how it is carried out.
+/// Saves the plan where that is wanted, unless it must not be applied, and says how it is carried out.
 fn save(
-    path: &Path,
-    global: &Global,
-    own: &PlanArgs,
-    (session, report): (&Session, &PlanReport),
-    document: &PlanDocument<'_>,
+    (global, own): (&Global, &PlanArgs),
+    session: &Session,
+    report: &PlanReport,
     exit: Exit,
     console: Console,
 ) -> Result<(), Failure> {
+    let Some(path) = &own.save.out else { return Ok(()) };
     if matches!(exit, Exit::Error | Exit::Refused | Exit::Preflight) {
         console.say(&format!("{} was not written: this plan may not be applied.\n", path.display()));
         return Ok(());
     }
     let mut bytes = Vec::new();
-    write(document, &mut bytes).map_err(|error| Failure::output(&error))?;
+    write_document(own, session, report, &mut bytes).map_err(|error| Failure::output(&error))?;
     let text = String::from_utf8_lossy(&bytes);
     saved::write(path, &text, global, own, (&session.loaded, &session.context.endpoint, report))?;
     let mut words = vec!["lhprov apply".to_owned(), path.display().to_string()];
