@@ -18,6 +18,8 @@
 //! | `LHPROV_NO_ANNOTATIONS` | `--no-annotations` |
 //! | `LHPROV_DETAILED_EXITCODE` | `--detailed-exitcode` |
 //! | `LHPROV_NO_REFRESH` | `--no-refresh` |
+//! | `LHPROV_OUT`, `LHPROV_DESTROY` | `--out`, `--destroy` |
+//! | `LHPROV_IF_EQUIVALENT`, `LHPROV_MAX_PLAN_AGE` | `--if-equivalent`, `--max-plan-age` |
 //! | `LHPROV_YES` | `--yes` |
 //! | `LHPROV_EVENTS` | `--events` |
 //! | `LHPROV_LOCK_TIMEOUT` | `--lock-timeout` |

@@ -15,6 +15,7 @@ mod life;
 mod load;
 mod paper;
 mod prompt;
+mod saved;
 mod session;
 mod signals;
 
@@ -45,6 +46,7 @@ fn run_command() -> Exit {
     let annotates = env::is_github_actions() && !cli.global.no_annotations;
     let console = Console { annotates, ..console(cli.global.color()) };
     let outcome = check_sandbox(&cli, &words)
+        .and_then(|()| check_saved(&cli, &words))
         .and_then(|()| host::change_folder(cli.global.chdir.as_deref()))
         .and_then(|()| dispatch(&cli, console));
     outcome.unwrap_or_else(|failure| {
@@ -56,12 +58,7 @@ fn run_command() -> Exit {
 /// Which cloud is meant has to be clear: a flag that contradicts `--sandbox`, or does nothing without it, is a mistake.
 /// Variables are no contradiction, for they may be set once for many commands.
 fn check_sandbox(cli: &Cli, words: &ArgMatches) -> Result<(), Failure> {
-    let mut own = words;
-    while let Some((_, inner)) = own.subcommand() {
-        own = inner;
-    }
-    let typed =
-        |id: &str| own.try_contains_id(id).unwrap_or(false) && own.value_source(id) == Some(ValueSource::CommandLine);
+    let typed = |id: &str| is_typed(words, id);
     let sandbox = cli.global.sandbox().is_some();
     if sandbox && typed("endpoint") {
         return Err(Failure::usage("--sandbox and --endpoint name two clouds")
@@ -73,6 +70,30 @@ fn check_sandbox(cli: &Cli, words: &ArgMatches) -> Result<(), Failure> {
             .help("add --sandbox, or give it to `lhprov sandbox serve`")),
         None => Ok(()),
     }
+}
+
+/// An option that does nothing where no plan is saved, or none is carried out, is a mistake; its variable is not.
+fn check_saved(cli: &Cli, words: &ArgMatches) -> Result<(), Failure> {
+    let (needless, help) = match &cli.command {
+        Command::Plan(own) if own.save.out.is_none() => (&args::SAVE_FLAGS[..], "add --out FILE, or leave it out"),
+        Command::Apply(own) if own.plan.is_none() => (&args::SAVED_FLAGS[..], "name the plan: lhprov apply FILE"),
+        _ => return Ok(()),
+    };
+    match needless.iter().find(|flag| is_typed(words, flag)) {
+        Some(flag) => {
+            Err(Failure::usage(format!("--{} does nothing without a saved plan", flag.replace('_', "-"))).help(help))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Whether an option was given on the command line itself.
+fn is_typed(words: &ArgMatches, id: &str) -> bool {
+    let mut own = words;
+    while let Some((_, inner)) = own.subcommand() {
+        own = inner;
+    }
+    own.try_contains_id(id).unwrap_or(false) && own.value_source(id) == Some(ValueSource::CommandLine)
 }
 
 /// The whole surface on one page.
@@ -89,7 +110,7 @@ fn dispatch(cli: &Cli, console: Console) -> Result<Exit, Failure> {
         Command::Price(own) => command::price::run(&cli.global, own, console),
         Command::Drift(own) => command::drift::run(&cli.global, own, console),
         Command::Renew(own) => command::renew::run(&cli.global, own, console),
-        Command::Show(own) => command::state::show(&cli.global, own, console),
+        Command::Show(own) => command::show::run(&cli.global, own, console),
         Command::Import(own) => command::import::run(&cli.global, own, console),
         Command::Output(own) => command::output::run(&cli.global, own, console),
         Command::State(own) => command::state::run(&cli.global, own, console),

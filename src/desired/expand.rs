@@ -109,6 +109,7 @@ pub fn expand(manifest: &Manifest, inputs: &Inputs<'_>, diagnostics: &mut Diagno
         token_ttl: manifest.token_ttl.as_ref().map_or(TOKEN_TTL_DEFAULT, |ttl| ttl.value),
         visibility_grace: manifest.visibility_grace.as_ref().map_or(VISIBILITY_GRACE_DEFAULT, |grace| grace.value),
         variables: manifest.variables.iter().map(|(name, node)| (name.to_owned(), node.to_json())).collect(),
+        variables_given: manifest.variables.given().clone(),
         outputs,
         moves,
         bounds: manifest.bounds.clone(),

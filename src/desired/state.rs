@@ -6,7 +6,7 @@ use crate::diag::Span;
 use crate::manifest::bounds::Bounds;
 use crate::model::{Address, InstanceSpec, Ownership, Power, Replace, Site, StackName};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +33,8 @@ pub struct DesiredState {
     pub visibility_grace: Duration,
     /// Variables with their values.
     pub variables: BTreeMap<String, Value>,
+    /// Those of them whose values were given, and are not the manifest's defaults.
+    pub variables_given: BTreeSet<String>,
     /// Values to tell after an apply, by name.
     pub outputs: BTreeMap<String, Output>,
     /// What stands at another address now, and what is let go.

@@ -48,7 +48,13 @@ pub struct Sources {
     /// Texts that stand for those of manifests on disk: what they would be after a change.
     instead: BTreeMap<PathBuf, String>,
     /// Files named by values, each read once however many blocks name it.
-    side_files: Mutex<BTreeMap<PathBuf, Result<String, String>>>,
+    side_files: Mutex<BTreeMap<PathBuf, SideFile>>,
+}
+
+/// A file named by a value.
+struct SideFile {
+    text: Result<String, String>,
+    is_secret: bool,
 }
 
 impl fmt::Debug for Sources {
@@ -278,14 +284,30 @@ impl Sources {
     /// Reads a file that a value of text `id` names; relative paths start at that text's folder. The error is a fragment
     /// that follows "cannot read `PATH`: ".
     pub fn read_beside(&self, id: SourceId, path: &str) -> Result<String, String> {
+        self.side_file(id, path, false)
+    }
+
+    /// `read_beside` for a file that holds a password.
+    pub fn read_secret_beside(&self, id: SourceId, path: &str) -> Result<String, String> {
+        self.side_file(id, path, true)
+    }
+
+    fn side_file(&self, id: SourceId, path: &str, is_secret: bool) -> Result<String, String> {
         let folder = self.get(id).map_or(Path::new(""), |source| &source.folder);
-        let file = folder.join(path);
-        self.side_files
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .entry(file)
-            .or_insert_with_key(|file| read_text(file, SIDE_FILE_BYTES_MAX).map_err(|problem| problem.to_string()))
-            .clone()
+        let mut files = self.side_files.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = files.entry(folder.join(path)).or_insert_with_key(|file| SideFile {
+            text: read_text(file, SIDE_FILE_BYTES_MAX).map_err(|problem| problem.to_string()),
+            is_secret: false,
+        });
+        read.is_secret |= is_secret;
+        read.text.clone()
+    }
+
+    /// Paths and texts of the files that values name, without those that hold a password.
+    pub fn side_files(&self) -> BTreeMap<String, String> {
+        let files = self.side_files.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = files.iter().filter(|(_, file)| !file.is_secret);
+        open.filter_map(|(path, file)| Some((path.display().to_string(), file.text.clone().ok()?))).collect()
     }
 }
 

@@ -1,10 +1,11 @@
 //! Applying: settle what is open, plan, ask, carry out, save. All of it under the exclusive lock.
 
+use super::approved::Progress;
 use super::context::Context;
 use super::error::OpsError;
 use super::load::{Prior, account_of, bind_account, load_prior, observe, rewrite_journal, salt};
 use super::outputs;
-use super::plan::{planned_with_catalogue, selection};
+use super::plan::{emptied, planned_with_catalogue, selection};
 use super::preflight::{Preflight, check, price_of_open};
 use crate::apply::machine::Account;
 use crate::apply::{Driver, Job, Machine, Outcome, Setup, run};
@@ -99,6 +100,13 @@ pub struct ApplyReport {
     pub stop: Option<OpsError>,
 }
 
+impl ApplyReport {
+    /// Whether nothing is left to do.
+    pub fn is_done(&self) -> bool {
+        self.exit == ApplyExit::Done && self.open == 0 && self.save_error.is_none() && self.stop.is_none()
+    }
+}
+
 /// Applies under the exclusive lock.
 ///
 /// # Errors
@@ -111,18 +119,29 @@ pub async fn apply(
     consent: &(dyn Fn(Question<'_>) -> Consent + Sync),
 ) -> Result<ApplyReport, OpsError> {
     let _lock = context.lock(Mode::Exclusive).await?;
+    apply_under_lock(context, desired, options, None, consent).await
+}
+
+/// `apply` for whoever holds the lock.
+pub(super) async fn apply_under_lock(
+    context: &Context,
+    desired: &DesiredState,
+    options: ApplyOptions,
+    saved: Option<&Progress<'_>>,
+    consent: &(dyn Fn(Question<'_>) -> Consent + Sync),
+) -> Result<ApplyReport, OpsError> {
     let selection = match context.select.is_everything() {
         true => None,
         false => selection(context, desired, &load_prior(context, desired)?, options.destroy)?,
     };
-    // The manifest says which stack and how; what it wants is nothing.
-    let emptied = options.destroy.then(|| DesiredState { instances: BTreeMap::new(), ..desired.clone() });
+    let emptied = options.destroy.then(|| emptied(desired));
     let desired = emptied.as_ref().unwrap_or(desired);
     let mut run = Run {
         context,
         desired,
         options,
         consent,
+        saved,
         selection,
         items: BTreeMap::new(),
         unsettled: Vec::new(),
@@ -140,6 +159,8 @@ pub(super) struct Run<'a> {
     pub(super) desired: &'a DesiredState,
     pub(super) options: ApplyOptions,
     pub(super) consent: &'a (dyn Fn(Question<'_>) -> Consent + Sync),
+    /// The saved plan that is carried out, where it is one.
+    pub(super) saved: Option<&'a Progress<'a>>,
     /// Worked out once: an address that has gone since is still meant.
     pub(super) selection: Option<Selection>,
     pub(super) items: BTreeMap<(Address, Option<InstanceId>), Item>,
@@ -221,10 +242,15 @@ impl Run<'_> {
             let mut observed = observed?;
             let options = self.plan_options();
             let limits = (options, self.selection.as_ref());
-            let mut planned = planned_with_catalogue(self.context, self.desired, &prior, &mut observed, limits).await?;
+            let calmed = self.without_what_is_replaced(round > 1, &prior.state);
+            let desired = calmed.as_ref().unwrap_or(self.desired);
+            let mut planned = planned_with_catalogue(self.context, desired, &prior, &mut observed, limits).await?;
             if let Err(signal) = self.check(&observed, &mut planned, round == 1).await {
                 let account = Account::of_nothing(prior.state, prior.open);
                 return Ok(self.report(Outcome { account, signal: Some(signal) }, None));
+            }
+            if let Some(saved) = self.saved {
+                saved.admit(&planned, round == 1)?;
             }
             if let Some(stop) = self.obstacle(&planned) {
                 return Err(stop);
@@ -255,9 +281,12 @@ impl Run<'_> {
                 }
                 agreed.get_or_insert_default().extend(creates);
             }
+            if let (Some(saved), 1) = (self.saved, round) {
+                saved.note_begun(&self.context.store)?;
+            }
             self.relocate(&mut prior)?;
             prior.renew_journal()?;
-            let job = Job::Apply { plan: &planned.plan, desired: self.desired, observed: &observed };
+            let job = Job::Apply { plan: &planned.plan, desired, observed: &observed };
             self.before.count(&planned.plan);
             let (outcome, save_error) = self.work(prior, job).await;
             let again = outcome.account.replan && !outcome.account.stopped && save_error.is_none();
@@ -266,6 +295,29 @@ impl Run<'_> {
             }
         }
         unreachable!("the loop ends by returning")
+    }
+
+    /// The manifest without the wish for replacements (`--replace`) that this run, or what it goes on with, has seen to: each is
+    /// another purchase. None if there are none.
+    fn without_what_is_replaced(&self, is_later_round: bool, state: &PriorState) -> Option<DesiredState> {
+        let settled: BTreeSet<&Address> = self.items.keys().map(|(address, _)| address).collect();
+        let is_over = |address: &Address| {
+            is_later_round
+                || settled.contains(address)
+                || self.saved.is_some_and(|saved| saved.has_replaced(address, state))
+        };
+        let asked = self.desired.instances.iter().filter(|(_, wanted)| wanted.replace_now);
+        let over: Vec<&Address> = asked.map(|(address, _)| address).filter(|address| is_over(address)).collect();
+        if over.is_empty() {
+            return None;
+        }
+        let mut desired = self.desired.clone();
+        for address in over {
+            if let Some(wanted) = desired.instances.get_mut(address) {
+                wanted.replace_now = false;
+            }
+        }
+        Some(desired)
     }
 
     /// Works the outputs out. Returns whether they differ from before.

@@ -7,6 +7,7 @@ use crate::diag::Span;
 use crate::model::{Address, ClientToken, InstanceId, Replace};
 use crate::observe::catalogue::Returnable;
 use crate::state::OrderKind;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
 
@@ -107,7 +108,8 @@ impl Action {
 }
 
 /// Why; for people, never read by apply.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// Live and as desired.
     AsDesired,

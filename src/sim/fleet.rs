@@ -147,6 +147,7 @@ pub fn stack(site: Site, instances: BTreeMap<Address, DesiredInstance>) -> Desir
         instances,
         rate_limits: BTreeMap::new(),
         variables: BTreeMap::new(),
+        variables_given: BTreeSet::new(),
         outputs: BTreeMap::new(),
         moves: Moves::default(),
         bounds: Bounds::default(),

@@ -228,6 +228,17 @@ pub fn put_back(disk: &dyn Disk, path: &Path, old: &[u8]) -> Result<(), StateErr
     replace_keeping_mode(disk, path, path, old)
 }
 
+/// Writes a file of its own, whole or not at all, readable for its owner alone.
+///
+/// # Errors
+/// When the disk refuses; what was there before is then still whole.
+pub fn write_private(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), StateError> {
+    let path = &disk.resolve(path);
+    // A stray one may be readable for others, and would stay so.
+    let _none_is_fine = disk.remove(&suffixed(path, ".tmp"));
+    replace(disk, path, bytes)
+}
+
 fn replace_keeping_mode(disk: &dyn Disk, like: &Path, path: &Path, bytes: &[u8]) -> Result<(), StateError> {
     let temporary = suffixed(path, ".tmp");
     let io = |operation, path: &Path| {
@@ -248,7 +259,7 @@ pub(super) fn parent(path: &Path) -> &Path {
     }
 }
 
-fn suffixed(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn suffixed(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)

@@ -19,6 +19,7 @@ mod output;
 mod preflight;
 mod protocol;
 mod sandbox;
+mod saved_plan;
 mod schema;
 mod select;
 mod sockets;

@@ -211,6 +211,8 @@ fn a_life_with_faults() {
     let unprotected = place.read("lighthouse.yaml").replace(", protect: true", "");
     place.write("lighthouse.yaml", &unprotected);
     holds(&plans, &run(&["plan", "--json"]).out, "a plan");
+    run(&["plan", "--out", "saved.json"]).expect(0);
+    holds(&plans, &place.read("saved.json"), "a saved plan");
     run(&[
         "apply",
         "--yes",

@@ -7,6 +7,7 @@ mod manifest;
 mod reference;
 mod run;
 mod sandbox;
+mod saved;
 mod state;
 
 pub use account::*;
@@ -16,11 +17,13 @@ pub use manifest::*;
 pub use reference::*;
 pub use run::*;
 pub use sandbox::*;
+pub use saved::*;
 pub use state::*;
 
 use crate::report::style::ColorChoice;
 use clap::builder::BoolishValueParser;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -34,7 +37,8 @@ use std::str::FromStr;
     max_term_width = 100,
     after_help = "Results go to stdout, everything else to stderr. Every option can be set by its variable; an empty one counts \
                   as unset.\n\nExit codes: 0 done, 1 error, 2 changes pending (plan --detailed-exitcode), 3 drift, 4 locked, \
-                  6 applied in part: run again, 7 refused, 8 would fail, 9 declined, 64 usage, 129/130/143 interrupted."
+                  5 the saved plan is stale, 6 applied in part: run again, 7 refused, 8 would fail, 9 declined, 64 usage, \
+                  129/130/143 interrupted."
 )]
 pub struct Cli {
     /// For all commands.
@@ -51,7 +55,7 @@ pub fn definition() -> clap::Command {
 }
 
 /// Options of all commands.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Options of all commands")]
 pub struct Global {
     /// Manifest file, or a folder of them; may be given several times [default: lighthouse.yaml]
@@ -96,6 +100,9 @@ pub struct Global {
     /// Show each request and each answer on stderr, secrets blotted out
     #[arg(long, global = true, env = "LHPROV_HTTP_TRACE", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub http_trace: bool,
+    /// Values of variables that a saved plan was made with.
+    #[arg(skip)]
+    pub saved_variables: BTreeMap<String, serde_json::Value>,
 }
 
 /// The name and the value of `--var`.
@@ -196,15 +203,15 @@ pub enum Command {
     Plan(PlanArgs),
     /// Say what the manifest costs as a whole, and what of it is still to be bought
     Price(PriceArgs),
-    /// Make the cloud equal to the manifest
-    Apply(ApplyArgs),
+    /// Make the cloud equal to the manifest, or carry a saved plan out
+    Apply(ApplyCommand),
     /// Return every instance of the stack
     Destroy(ApplyArgs),
     /// Compare the cloud with what was last applied; exit 3 if it differs
     Drift(DriftArgs),
     /// Buy more time for instances; one that is isolated comes back into service
     Renew(RenewArgs),
-    /// Show what the state records
+    /// Show what the state records, or a saved plan
     Show(ShowArgs),
     /// Take over instances that lhprov did not buy: into the state, and into the manifest where that lacks them
     Import(ImportArgs),
