@@ -14,6 +14,7 @@ mod load;
 mod prompt;
 mod session;
 mod signals;
+mod usage;
 
 pub use exit::Exit;
 
@@ -37,7 +38,7 @@ fn run_command() -> Exit {
         .and_then(|words| Ok((Cli::from_arg_matches(&words)?, words)));
     let (cli, words) = match parsed {
         Ok(parsed) => parsed,
-        Err(error) => return refuse_usage(&error),
+        Err(error) => return refuse_usage(error),
     };
     let console = console(cli.global.color());
     let outcome = check_sandbox(&cli, &words)
@@ -103,24 +104,22 @@ fn console(choice: crate::report::style::ColorChoice) -> Console {
         stdout: Palette::new(decide(choice, wishes, stdout_is_terminal)),
         stderr: Palette::new(decide(choice, wishes, stderr_is_terminal)),
         stdout_is_terminal,
-        stderr_is_terminal,
+        stderr_is_live: stderr_is_terminal && !env::is_dumb(),
     }
 }
 
 /// Help and version are results; everything else that the parser has to say is about a mistake.
-fn refuse_usage(error: &clap::Error) -> Exit {
+fn refuse_usage(error: clap::Error) -> Exit {
     // The arguments could not be read, so `--color` is looked for by hand.
     let console = console(env::color_choice_unparsed());
-    let coloured = |palette: Palette, text: &clap::builder::StyledStr| match palette.is_coloured() {
-        true => text.ansi().to_string(),
-        false => text.to_string(),
-    };
-    let text = error.render();
-    if error.use_stderr() {
-        console.say(&coloured(console.stderr, &text));
+    let is_mistake = error.use_stderr();
+    let palette = if is_mistake { console.stderr } else { console.stdout };
+    let text = usage::text(error, palette.is_coloured());
+    if is_mistake {
+        console.say(&text);
         return Exit::Usage;
     }
-    match console.result(&coloured(console.stdout, &text)) {
+    match console.result(&text) {
         Ok(()) => Exit::Done,
         Err(_) => Exit::Error,
     }

@@ -2,6 +2,7 @@
 
 use crate::model::Address;
 use crate::model::address::compact;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Columns that texts keep to.
@@ -21,6 +22,55 @@ pub fn clean(text: &str) -> String {
 /// `clean` for one line.
 pub fn clean_line(text: &str) -> String {
     clean(text).replace('\n', "␊")
+}
+
+/// Who reads a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// A person on a terminal.
+    Person,
+    /// A program, which is given what is not ASCII as it is.
+    Program,
+}
+
+/// A text of ours before it leaves. Whatever would do something to a terminal is made visible, but for line breaks, tabs,
+/// and, with `colours`, sequences that colour.
+pub fn harmless(text: &str, colours: bool, reader: Reader) -> Cow<'_, str> {
+    let is_odd = |character: char| {
+        let concerns = reader == Reader::Person || character < ' ';
+        concerns && !matches!(character, '\n' | '\t') && visible_character(character) != character
+    };
+    if !text.chars().any(is_odd) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(character) = rest.chars().next() {
+        let length = match colours.then(|| colour_sequence(rest)).flatten() {
+            Some(length) => {
+                out.push_str(&rest[..length]);
+                length
+            }
+            // The line breaks of a file from elsewhere.
+            None if rest.starts_with("\r\n") => {
+                out.push_str("\r\n");
+                2
+            }
+            None => {
+                out.push(if is_odd(character) { visible_character(character) } else { character });
+                character.len_utf8()
+            }
+        };
+        rest = &rest[length..];
+    }
+    Cow::Owned(out)
+}
+
+/// Bytes of the sequence that colours what follows, if the text begins with one.
+fn colour_sequence(text: &str) -> Option<usize> {
+    let inner = text.strip_prefix("\u{1b}[")?;
+    let end = inner.find(|c: char| !c.is_ascii_digit() && c != ';')?;
+    inner[end..].starts_with('m').then_some(2 + end + 1)
 }
 
 /// A character that does nothing to a terminal. Tabs are left to the renderer, which widens them.
@@ -159,6 +209,15 @@ mod tests {
         assert_eq!(cut("abc", 3), "abc");
         assert_eq!(pad("東", 4), "東  ");
         assert_eq!(clean_line("a\u{1b}[31m\nb"), "a␛[31m␊b");
+    }
+
+    #[test]
+    fn lets_nothing_out_but_text_and_colour() {
+        assert_eq!(harmless("a\tb\r\nc東\n", false, Reader::Person), "a\tb\r\nc東\n");
+        assert_eq!(harmless("\u{1b}[31mred\u{1b}[0m \u{7}\r|\u{9b}2J", false, Reader::Person), "␛[31mred␛[0m ␇␍|\u{fffd}2J");
+        assert_eq!(harmless("\u{1b}[1;31mred\u{1b}[0m", true, Reader::Person), "\u{1b}[1;31mred\u{1b}[0m");
+        assert_eq!(harmless("\u{1b}\u{9b}", false, Reader::Program), "␛\u{9b}");
+        assert_eq!(harmless("\u{1b}[2J\u{1b}]0;t\u{7}\u{1b}[31", true, Reader::Person), "␛[2J␛]0;t␇␛[31");
     }
 
     #[test]

@@ -5,12 +5,15 @@ mod accept;
 mod apply;
 mod bad_input;
 mod change;
+#[cfg(unix)]
+mod colour;
 mod credentials;
 mod far;
 mod files;
 mod import;
 mod language;
 mod leaks;
+mod no_escape;
 mod output;
 mod protocol;
 mod sandbox;
@@ -18,4 +21,6 @@ mod select;
 mod sockets;
 mod state;
 mod support;
+#[cfg(unix)]
+mod terminal;
 mod usage;
