@@ -15,6 +15,7 @@
 //! | `LHPROV_LOG_LEVEL`, `LHPROV_HTTP_TRACE` | `--log-level`, `--http-trace` |
 //! | `LHPROV_FORMAT`, `LHPROV_JSON` | `--format`, `--json` |
 //! | `LHPROV_VIEW` | `--view` |
+//! | `LHPROV_CHECK`, `LHPROV_MAN_OUT` | `--check` of `fmt`, `--out` of `man` |
 //! | `LHPROV_DETAILED_EXITCODE` | `--detailed-exitcode` |
 //! | `LHPROV_NO_REFRESH` | `--no-refresh` |
 //! | `LHPROV_YES` | `--yes` |

@@ -4,6 +4,7 @@
 
 mod args;
 mod command;
+mod completions;
 mod connect;
 mod env;
 mod exit;
@@ -80,6 +81,8 @@ fn dispatch(cli: &Cli, console: Console) -> Result<Exit, Failure> {
     match &cli.command {
         Command::Validate(own) => command::validate::run(&cli.global, own, console),
         Command::Render(own) => command::render::run(&cli.global, own, console),
+        Command::Fmt(own) => command::fmt::run(&cli.global, own, console),
+        Command::Graph(own) => command::graph::run(&cli.global, own, console),
         Command::Plan(own) => command::plan::run(&cli.global, own, console),
         Command::Apply(own) => command::apply::run(&cli.global, own, console),
         Command::Destroy(own) => command::apply::run_destroy(&cli.global, own, console),
@@ -93,7 +96,10 @@ fn dispatch(cli: &Cli, console: Console) -> Result<Exit, Failure> {
         Command::Auth(own) => command::auth::run(&cli.global, own, console),
         Command::Sandbox(own) => command::sandbox::run(&cli.global, own, console),
         Command::Selftest(own) => command::selftest::run(own, console),
-        Command::Version => command::version::run(console),
+        Command::Completions(own) => command::completions::run(own, console),
+        Command::Complete(own) => command::completions::complete(own, console),
+        Command::Man(own) => command::man::run(own, console),
+        Command::Version(own) => command::version::run(own, console),
     }
 }
 

@@ -13,14 +13,17 @@ pub fn text(mut error: clap::Error, coloured: bool) -> String {
     }
     let text = error.render();
     // Why a value is refused is told by whoever reads it, and may quote it.
-    let quotes = error.source().is_some_and(|source| source.to_string().contains(|c: char| c.is_control() && c != '\n'));
+    let quotes =
+        error.source().is_some_and(|source| source.to_string().contains(|c: char| c.is_control() && c != '\n'));
     if coloured && !quotes { text.ansi().to_string() } else { text.to_string() }
 }
 
 fn cleaned(value: &ContextValue) -> Option<ContextValue> {
     match value {
         ContextValue::String(text) => Some(ContextValue::String(clean_line(text))),
-        ContextValue::Strings(texts) => Some(ContextValue::Strings(texts.iter().map(|text| clean_line(text)).collect())),
+        ContextValue::Strings(texts) => {
+            Some(ContextValue::Strings(texts.iter().map(|text| clean_line(text)).collect()))
+        }
         _ => None,
     }
 }

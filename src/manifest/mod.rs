@@ -8,6 +8,7 @@ mod agree;
 mod blocks;
 pub mod decode;
 pub mod edit;
+pub mod format;
 mod instance;
 mod keys;
 mod merge;

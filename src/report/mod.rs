@@ -5,6 +5,7 @@
 //! people see.
 
 pub mod console;
+pub mod graph;
 pub mod human;
 pub mod json;
 pub mod outputs;

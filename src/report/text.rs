@@ -214,7 +214,10 @@ mod tests {
     #[test]
     fn lets_nothing_out_but_text_and_colour() {
         assert_eq!(harmless("a\tb\r\nc東\n", false, Reader::Person), "a\tb\r\nc東\n");
-        assert_eq!(harmless("\u{1b}[31mred\u{1b}[0m \u{7}\r|\u{9b}2J", false, Reader::Person), "␛[31mred␛[0m ␇␍|\u{fffd}2J");
+        assert_eq!(
+            harmless("\u{1b}[31mred\u{1b}[0m \u{7}\r|\u{9b}2J", false, Reader::Person),
+            "␛[31mred␛[0m ␇␍|\u{fffd}2J"
+        );
         assert_eq!(harmless("\u{1b}[1;31mred\u{1b}[0m", true, Reader::Person), "\u{1b}[1;31mred\u{1b}[0m");
         assert_eq!(harmless("\u{1b}\u{9b}", false, Reader::Program), "␛\u{9b}");
         assert_eq!(harmless("\u{1b}[2J\u{1b}]0;t\u{7}\u{1b}[31", true, Reader::Person), "␛[2J␛]0;t␇␛[31");

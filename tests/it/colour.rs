@@ -79,7 +79,10 @@ fn the_words_of_others_do_nothing_to_a_terminal() {
     let cloud = Cloud::start();
     place.connect(&cloud);
     let evil = "e\u{1b}[2J\u{1b}]0;title\u{7}\rvil\u{9b}31m";
-    place.write("evil.yaml", &SMALL.replace("db: {}", "db: { instance_name: \"e\\e[2J\\e]0;title\\avil\", oops\u{1b}[2J: 1 }"));
+    place.write(
+        "evil.yaml",
+        &SMALL.replace("db: {}", "db: { instance_name: \"e\\e[2J\\e]0;title\\avil\", oops\u{1b}[2J: 1 }"),
+    );
     place.run(&["apply", "--yes"]).expect(0);
     cloud.shared.lock().unwrap().rename_all(evil);
     for arguments in [

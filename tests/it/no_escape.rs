@@ -21,7 +21,17 @@ const CALLS: &[(&str, &[&[&str]])] = &[
     ("renew", &[&["db", "--yes"], &["db"], &[EVIL]]),
     ("show", &[&[], &["db"], &["--json"], &[EVIL]]),
     ("import", &[&["--all"], &["other", "lhins-00000001"], &["other", EVIL], &["--tag", EVIL]]),
-    ("output", &[&[], &["name"], &["--format", "env"], &["--format", "ansible-inventory"], &["--format", "ssh-config"], &[EVIL]]),
+    (
+        "output",
+        &[
+            &[],
+            &["name"],
+            &["--format", "env"],
+            &["--format", "ansible-inventory"],
+            &["--format", "ssh-config"],
+            &[EVIL],
+        ],
+    ),
     ("state list", &[&[], &["--state", EVIL]]),
     ("state show", &[&["db"], &["web[0]", "--json"], &[EVIL]]),
     ("state mv", &[&["web[1]", "web[2]"], &["web[2]", "web[1]"], &["db", EVIL]]),

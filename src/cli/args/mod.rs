@@ -2,10 +2,12 @@
 
 mod account;
 mod common;
+mod examples;
 mod fleet;
 mod manifest;
 mod run;
 mod sandbox;
+mod shell;
 mod state;
 
 pub use account::*;
@@ -14,6 +16,7 @@ pub use fleet::*;
 pub use manifest::*;
 pub use run::*;
 pub use sandbox::*;
+pub use shell::*;
 pub use state::*;
 
 use crate::report::style::ColorChoice;
@@ -45,7 +48,11 @@ pub struct Cli {
 
 /// The definition that clap works on.
 pub fn definition() -> clap::Command {
-    Cli::command().mut_args(|arg| arg.hide_env_values(true))
+    examples::added(without_env_values(Cli::command()))
+}
+
+fn without_env_values(command: clap::Command) -> clap::Command {
+    command.mut_args(|arg| arg.hide_env_values(true)).mut_subcommands(without_env_values)
 }
 
 /// Options of all commands.
@@ -187,6 +194,10 @@ pub enum Command {
     Validate(ValidateArgs),
     /// Print the manifest as it is understood: one entry for each instance, no variables left
     Render(RenderArgs),
+    /// Put manifests into the common form; comments and order stay
+    Fmt(FmtArgs),
+    /// Print what waits for what, to be drawn; an arrow points at what is needed first
+    Graph(GraphArgs),
     /// Show what apply would do; changes nothing
     Plan(PlanArgs),
     /// Make the cloud equal to the manifest
@@ -213,8 +224,15 @@ pub enum Command {
     Sandbox(SandboxArgs),
     /// Prove on this machine that crashes and lost answers neither buy twice nor forget
     Selftest(SelftestArgs),
+    /// Print a script that lets a shell complete commands, options, addresses and files
+    Completions(CompletionsArgs),
+    /// Print what could stand at the cursor; for the scripts of `completions`
+    #[command(hide = true)]
+    Complete(CompleteArgs),
+    /// Print the manual
+    Man(ManArgs),
     /// Print the version
-    Version,
+    Version(VersionArgs),
 }
 
 #[cfg(test)]

@@ -3,8 +3,12 @@
 pub mod apply;
 pub mod auth;
 pub mod catalog;
+pub mod completions;
 pub mod drift;
+pub mod fmt;
+pub mod graph;
 pub mod import;
+pub mod man;
 pub mod output;
 pub mod plan;
 pub mod render;

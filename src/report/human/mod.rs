@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod diagnostic;
+pub mod difference;
 pub mod drift;
 pub mod failure;
 pub mod lines;
