@@ -2,10 +2,11 @@
 
 use super::host;
 use super::signals::Signals;
-use crate::plan::change::{OpenPurchase, Plan};
+use crate::plan::change::{Action, OpenPurchase, Plan};
 use crate::report::console::Console;
 use crate::report::style::Label;
-use crate::report::text::count;
+use crate::report::text::{count, members, wrap};
+use std::fmt::Write as _;
 use std::io::BufRead as _;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
@@ -52,54 +53,49 @@ pub fn ask(question: &str, console: Console, signals: &Signals) -> Answer {
     }
 }
 
-/// What a plan costs, in a sentence.
+/// What a plan costs and what it destroys, each on a line that says so, and what it does besides.
 pub fn about_plan(plan: &Plan, sandbox: bool) -> String {
     let counts = plan.summary();
-    let mut parts = Vec::new();
-    if counts.create > 0 {
-        let money = if sandbox { "the sandbox takes no money" } else { "this costs money" };
-        parts.push(format!(
-            "buys {} in {} ({money})",
-            count(counts.create, "instance"),
-            count(plan.batches.len(), "purchase")
-        ));
+    let some = |number: usize, say: &dyn Fn(String) -> String| (number > 0).then(|| say(count(number, "instance")));
+    let disks = |number: usize| if number == 1 { "the disk" } else { "the disks" };
+    let costs = [
+        some(counts.create + counts.replace, &|n| format!("buys {n} in {}", count(plan.batches.len(), "purchase"))),
+        some(counts.upgrade, &|n| format!("upgrades {n} (the difference; shut down meanwhile)")),
+        some(counts.renew, &|n| format!("buys more time for {n}")),
+    ];
+    let destroys = [
+        some(counts.reinstall, &|n| format!("wipes {} of {n}", disks(counts.reinstall))),
+        some(counts.replace, &|n| format!("replaces {n}, the data of which is lost")),
+        some(counts.purge, &|n| format!("destroys {n} for good")),
+    ];
+    let calls = counts.update + counts.start + counts.stop;
+    let records = counts.import + counts.resume + counts.forget;
+    let others = [
+        some(counts.isolate, &|n| format!("returns {n} (out of service at once, recoverable for seven days)")),
+        some(calls, &|n| format!("changes {n} in place")),
+        some(records, &|n| format!("records {n}")),
+        some(counts.moved, &|n| format!("records {n} at another address")),
+    ];
+    let lost = plan
+        .changes
+        .iter()
+        .filter(|change| matches!(change.action, Action::Reinstall | Action::Replace(_) | Action::Purge));
+    let lost = members(lost.map(|change| &change.address));
+    let mut text = String::new();
+    for (title, parts, tail) in [
+        ("Costs money:   ", &costs[..], if sandbox { " (but not in the sandbox)".to_owned() } else { String::new() }),
+        ("Destroys data: ", &destroys[..], format!(": {lost}")),
+        ("Besides, it:   ", &others[..], String::new()),
+    ] {
+        let parts: Vec<&str> = parts.iter().flatten().map(String::as_str).collect();
+        if !parts.is_empty() {
+            let told = format!("{}{tail}.", parts.join(", "));
+            let _ = writeln!(text, "{title}{}", wrap(&told, title.len(), title.len()));
+        }
     }
-    if counts.replace > 0 {
-        parts.push(format!(
-            "replaces {} (the data on them is lost, and others are bought)",
-            count(counts.replace, "instance")
-        ));
-    }
-    if counts.upgrade > 0 {
-        parts.push(format!("upgrades {} (costs the difference, shuts them down)", count(counts.upgrade, "instance")));
-    }
-    if counts.reinstall > 0 {
-        parts.push(format!("wipes the disks of {}", count(counts.reinstall, "instance")));
-    }
-    if counts.renew > 0 {
-        parts.push(format!("buys more time for {}", count(counts.renew, "instance")));
-    }
-    if counts.purge > 0 {
-        parts.push(format!("destroys {} for good", count(counts.purge, "instance")));
-    }
-    if counts.isolate > 0 {
-        parts.push(format!(
-            "returns {} (out of service at once, recoverable for seven days)",
-            count(counts.isolate, "instance")
-        ));
-    }
-    let calls = counts.update + counts.start + counts.stop > 0;
-    let changed = counts.update + counts.start + counts.stop + counts.import + counts.resume + counts.forget;
-    if changed > 0 {
-        let what = if calls { "changes" } else { "records" };
-        parts.push(format!("{what} {}", count(changed, "instance")));
-    }
-    if counts.moved > 0 {
-        parts.push(format!("records {} at another address", count(counts.moved, "instance")));
-    }
-    match parts.len() {
-        0 => "This settles what an earlier run left open.".to_owned(),
-        _ => format!("This {}.", parts.join(", and ")),
+    match text.trim_end() {
+        "" => "This settles what an earlier run left open.".to_owned(),
+        text => text.to_owned(),
     }
 }
 

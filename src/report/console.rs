@@ -49,6 +49,12 @@ impl Console {
         }
     }
 
+    /// Draws on the terminal of stderr: bytes that move the cursor, of texts that were cleaned before.
+    pub fn draw(&self, bytes: &str) {
+        let mut out = io::stderr().lock();
+        let _ = out.write_all(bytes.as_bytes()).and_then(|()| out.flush());
+    }
+
     /// Says something to whoever ran the command. There is nobody to tell if that fails.
     pub fn say(&self, text: &str) {
         let text = harmless(text, self.stderr.is_coloured(), Reader::Person);

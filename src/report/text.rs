@@ -4,6 +4,7 @@ use crate::model::Address;
 use crate::model::address::compact;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use unicode_width::UnicodeWidthChar as _;
 
 /// Columns that texts keep to.
 pub const WIDTH: usize = 80;
@@ -92,12 +93,17 @@ pub fn count(number: usize, word: &str) -> String {
 
 /// Columns of a text without escape sequences.
 pub fn columns(text: &str) -> usize {
-    text.chars().map(|character| if is_wide(character) { 2 } else { 1 }).sum()
+    text.chars().map(columns_of).sum()
 }
 
-/// East Asian characters and emoji take two columns; near enough without a table of all of Unicode.
-fn is_wide(character: char) -> bool {
-    matches!(u32::from(character), 0x1100..=0x115f | 0x2e80..=0xa4cf | 0xac00..=0xd7a3 | 0xf900..=0xfaff | 0xfe30..=0xfe6f | 0xff00..=0xff60 | 0xffe0..=0xffe6 | 0x1f300..=0x1faff | 0x20000..=0x3fffd)
+/// East Asian characters and emoji take two columns, marks above others none. What terminals disagree on counts as more: a
+/// line that is too short is better than one that wraps.
+fn columns_of(character: char) -> usize {
+    match character {
+        // Makes an emoji of what is before it.
+        '\u{fe0f}' => 1,
+        _ => character.width().unwrap_or(1),
+    }
 }
 
 /// Pads on the right with spaces; never cuts.
@@ -113,7 +119,7 @@ pub fn cut(text: &str, width: usize) -> String {
     let mut shown = String::new();
     let mut used = 1;
     for character in text.chars() {
-        used += if is_wide(character) { 2 } else { 1 };
+        used += columns_of(character);
         if used > width {
             break;
         }
@@ -208,6 +214,7 @@ mod tests {
         assert_eq!(cut("東京都", 5), "東京…");
         assert_eq!(cut("abc", 3), "abc");
         assert_eq!(pad("東", 4), "東  ");
+        assert_eq!((columns("⌚❤\u{fe0f}"), columns("e\u{301}━…")), (4, 3));
         assert_eq!(clean_line("a\u{1b}[31m\nb"), "a␛[31m␊b");
     }
 

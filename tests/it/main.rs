@@ -7,12 +7,18 @@ mod bad_input;
 mod change;
 #[cfg(unix)]
 mod colour;
+#[cfg(unix)]
+mod completions;
 mod credentials;
 mod far;
 mod files;
+mod fmt;
+mod graph;
 mod import;
 mod language;
 mod leaks;
+#[cfg(unix)]
+mod live;
 mod no_escape;
 mod output;
 mod protocol;

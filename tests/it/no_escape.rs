@@ -12,9 +12,13 @@ const EVIL: &str = "e\u{1b}[2J\u{1b}]0;title\u{7}\rvil";
 /// Ways to call each command, in an order in which they have something to work on. Each is called in a sandbox, and against a
 /// cloud whose every word is evil.
 const CALLS: &[(&str, &[&[&str]])] = &[
-    ("version", &[&[], &["--json"]]),
+    ("version", &[&[], &["--json"], &[EVIL]]),
     ("validate", &[&[], &["--json"], &["-f", "evil.yaml"], &["-f", "broken.yaml"], &["-f", EVIL]]),
     ("render", &[&[], &["-f", "evil.yaml"], &["-f", "broken.yaml"]]),
+    ("fmt", &[&["--check"], &["--check", "evil.yaml"], &["--check", "broken.yaml"], &[EVIL]]),
+    ("graph", &[&[], &["-f", "evil.yaml"], &["--format", "mermaid", "--view", "full"], &["-f", "broken.yaml"]]),
+    ("completions", &[&["bash"], &["zsh"], &["fish"], &[EVIL]]),
+    ("man", &[&[], &["--out", "pages"], &["--out", "evil.yaml"]]),
     ("plan", &[&[], &["--json"], &["-f", "evil.yaml"], &["--view", "full", "-f", "evil.yaml"], &["--only", EVIL]]),
     ("apply", &[&["--yes"], &["--yes", "-f", "evil.yaml"], &[], &["--yes", "--replace", EVIL], &["--yes", "--json"]]),
     ("drift", &[&[], &["--json"], &["--accept"], &["--accept", EVIL], &["--skip", EVIL]]),

@@ -20,27 +20,43 @@ pub fn run(own: &ManArgs, console: Console) -> Result<Exit, Failure> {
         console.result(&text).map_err(|error| Failure::output(&error))?;
         return Ok(Exit::Done);
     }
-    let text = page(definition).map_err(|error| Failure::output(&error))?;
+    let text = page(&Man::new(definition)).map_err(|error| Failure::output(&error))?;
     console.result(&text).map_err(|error| Failure::output(&error))?;
     Ok(Exit::Done)
 }
 
-fn page(definition: clap::Command) -> std::io::Result<String> {
-    let mut bytes = Vec::new();
-    man(definition).render(&mut bytes)?;
-    String::from_utf8(bytes).map_err(std::io::Error::other)
-}
-
-fn man(definition: clap::Command) -> Man {
-    Man::new(definition).source(concat!("lhprov ", env!("CARGO_PKG_VERSION"))).manual("lhprov")
-}
-
 /// Writes the page of a command and of all below it; how many.
 fn write_all(definition: &clap::Command, folder: &Path) -> std::io::Result<usize> {
-    man(definition.clone()).generate_to(folder)?;
+    let man = Man::new(definition.clone());
+    std::fs::write(folder.join(man.get_filename()), page(&man)?)?;
     let mut number = 1;
     for inner in definition.get_subcommands().filter(|inner| !inner.is_hide_set()) {
         number += write_all(inner, folder)?;
     }
     Ok(number)
+}
+
+/// A page as every reader of manual pages takes it.
+fn page(man: &Man) -> std::io::Result<String> {
+    let mut bytes = Vec::new();
+    man.render(&mut bytes)?;
+    let text = String::from_utf8(bytes).map_err(std::io::Error::other)?;
+    let lines: Vec<&str> = text.lines().collect();
+    let mut out = String::with_capacity(text.len());
+    for (at, line) in lines.iter().enumerate() {
+        let beside = |place: Option<usize>| place.and_then(|place| lines.get(place)).is_some_and(|line| *line == ".sp");
+        if *line == ".br" && (beside(at.checked_sub(1)) || beside(Some(at + 1))) {
+            // A break beside a blank line is one too many.
+            continue;
+        }
+        match line.strip_prefix(".TH ").and_then(|title| title.split(' ').next()) {
+            // Without a date, so that one version makes the same bytes on every day; an empty one has to be in quotes.
+            Some(title) => {
+                out.push_str(&format!(".TH {title} 1 \"\" \"lhprov {}\" \"lhprov\"", env!("CARGO_PKG_VERSION")))
+            }
+            None => out.push_str(line),
+        }
+        out.push('\n');
+    }
+    Ok(out)
 }

@@ -77,7 +77,9 @@ impl Known {
             offered.extend(blocks.iter().filter(|block| block.starts_with(typed)).map(|block| (*block).to_owned()));
         }
         // In the order of addresses: an index is a number.
-        let place = |offered: &str| (offered.split('[').next().map(str::to_owned), offered.parse::<Address>().ok());
+        let place = |offered: &str| {
+            (offered.split('[').next().map(str::to_owned), offered.ends_with('['), offered.parse::<Address>().ok())
+        };
         offered.sort_by_cached_key(|offered| place(offered));
         let count = offered.len();
         let candidates = offered.into_iter().take(if count > OFFERED_MAX * 5 { OFFERED_MAX } else { count });

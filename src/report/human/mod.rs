@@ -8,5 +8,6 @@ pub mod failure;
 pub mod lines;
 pub mod plan;
 pub mod progress;
+pub mod screen;
 pub mod table;
 pub mod tally;
