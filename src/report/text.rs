@@ -9,8 +9,9 @@ use unicode_width::UnicodeWidthChar as _;
 /// Columns that texts keep to.
 pub const WIDTH: usize = 80;
 
-/// Most parts of a list of addresses that are written out.
+/// Most parts of a list of addresses that are written out, and columns that they may take.
 const PARTS_MAX: usize = 6;
+const PARTS_WIDTH: usize = 64;
 
 /// Columns that a list of ranges may take.
 const RANGES_WIDTH: usize = 40;
@@ -176,9 +177,16 @@ pub fn members<'a>(addresses: impl IntoIterator<Item = &'a Address>) -> String {
         }
     }
     let in_all = parts.len();
-    parts.truncate(PARTS_MAX);
+    let mut width = 0;
+    let fitting = parts.iter().take_while(|part| {
+        width += columns(part) + 1;
+        width <= PARTS_WIDTH + 1
+    });
+    // The first is shown however long it is.
+    let fitting = fitting.count().clamp(1, PARTS_MAX);
+    parts.truncate(fitting);
     let shown = parts.join(" ");
-    if in_all > PARTS_MAX { format!("{shown} … ({} in all)", addresses.len()) } else { shown }
+    if in_all > fitting { format!("{shown} … ({} in all)", addresses.len()) } else { shown }
 }
 
 /// A list of ranges with many holes, cut after a few of them: `web[2-8,12-18,…]`.
@@ -239,9 +247,6 @@ mod tests {
             "web[0,3,6,10,13,16,19,22,25,28,31,34,…]"
         );
         let named: Vec<Address> = (0..9).map(|n| Address::named("edge", format!("k {n}"))).collect();
-        assert_eq!(
-            members(&named),
-            r#"edge["k 0"] edge["k 1"] edge["k 2"] edge["k 3"] edge["k 4"] edge["k 5"] … (9 in all)"#
-        );
+        assert_eq!(members(&named), r#"edge["k 0"] edge["k 1"] edge["k 2"] edge["k 3"] edge["k 4"] … (9 in all)"#);
     }
 }

@@ -9,7 +9,7 @@ fn fleet(instances: usize) -> String {
     let keys = "{ 東京都渋谷区のとても長い名前: {}, \"a key that is far longer than any line has room for it\": {} }";
     format!(
         "version: 1\nstack: small\nregion: ap-guangzhou\n\
-         defaults: {{ bundle_id: bundle_rs_nmc_lin_med2_01, blueprint_id: lhbp-f1lkcd41, charge: {{ period: 1 }} }}\n\
+         defaults: {{ bundle_id: bundle_rs_nmc_lin_med2_01, blueprint_id: lhbp-f1lkcd41, charge: {{ period: 1 }}, instance_name: node }}\n\
          rate_limits: {{ CreateInstances: 200, DescribeInstances: 200 }}\n\
          instances:\n  db: {{}}\n  web: {{ count: {}, depends_on: [db] }}\n  edge: {{ for_each: {keys} }}\n",
         instances - 3
@@ -75,20 +75,30 @@ fn live_lines_fit_every_terminal_and_leave_nothing_behind() {
 }
 
 #[test]
-fn a_terminal_may_change_its_size_and_faults_are_told_above() {
+fn a_terminal_may_change_its_size() {
     let place = Place::with(&fleet(40));
-    let flags = ["apply", "--sandbox", "--yes", "--boot", "2s", "--fault", "sold-out:CreateInstances:at=2"];
+    let flags = ["apply", "--sandbox", "--yes", "--boot", "3s", "--color", "never"];
     let mut terminal = Terminal::start(&place.command(&flags), 100, 30);
-    terminal.until("━");
+    terminal.until("pending");
     terminal.resize(50, 20);
     let before = terminal.pieces.len();
+    assert_eq!(terminal.ends(), Some(0), "{}", terminal.written());
+    // What was under way when the size changed was drawn for the old one; afterwards no line is wider than the new one.
+    let text = String::from_utf8_lossy(&terminal.pieces[before..].concat()).into_owned();
+    let lines = text.split(['\r', '\n']).map(|line| line.split('\u{1b}').next().unwrap_or_default());
+    let bars: Vec<usize> = lines.filter(|line| line.contains(['─', '━'])).map(|line| line.chars().count()).collect();
+    assert!(bars.last().is_some_and(|columns| *columns < 50), "{bars:?} {text:?}");
+    assert!(terminal.written().contains("Applied: 40 running. (sandbox)"));
+}
+
+#[test]
+fn what_goes_wrong_is_told_above_the_live_lines() {
+    let place = Place::with(&fleet(70));
+    let flags = ["apply", "--sandbox", "--yes", "--boot", "1s", "--quota", "50"];
+    let mut terminal = Terminal::start(&place.command(&flags), 80, 24);
     assert_eq!(terminal.ends(), Some(6), "{}", terminal.written());
-    // What was under way when the size changed was drawn for the old one; half a second later nothing is.
-    let late: Vec<Vec<u8>> = terminal.pieces[before..].to_vec();
-    let text = String::from_utf8_lossy(&late.concat()).into_owned();
-    let bars = text.split(['\r', '\n']).filter(|line| line.contains('─')).map(|line| line.chars().count());
-    assert!(bars.last().is_some_and(|columns| columns < 50 + "\u{1b}[K".len()), "{text:?}");
-    assert!(text.contains("failed"), "{text}");
+    watched(&terminal, 80, 24);
+    assert!(terminal.written().contains("failed"), "{}", terminal.written());
 }
 
 #[test]
@@ -114,5 +124,11 @@ fn the_question_says_what_costs_money_and_what_destroys_data() {
     let asked = ask(&flags);
     let question = asked.split("Costs money:").nth(1).unwrap_or_default();
     let question = question.split("Do you want").next().unwrap_or_default();
-    insta::assert_snapshot!(format!("Costs money:{question}"), @"");
+    insta::assert_snapshot!(format!("Costs money:{question}"), @"
+    Costs money:   buys 1 instance in 1 purchase (but not in the sandbox).
+    Destroys data: wipes the disk of 1 instance, replaces 1 instance, the data of
+                   which is lost: db web[0].
+    Besides, it:   returns 1 instance (out of service at once, recoverable for seven
+                   days).
+    ");
 }

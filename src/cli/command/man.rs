@@ -44,7 +44,9 @@ fn page(man: &Man) -> std::io::Result<String> {
     let lines: Vec<&str> = text.lines().collect();
     let mut out = String::with_capacity(text.len());
     for (at, line) in lines.iter().enumerate() {
-        let beside = |place: Option<usize>| place.and_then(|place| lines.get(place)).is_some_and(|line| *line == ".sp");
+        let beside = |place: Option<usize>| {
+            place.and_then(|place| lines.get(place)).is_some_and(|line| matches!(*line, "" | ".sp"))
+        };
         if *line == ".br" && (beside(at.checked_sub(1)) || beside(Some(at + 1))) {
             // A break beside a blank line is one too many.
             continue;

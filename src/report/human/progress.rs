@@ -264,7 +264,10 @@ fn group_line(progress: &Progress, label_width: usize, width: usize, palette: Pa
 /// `━━━━━━────  18/30  1m02s`
 fn bar_line(over: usize, all: usize, passed: Duration, width: usize) -> Line {
     // Begun seconds do not count: the line changes once a second.
-    let passed = show_duration(Duration::from_secs(passed.as_secs()));
+    let passed = match passed.as_secs() {
+        seconds @ 0..60 => format!("{seconds}s"),
+        seconds => show_duration(Duration::from_secs(seconds)),
+    };
     let told = format!("{:>1$}/{all}  {passed}", over, all.to_string().len());
     let bar = BAR_WIDTH.min(width.saturating_sub(columns(&told) + 5));
     let full = (bar * over.min(all)).checked_div(all).unwrap_or(bar);
