@@ -263,7 +263,7 @@ fn an_apply_of_what_is_there_asks_for_each_hundred_once() {
         assert_eq!(cost.calls, expected);
         assert_eq!(cost.bytes, 0, "nothing is written: {cost:?}");
         let context = world.context();
-        let options = PlanOptions { refresh: true, buy_anyway: false, destroy: false, purge: false };
+        let options = PlanOptions { refresh: true, ..PlanOptions::default() };
         let (report, cost) = world.cost(plan(&context, &world.desired, options));
         assert!(report.unwrap_or_else(|error| panic!("{error}")).planned.plan.is_empty());
         assert_eq!(cost.calls, expected);

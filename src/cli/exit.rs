@@ -15,7 +15,9 @@ pub enum Exit {
     Locked,
     /// Applied in part; all of it recorded; run apply again.
     Partial,
-    /// Refused by protection, or because it is unclear what is already owned.
+    /// Preflight found what would fail: quota, stock, balance, bundle and blueprint that do not go together.
+    Preflight,
+    /// Refused by protection, a limit or a policy, for want of consent, or because it is unclear what is already owned.
     Refused,
     /// Declined at the prompt, or no terminal to ask on and no `--yes`.
     Declined,
@@ -47,6 +49,7 @@ impl Exit {
             Exit::Locked => 4,
             Exit::Partial => 6,
             Exit::Refused => 7,
+            Exit::Preflight => 8,
             Exit::Declined => 9,
             Exit::Usage => 64,
             Exit::Interrupted(Signal::Hangup) => 129,

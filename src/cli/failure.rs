@@ -70,7 +70,12 @@ impl Failure {
 
     /// Mistakes in the manifest.
     pub fn diagnostics(diagnostics: Diagnostics, sources: Arc<Sources>) -> Self {
-        Self { what: What::Diagnostics(diagnostics, sources), closing: None, exit: Exit::Error }
+        Self::diagnosed(Exit::Error, diagnostics, sources)
+    }
+
+    /// What has a place in the manifest, with an end of its own.
+    fn diagnosed(exit: Exit, diagnostics: Diagnostics, sources: Arc<Sources>) -> Self {
+        Self { what: What::Diagnostics(diagnostics, sources), closing: None, exit }
     }
 
     /// What may not be done.
@@ -127,6 +132,8 @@ impl Failure {
             OpsError::Mistake { what, help } => help.into_iter().fold(Self::new(Exit::Error, what), Failure::help),
             OpsError::Select(error) => Self::usage(error.to_string()).help(error.help),
             OpsError::Diagnostics(diagnostics) => Self::diagnostics(diagnostics, sources),
+            OpsError::Refused(diagnostics) => Self::diagnosed(Exit::Refused, diagnostics, sources),
+            OpsError::Preflight(diagnostics) => Self::diagnosed(Exit::Preflight, diagnostics, sources),
             OpsError::Blocked(blocked) => Self::blocked(blocked),
             OpsError::Declined => Self::new(Exit::Declined, "not carried out: nothing was changed"),
         }

@@ -86,6 +86,7 @@ fn dispatch(cli: &Cli, console: Console) -> Result<Exit, Failure> {
         Command::Plan(own) => command::plan::run(&cli.global, own, console),
         Command::Apply(own) => command::apply::run(&cli.global, own, console),
         Command::Destroy(own) => command::apply::run_destroy(&cli.global, own, console),
+        Command::Price(own) => command::price::run(&cli.global, own, console),
         Command::Drift(own) => command::drift::run(&cli.global, own, console),
         Command::Renew(own) => command::renew::run(&cli.global, own, console),
         Command::Show(own) => command::state::show(&cli.global, own, console),

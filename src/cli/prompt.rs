@@ -2,6 +2,7 @@
 
 use super::host;
 use super::signals::Signals;
+use crate::model::money::Amount;
 use crate::plan::change::{Action, OpenPurchase, Plan};
 use crate::report::console::Console;
 use crate::report::style::Label;
@@ -53,15 +54,50 @@ pub fn ask(question: &str, console: Console, signals: &Signals) -> Answer {
     }
 }
 
+/// What the purchases of a plan cost now, as far as it is known.
+fn price_now(plan: &Plan) -> Option<String> {
+    let quote = plan.checks.quote.as_ref()?;
+    let prices = quote.batches.values().fold(Amount::default(), |sum, price| sum + price.now);
+    match (quote.batches.len(), plan.batches.len()) {
+        (0, _) => None,
+        (known, all) if known == all => Some(format!("{prices} {}", quote.currency)),
+        _ => Some(format!("{prices} {} and what is not known", quote.currency)),
+    }
+}
+
+/// What changes of one kind cost now, where it is known of all of them.
+fn price_of(plan: &Plan, action: Action) -> Option<String> {
+    let known = plan.changes.iter().filter(|change| change.action == action).map(|change| {
+        let (price, currency) = change.price.as_ref()?;
+        Some((Amount::parse(price)?, currency.as_str()))
+    });
+    match known.collect::<Option<Vec<_>>>().as_deref() {
+        Some([first, rest @ ..]) => {
+            Some(format!("{} {}", rest.iter().fold(first.0, |sum, (price, _)| sum + *price), first.1))
+        }
+        _ => None,
+    }
+}
+
 /// What a plan costs and what it destroys, each on a line that says so, and what it does besides.
 pub fn about_plan(plan: &Plan, sandbox: bool) -> String {
     let counts = plan.summary();
     let some = |number: usize, say: &dyn Fn(String) -> String| (number > 0).then(|| say(count(number, "instance")));
     let disks = |number: usize| if number == 1 { "the disk" } else { "the disks" };
+    let price = |price: Option<String>, otherwise: &str| match price {
+        Some(price) => format!(" ({price} now{otherwise})"),
+        None => otherwise.strip_prefix("; ").map(|told| format!(" ({told})")).unwrap_or_default(),
+    };
     let costs = [
-        some(counts.create + counts.replace, &|n| format!("buys {n} in {}", count(plan.batches.len(), "purchase"))),
-        some(counts.upgrade, &|n| format!("upgrades {n} (the difference; shut down meanwhile)")),
-        some(counts.renew, &|n| format!("buys more time for {n}")),
+        some(counts.create + counts.replace, &|n| {
+            format!("buys {n} in {}{}", count(plan.batches.len(), "purchase"), price(price_now(plan), ""))
+        }),
+        some(counts.upgrade, &|n| {
+            let known = price_of(plan, Action::Upgrade);
+            let told = if known.is_some() { "; shut down meanwhile" } else { "; the difference; shut down meanwhile" };
+            format!("upgrades {n}{}", price(known, told))
+        }),
+        some(counts.renew, &|n| format!("buys more time for {n}{}", price(price_of(plan, Action::Renew), ""))),
     ];
     let destroys = [
         some(counts.reinstall, &|n| format!("wipes {} of {n}", disks(counts.reinstall))),
@@ -83,7 +119,7 @@ pub fn about_plan(plan: &Plan, sandbox: bool) -> String {
     let lost = members(lost.map(|change| &change.address));
     let mut text = String::new();
     for (title, parts, tail) in [
-        ("Costs money:   ", &costs[..], if sandbox { " (but not in the sandbox)".to_owned() } else { String::new() }),
+        ("Costs money:   ", &costs[..], if sandbox { ", but not in the sandbox".to_owned() } else { String::new() }),
         ("Destroys data: ", &destroys[..], format!(": {lost}")),
         ("Besides, it:   ", &others[..], String::new()),
     ] {

@@ -6,7 +6,7 @@
 use super::error::{CloudError, ErrorClass};
 use super::limiter::Pacer;
 use super::limits::rate_per_second;
-use super::port::{CloudRead, CloudWrite, Prepared, ReadAction, Reply, Service, Transport, WriteAction};
+use super::port::{CloudRead, CloudWrite, Prepared, ReadAction, Reply, Service, Transport, WriteAction, reading_body};
 use super::queue::Queue;
 use super::retry::{Decision, RetryPolicy, decide};
 use crate::clock::{BoxFuture, Clock};
@@ -206,7 +206,7 @@ impl<T: Transport> Paced<T> {
 
 impl<T: Transport> CloudRead for Paced<T> {
     fn read<'a>(&'a self, action: ReadAction, body: Value) -> BoxFuture<'a, Result<Reply, CloudError>> {
-        Box::pin(self.read_with_retries(action, body.to_string()))
+        Box::pin(self.read_with_retries(action, reading_body(action, body).to_string()))
     }
 }
 

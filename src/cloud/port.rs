@@ -42,7 +42,9 @@ impl Service {
 }
 
 macro_rules! actions {
-    ($(#[$doc:meta])* $name:ident { $($variant:ident: $service:ident),+ $(,)? }) => {
+    (@name $variant:ident) => { stringify!($variant) };
+    (@name $variant:ident $wire:literal) => { $wire };
+    ($(#[$doc:meta])* $name:ident { $($variant:ident: $service:ident $(as $wire:literal)?),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum $name {
@@ -55,7 +57,7 @@ macro_rules! actions {
         impl $name {
             /// The value of `X-TC-Action`.
             pub fn name(self) -> &'static str {
-                match self { $($name::$variant => stringify!($variant)),+ }
+                match self { $($name::$variant => actions!(@name $variant $($wire)?)),+ }
             }
 
             /// The service that answers it.
@@ -84,6 +86,9 @@ actions!(
         DescribeInstancesReturnable: Lighthouse,
         DescribeModifyInstanceBundles: Lighthouse,
         InquirePriceCreateInstances: Lighthouse,
+        InquirePriceRenewInstances: Lighthouse,
+        // The purchase with `DryRun`, which every `CloudRead` sets itself and which leaves no room for a token.
+        DryRunCreateInstances: Lighthouse as "CreateInstances",
         GetCallerIdentity: Sts,
     }
 );
@@ -107,6 +112,20 @@ actions!(
         ModifyResourceTags: Tag,
     }
 );
+
+/// The body of a reading action as it may go out: a dry run says so, and has no token that anything could be kept for.
+pub fn reading_body(action: ReadAction, mut body: Value) -> Value {
+    if action == ReadAction::DryRunCreateInstances {
+        if !body.is_object() {
+            body = Value::Object(serde_json::Map::new());
+        }
+        body["DryRun"] = Value::Bool(true);
+        if let Some(map) = body.as_object_mut() {
+            map.remove("ClientToken");
+        }
+    }
+    body
+}
 
 /// A request, signed and ready to go. The signature carries its time: the service refuses it five minutes later, so
 /// a sender that slept cannot act on what it saw before it slept.
@@ -162,7 +181,7 @@ pub trait Transport: Send + Sync {
 
 /// Reading. Paced; repeated on errors that a repetition may cure (5 tries, at most 30 s).
 pub trait CloudRead: Send + Sync {
-    /// Performs a reading action.
+    /// Performs a reading action. A dry run goes out as one whatever `body` says: whoever can only read cannot buy.
     fn read<'a>(&'a self, action: ReadAction, body: Value) -> BoxFuture<'a, Result<Reply, CloudError>>;
 }
 
@@ -176,4 +195,20 @@ pub trait CloudWrite: Send + Sync {
 
     /// Sends a prepared request once, without waiting for a turn.
     fn send(&self, prepared: Prepared) -> BoxFuture<'_, Result<Reply, CloudError>>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn whoever_reads_cannot_buy() {
+        let asked = json!({"BundleId": "b", "DryRun": false, "ClientToken": "t"});
+        let sent = reading_body(ReadAction::DryRunCreateInstances, asked.clone());
+        assert_eq!(sent, json!({"BundleId": "b", "DryRun": true}));
+        assert_eq!(reading_body(ReadAction::DryRunCreateInstances, Value::Null), json!({"DryRun": true}));
+        assert_eq!(reading_body(ReadAction::DescribeInstances, asked.clone()), asked);
+        assert_eq!(ReadAction::DryRunCreateInstances.name(), "CreateInstances");
+    }
 }

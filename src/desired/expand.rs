@@ -111,6 +111,7 @@ pub fn expand(manifest: &Manifest, inputs: &Inputs<'_>, diagnostics: &mut Diagno
         variables: manifest.variables.iter().map(|(name, node)| (name.to_owned(), node.to_json())).collect(),
         outputs,
         moves,
+        bounds: manifest.bounds.clone(),
     })
 }
 

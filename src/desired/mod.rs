@@ -12,6 +12,7 @@ pub mod state;
 #[cfg(test)]
 mod tests;
 
+pub use crate::manifest::bounds::{Allowed, Bounds, Freeze, Limits, Policy};
 pub use expand::expand;
 pub use moves::Moves;
 pub use output::Output;

@@ -27,6 +27,9 @@ pub fn render(desired: &DesiredState) -> String {
         let limits = desired.rate_limits.iter().map(|(action, limit)| (action.as_str().into(), (*limit).into()));
         put(&mut top, "rate_limits", Mapping::from_iter(limits));
     }
+    for (key, value) in desired.bounds.to_json() {
+        put(&mut top, key, from_json(&value));
+    }
     put(&mut top, "token_ttl", duration(desired.token_ttl));
     put(&mut top, "visibility_grace", duration(desired.visibility_grace));
     if !desired.variables.is_empty() {

@@ -3,6 +3,7 @@
 use super::moves::Moves;
 use super::output::Output;
 use crate::diag::Span;
+use crate::manifest::bounds::Bounds;
 use crate::model::{Address, InstanceSpec, Ownership, Power, Replace, Site, StackName};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -36,6 +37,8 @@ pub struct DesiredState {
     pub outputs: BTreeMap<String, Output>,
     /// What stands at another address now, and what is let go.
     pub moves: Moves,
+    /// How far a plan may go, and what it may want.
+    pub bounds: Bounds,
 }
 
 /// Default of `token_ttl`.

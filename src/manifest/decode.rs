@@ -1,5 +1,6 @@
 //! Nodes to what one file of the manifest says, with every problem found on the way.
 
+use super::bounds::{Limits, Policy};
 use super::instance::unknown;
 use super::keys::{MANIFEST, MOVED};
 use super::node::{Node, Scalar, ScalarKind, Value};
@@ -42,6 +43,10 @@ pub struct FileManifest<'n> {
     pub moved: Vec<MovedEntry>,
     /// `forget`.
     pub forget: Vec<Text>,
+    /// `limits`, and where the key stands.
+    pub limits: Option<Spanned<Limits>>,
+    /// `policy`, and where the key stands.
+    pub policy: Option<Spanned<Policy>>,
     /// Keys that are there, whether or not their values could be read: what is wrong is not also missing.
     pub written: Vec<&'static str>,
 }
@@ -65,6 +70,8 @@ pub fn decode<'n>(root: &'n Node, diagnostics: &mut Diagnostics) -> FileManifest
         outputs: Vec::new(),
         moved: Vec::new(),
         forget: Vec::new(),
+        limits: None,
+        policy: None,
         written: Vec::new(),
     };
     let entries = reader.entries(root, &MANIFEST);
@@ -103,6 +110,8 @@ pub fn decode<'n>(root: &'n Node, diagnostics: &mut Diagnostics) -> FileManifest
             "outputs" => file.outputs = reader.outputs(value).unwrap_or_default(),
             "moved" => file.moved = reader.list(value, Reader::moved).unwrap_or_default(),
             "forget" => file.forget = reader.list(value, Reader::text).unwrap_or_default(),
+            "limits" => file.limits = reader.limits(value).map(|value| Spanned { value, span }),
+            "policy" => file.policy = reader.policy(value).map(|value| Spanned { value, span }),
             // Read before anything else: what they say decides what all the rest is.
             "include" | "variables" => {}
             _ => unknown(key),

@@ -31,9 +31,22 @@ pub(super) const MANIFEST: Keys = Keys {
         "include",
         "moved",
         "forget",
+        "limits",
+        "policy",
     ],
-    later: &["limits", "policy", "key_pairs", "disks"],
+    later: &["key_pairs", "disks"],
 };
+
+pub(super) const LIMITS: Keys =
+    Keys { place: "in `limits`", known: &["max_instances", "max_per_month", "max_destroy"], later: &[] };
+
+pub(super) const POLICY: Keys = Keys {
+    place: "in `policy`",
+    known: &["allowed_bundles", "allowed_blueprints", "allowed_regions", "allowed_zones", "required_tags", "freeze"],
+    later: &[],
+};
+
+pub(super) const FREEZE: Keys = Keys { place: "in `freeze`", known: &["reason", "until"], later: &[] };
 
 pub(super) const INSTANCE: Keys = Keys {
     place: "in an instance",

@@ -1,6 +1,7 @@
 //! Several files to one manifest, and `defaults` under every block.
 
 use super::blocks::blocks;
+use super::bounds::Bounds;
 use super::decode::FileManifest;
 use super::schema::{Manifest, Text};
 use super::variable::Variables;
@@ -46,6 +47,8 @@ pub(super) fn merge(
         once.scalar("rate_limits", files.iter().filter_map(|file| file.rate_limits.clone()), |_, _| false);
     let allowed_accounts =
         once.scalar("allowed_accounts", files.iter().filter_map(|file| file.allowed_accounts.clone()), |_, _| false);
+    let limits = once.scalar("limits", files.iter().filter_map(|file| file.limits.clone()), |_, _| false);
+    let policy = once.scalar("policy", files.iter().filter_map(|file| file.policy.clone()), |_, _| false);
     let defaults = once.scalar("defaults", files.iter().filter_map(|file| file.defaults.clone()), |_, _| false);
     let (mut written, mut outputs, mut moved, mut forget) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for file in files {
@@ -56,7 +59,13 @@ pub(super) fn merge(
     }
     refuse_twice(outputs.iter().map(|(name, _)| name), diagnostics);
     let instances = blocks(written.into_iter(), defaults, diagnostics);
+    let bounds = Bounds {
+        limits: limits.map(|limits| limits.value).unwrap_or_default(),
+        policy: policy.map(|policy| policy.value).unwrap_or_default(),
+        region: region.as_ref().map(|region| region.span),
+    };
     Some(Manifest {
+        bounds,
         stack,
         region,
         site,

@@ -6,6 +6,7 @@
 
 mod agree;
 mod blocks;
+pub mod bounds;
 pub mod decode;
 pub mod edit;
 pub mod format;

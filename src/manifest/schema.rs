@@ -1,5 +1,6 @@
 //! What a user may write, as types. Texts are as written: `${…}` is still in them.
 
+use super::bounds::Bounds;
 use super::node::Node;
 use super::variable::Variables;
 use crate::diag::{Span, Spanned};
@@ -37,6 +38,8 @@ pub struct Manifest {
     pub moved: Vec<MovedEntry>,
     /// Addresses to drop from the state.
     pub forget: Vec<Text>,
+    /// How far a plan may go, and what it may want.
+    pub bounds: Bounds,
 }
 
 /// One of `moved`.

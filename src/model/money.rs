@@ -30,6 +30,12 @@ impl Amount {
         Self::parse(&value.as_number()?.to_string())
     }
 
+    /// An equal share among `count`, rounded down to what can be written.
+    #[must_use]
+    pub fn divided(self, count: i64) -> Self {
+        Self(self.0.checked_div(count).unwrap_or(self.0))
+    }
+
     /// `self` × `count`.
     #[must_use]
     pub fn times(self, count: u32) -> Self {

@@ -6,7 +6,7 @@ use crate::cloud::port::{CloudRead, ReadAction};
 use crate::cloud::{CloudError, ErrorClass};
 use crate::model::InstanceId;
 use crate::model::money::Amount;
-use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,6 +21,8 @@ pub struct Catalogue {
     pub platforms: BTreeMap<String, Option<String>>,
     /// Whether instances that leave can be returned.
     pub returnable: BTreeMap<InstanceId, Returnable>,
+    /// Why some of this is not known.
+    pub unanswered: BTreeSet<String>,
 }
 
 impl Catalogue {
@@ -30,6 +32,7 @@ impl Catalogue {
         self.upgrades.extend(other.upgrades);
         self.platforms.extend(other.platforms);
         self.returnable.extend(other.returnable);
+        self.unanswered.extend(other.unanswered);
     }
 }
 
@@ -49,6 +52,18 @@ pub struct BundleSize {
 }
 
 impl BundleSize {
+    /// Reads type Bundle.
+    pub fn read(bundle: &Value) -> Self {
+        let number = |key: &str| bundle[key].as_u64().unwrap_or_default();
+        Self {
+            cpu: number("CPU"),
+            memory: number("Memory"),
+            disk: number("SystemDiskSize"),
+            bandwidth: number("InternetMaxBandwidthOut"),
+            traffic: number("MonthlyTraffic"),
+        }
+    }
+
     /// What of `other` is less than here.
     pub fn what_shrinks_to(&self, other: &BundleSize) -> Vec<&'static str> {
         let pairs = [
@@ -135,21 +150,13 @@ impl Questions {
 /// Asks.
 ///
 /// # Errors
-/// When a list of what is sold cannot be read. Whether instances can be returned is only worth a word, so a failure there
-/// leaves it unknown.
+/// When a list of what is sold cannot be read. What an upgrade costs and whether instances can be returned is only worth a
+/// word, so a failure there leaves it unknown, and says why.
 pub async fn ask(cloud: &dyn CloudRead, questions: &Questions) -> Result<Catalogue, CloudError> {
     let mut catalogue = Catalogue::default();
     let bundles: BTreeSet<&String> = questions.upgrades.values().flat_map(|(from, to)| [from, to]).collect();
     for set in listed(cloud, ReadAction::DescribeBundles, ("BundleIds", "BundleSet"), bundles.iter().copied()).await? {
-        let number = |key: &str| set[key].as_u64().unwrap_or_default();
-        let size = BundleSize {
-            cpu: number("CPU"),
-            memory: number("Memory"),
-            disk: number("SystemDiskSize"),
-            bandwidth: number("InternetMaxBandwidthOut"),
-            traffic: number("MonthlyTraffic"),
-        };
-        catalogue.bundles.insert(text(&set, "BundleId"), Some(size));
+        catalogue.bundles.insert(text(&set, "BundleId"), Some(BundleSize::read(&set)));
     }
     for bundle in bundles {
         catalogue.bundles.entry(bundle.clone()).or_default();
@@ -162,8 +169,12 @@ pub async fn ask(cloud: &dyn CloudRead, questions: &Questions) -> Result<Catalog
         catalogue.platforms.entry(blueprint.clone()).or_default();
     }
     let offers = questions.upgrades.iter().map(|(id, (_, to))| offer(cloud, id, to));
-    let offers = stream::iter(offers.collect::<Vec<_>>()).buffered(PAGES_AT_ONCE).try_collect::<Vec<_>>().await?;
-    catalogue.upgrades.extend(offers);
+    for (id, offer) in stream::iter(offers.collect::<Vec<_>>()).buffered(PAGES_AT_ONCE).collect::<Vec<_>>().await {
+        match offer {
+            Ok(offer) => drop(catalogue.upgrades.insert(id, offer)),
+            Err(error) => drop(catalogue.unanswered.insert(why_not(&error))),
+        }
+    }
     let ids: Vec<&InstanceId> = questions.returns.iter().collect();
     for chunk in ids.chunks(DESCRIBE_BATCH_MAX) {
         match returnable(cloud, chunk).await {
@@ -171,10 +182,13 @@ pub async fn ask(cloud: &dyn CloudRead, questions: &Questions) -> Result<Catalog
             // One that is not listed makes an error of the call for all.
             Err(error) if error.is("ResourceNotFound") => {
                 for id in chunk {
-                    catalogue.returnable.extend(returnable(cloud, &[id]).await.unwrap_or_default());
+                    match returnable(cloud, &[id]).await {
+                        Ok(found) => catalogue.returnable.extend(found),
+                        Err(error) => drop(catalogue.unanswered.insert(why_not(&error))),
+                    }
                 }
             }
-            Err(_) => {}
+            Err(error) => drop(catalogue.unanswered.insert(why_not(&error))),
         }
     }
     Ok(catalogue)
@@ -185,7 +199,10 @@ fn text(value: &Value, key: &str) -> String {
 }
 
 /// Lists by id. Where an unknown id is an error for the whole call, each is asked for alone.
-async fn listed(
+///
+/// # Errors
+/// When the cloud cannot be asked.
+pub async fn listed(
     cloud: &dyn CloudRead,
     action: ReadAction,
     (ids_key, set_key): (&str, &str),
@@ -213,17 +230,25 @@ async fn listed(
     Ok(all)
 }
 
-async fn offer(cloud: &dyn CloudRead, id: &InstanceId, to: &str) -> Result<(InstanceId, UpgradeOffer), CloudError> {
+/// Why something is not known, in a few words.
+pub fn why_not(error: &CloudError) -> String {
+    match error.is("UnauthorizedOperation") || error.is("AuthFailure.UnauthorizedOperation") {
+        true => format!("no permission for {}", error.action),
+        false => error.to_string(),
+    }
+}
+
+async fn offer(cloud: &dyn CloudRead, id: &InstanceId, to: &str) -> (InstanceId, Result<UpgradeOffer, CloudError>) {
     let filters = json!([{"Name": "bundle-id", "Values": [to]}]);
     let body = json!({"InstanceId": id, "Filters": filters, "Limit": DESCRIBE_BATCH_MAX});
     let offer = match cloud.read(ReadAction::DescribeModifyInstanceBundles, body).await {
-        Ok(reply) => read_offer(&reply.response, to),
+        Ok(reply) => Ok(read_offer(&reply.response, to)),
         Err(error) if error.class == ErrorClass::Refused => {
-            UpgradeOffer::Refused { state: error.code.unwrap_or_default(), message: error.message }
+            Ok(UpgradeOffer::Refused { state: error.code.unwrap_or_default(), message: error.message })
         }
-        Err(error) => return Err(error),
+        Err(error) => Err(error),
     };
-    Ok((id.clone(), offer))
+    (id.clone(), offer)
 }
 
 fn read_offer(response: &Value, to: &str) -> UpgradeOffer {

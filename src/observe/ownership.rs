@@ -139,6 +139,7 @@ impl Sought<'_> {
             Ownership::Name => {
                 let attributes = &instance.attributes;
                 self.bears_its_name(instance)
+                    && self.may_be_named(&attributes.instance_name)
                     && attributes.bundle_id == self.bundle_id
                     && attributes.blueprint_id == self.blueprint_id
                     && (self.zones.is_empty() || self.zones.contains(&attributes.zone.as_str()))
@@ -148,29 +149,32 @@ impl Sought<'_> {
 
     /// Whether an instance could be this purchase's by its name and time alone. Without tags that is what stops a purchase:
     /// the manifest's package or image may have changed since, and what is taken must agree in them as well.
+    /// It may also have been bought when batches were cut otherwise, and then bear any member's name with a number behind it;
+    /// `web-1` with a 2 behind it may be another's `web-12`, so that is reason to stop and none to take.
     pub fn bears_its_name(&self, instance: &ObservedInstance) -> bool {
         let attributes = &instance.attributes;
+        let name = attributes.instance_name.as_str();
         !matches!(attributes.life(), Life::Isolated | Life::Ending)
-            && (self.may_be_named(&attributes.instance_name) || self.is_numbered(&attributes.instance_name))
+            && (is_numbered(self.purchase_name, name)
+                || self.members.iter().any(|(_, wanted)| is_numbered(wanted, name)))
             && self
                 .since
                 .is_none_or(|since| attributes.created_time.is_none_or(|created| created.plus(CLOCK_SKEW) >= since))
     }
 
-    /// Whether a name is the purchase's with a number behind it. That of a single instance bears none by itself, but this may
-    /// have been one of a batch that is cut otherwise today.
-    fn is_numbered(&self, name: &str) -> bool {
-        name.strip_prefix(self.purchase_name)
-            .is_some_and(|rest| rest.trim_start_matches(['-', '_']).bytes().all(|b| b.is_ascii_digit()))
-    }
-
     /// The purchase's name, that name with a number behind it (what the console does with a batch; what the API does is
-    /// undocumented), or a name that a member is to have.
+    /// undocumented; one that is bought alone has none), or a name that a member is to have.
     fn may_be_named(&self, name: &str) -> bool {
         name == self.purchase_name
             || self.members.iter().any(|(_, wanted)| *wanted == name)
-            || self.members.len() > 1 && self.is_numbered(name)
+            || self.members.len() > 1 && is_numbered(self.purchase_name, name)
     }
+}
+
+/// Whether `name` is `wanted`, or that with nothing but a number behind it.
+fn is_numbered(wanted: &str, name: &str) -> bool {
+    let number = name.strip_prefix(wanted).map(|rest| rest.trim_start_matches(['-', '_']));
+    number.is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// The batch that an instance's tag names: the first 16 characters of its token.

@@ -5,6 +5,7 @@ use super::error::OpsError;
 use super::load::{Prior, account_of, bind_account, load_prior, observe, rewrite_journal, salt};
 use super::outputs;
 use super::plan::{planned_with_catalogue, selection};
+use super::preflight::{Preflight, check, price_of_open};
 use crate::apply::machine::Account;
 use crate::apply::{Driver, Job, Machine, Outcome, Setup, run};
 use crate::cloud::CloudError;
@@ -14,6 +15,8 @@ use crate::event::{Event, Item, ItemStatus};
 use crate::model::{Address, InstanceId};
 use crate::observe::state::ObservedState;
 use crate::plan::change::{ACCEPT_NO_REFUND, ALLOW_DATA_LOSS, Need, OpenPurchase};
+use crate::plan::limits::{Before, Ceilings, forbids_to_settle, needs_the_whole};
+use crate::plan::preflight::Checks;
 use crate::plan::{self, Action, Blocked, Decision, Options, Plan, Planned, Selection};
 use crate::state::lock::Mode;
 use crate::state::{OpenIntents, PriorState, StateError};
@@ -42,6 +45,10 @@ pub struct ApplyOptions {
     pub allow_data_loss: bool,
     /// What the service does not take back is given up all the same.
     pub accept_no_refund: bool,
+    /// Prices, quotas and stock are asked before anything is bought.
+    pub preflight: bool,
+    /// The limits of the command line.
+    pub ceilings: Ceilings,
 }
 
 /// What consent is needed for.
@@ -120,6 +127,7 @@ pub async fn apply(
         items: BTreeMap::new(),
         unsettled: Vec::new(),
         left: None,
+        before: Before::default(),
     };
     match run.settle_and_carry_out().await {
         Ok(report) => Ok(report),
@@ -139,6 +147,8 @@ pub(super) struct Run<'a> {
     pub(super) unsettled: Vec<Item>,
     /// What the last machine left: the state, and how many purchases are open. None while nothing was begun.
     pub(super) left: Option<(PriorState, usize)>,
+    /// What the plans of this run brought about so far.
+    pub(super) before: Before,
 }
 
 impl Run<'_> {
@@ -174,6 +184,13 @@ impl Run<'_> {
         if !open.is_empty() && (self.consent)(Question::Settle(&open)) == Consent::Declined {
             return Err(OpsError::Declined);
         }
+        if let (false, Some(refused)) = (open.is_empty(), forbids_to_settle(self.desired, self.context.clock.now())) {
+            return Err(OpsError::Refused(refused));
+        }
+        if let Some(most) = self.options.ceilings.max_spend {
+            let price = price_of_open(self.context, self.desired, &prior).await;
+            self.before.settle(price, most).map_err(OpsError::Refused)?;
+        }
         prior.renew_journal()?;
         let job = Job::Settle { desired: self.desired };
         let (outcome, save_error) = self.work(prior, job).await;
@@ -204,7 +221,11 @@ impl Run<'_> {
             let mut observed = observed?;
             let options = self.plan_options();
             let limits = (options, self.selection.as_ref());
-            let planned = planned_with_catalogue(self.context, self.desired, &prior, &mut observed, limits).await?;
+            let mut planned = planned_with_catalogue(self.context, self.desired, &prior, &mut observed, limits).await?;
+            if let Err(signal) = self.check(&observed, &mut planned, round == 1).await {
+                let account = Account::of_nothing(prior.state, prior.open);
+                return Ok(self.report(Outcome { account, signal: Some(signal) }, None));
+            }
             if let Some(stop) = self.obstacle(&planned) {
                 return Err(stop);
             }
@@ -237,6 +258,7 @@ impl Run<'_> {
             self.relocate(&mut prior)?;
             prior.renew_journal()?;
             let job = Job::Apply { plan: &planned.plan, desired: self.desired, observed: &observed };
+            self.before.count(&planned.plan);
             let (outcome, save_error) = self.work(prior, job).await;
             let again = outcome.account.replan && !outcome.account.stopped && save_error.is_none();
             if !again || round == ROUNDS_MAX {
@@ -291,6 +313,32 @@ impl Run<'_> {
         }
     }
 
+    /// Preflight of the first plan, limits of every one. A later plan only takes up what an earlier one left; it is priced
+    /// again where a limit needs that.
+    async fn check(&self, observed: &ObservedState, planned: &mut Planned, is_first: bool) -> Result<(), String> {
+        let has_limit = self.options.ceilings.max_spend.is_some() || needs_the_whole(&planned.plan, self.desired);
+        let wish = match self.options.preflight {
+            true if is_first || has_limit => Preflight::Asked,
+            true => Preflight::Skipped("a plan before it in this run was"),
+            false => Preflight::Skipped("--no-preflight"),
+        };
+        let mut before = self.before.clone();
+        before.forget_what_brought_nothing(&planned.plan);
+        let what = (wish, self.options.ceilings, &before);
+        let checking = check(self.context, self.desired, observed, planned, what);
+        if self.left.is_none() {
+            checking.await;
+            return Ok(());
+        }
+        match select((self.context.signals)(), pin!(checking)).await {
+            Either::Left((signal, _)) => {
+                self.context.events.emit(Event::Interrupted { signal: signal.clone() });
+                Err(signal)
+            }
+            Either::Right(((), _)) => Ok(()),
+        }
+    }
+
     /// What forbids to carry a plan out.
     pub(super) fn obstacle(&self, planned: &Planned) -> Option<OpsError> {
         if planned.diagnostics.has_errors() {
@@ -298,6 +346,15 @@ impl Run<'_> {
         }
         if !planned.blocked.is_empty() {
             return Some(OpsError::Blocked(planned.blocked.clone()));
+        }
+        let Checks { failures, violations, .. } = &planned.plan.checks;
+        if !violations.is_empty() {
+            let mut all = violations.clone();
+            all.extend(failures.clone());
+            return Some(OpsError::Refused(all));
+        }
+        if !failures.is_empty() {
+            return Some(OpsError::Preflight(failures.clone()));
         }
         let missing: Vec<Blocked> =
             planned.plan.needs.iter().filter(|need| !self.has_consented(need.flag)).map(refused_without).collect();

@@ -30,6 +30,12 @@ pub enum OpsError {
     /// Protection, or unclear what is owned.
     #[error("the plan may not be applied")]
     Blocked(Vec<Blocked>),
+    /// Limits or policies that the plan breaks (exit 7); what would fail besides is among them.
+    #[error("the plan breaks a limit or a policy")]
+    Refused(Diagnostics),
+    /// What would fail at apply (exit 8). Nothing was bought.
+    #[error("the plan would fail")]
+    Preflight(Diagnostics),
     /// The manifest as it would be after a change of its text. Nothing was written.
     #[error("the changed manifest has errors")]
     Edited(Diagnostics, Arc<Sources>),

@@ -3,16 +3,18 @@
 use super::context::Context;
 use super::error::OpsError;
 use super::load::{Prior, account_of, bind_account, load_prior, observe};
+use super::preflight::{Preflight, check};
 use crate::desired::DesiredState;
 use crate::observe::catalogue::{self, Questions};
 use crate::observe::state::ObservedState;
+use crate::plan::limits::{Before, Ceilings};
 use crate::plan::questions::questions;
 use crate::plan::{self, Inputs, Options, Planned, Selection, select};
 use crate::state::PriorState;
 use crate::state::lock::Mode;
 
 /// How to plan.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct PlanOptions {
     /// Whether to ask the cloud.
     pub refresh: bool,
@@ -22,6 +24,10 @@ pub struct PlanOptions {
     pub destroy: bool,
     /// What leaves is destroyed for good.
     pub purge: bool,
+    /// Whether prices, quotas and stock are asked.
+    pub preflight: bool,
+    /// The limits of the command line.
+    pub ceilings: Ceilings,
 }
 
 /// What planning brought.
@@ -40,6 +46,23 @@ pub struct PlanReport {
 /// When state, lock or cloud refuse. What is wrong with the plan itself is in the report.
 pub async fn plan(context: &Context, desired: &DesiredState, options: PlanOptions) -> Result<PlanReport, OpsError> {
     let _lock = context.lock(Mode::Shared).await?;
+    let mut report = unchecked(context, desired, options).await?;
+    let wish = match (options.refresh, options.preflight) {
+        (false, _) => Preflight::Skipped("the cloud was not asked (--no-refresh)"),
+        (true, false) => Preflight::Skipped("--no-preflight"),
+        (true, true) => Preflight::Asked,
+    };
+    let what = (wish, options.ceilings, &Before::default());
+    check(context, desired, &report.observed, &mut report.planned, what).await;
+    Ok(report)
+}
+
+/// Plans, under a lock that is held.
+pub(super) async fn unchecked(
+    context: &Context,
+    desired: &DesiredState,
+    options: PlanOptions,
+) -> Result<PlanReport, OpsError> {
     let mut prior = load_prior(context, desired)?;
     let selection = selection(context, desired, &prior, options.destroy)?;
     let mut observed = if options.refresh {

@@ -4,11 +4,13 @@ use super::apply::{ApplyOptions, ApplyReport, Consent, Question, Run, apply_plan
 use super::context::Context;
 use super::error::OpsError;
 use super::load::{account_of, bind_account, load_prior};
+use super::preflight::ask_and_judge;
 use crate::desired::DesiredState;
 use crate::model::{Address, InstanceId};
 use crate::observe::refresh;
 use crate::observe::state::ObservedState;
 use crate::plan::Inputs;
+use crate::plan::limits::Before;
 use crate::plan::renewal::renewals;
 use crate::state::lock::Mode;
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,6 +44,7 @@ pub async fn renew(
         items: BTreeMap::new(),
         unsettled: Vec::new(),
         left: None,
+        before: Before::default(),
     };
     if let Some(report) = run.settle().await? {
         return Ok(report);
@@ -62,7 +65,10 @@ pub async fn renew(
     let instances = refresh::by_ids(context.read.as_ref(), &ids).await?;
     let observed = ObservedState { at, instances, asked: true, ..ObservedState::default() };
     let inputs = Inputs { desired, prior: &prior.state, open: &prior.open, observed: &observed, selection: None };
-    let planned = renewals(inputs, &options.addresses, options.months);
+    let mut planned = renewals(inputs, &options.addresses, options.months);
+    if !planned.diagnostics.has_errors() {
+        ask_and_judge(context, desired, &observed, &mut planned, false).await;
+    }
     if let Some(stop) = run.obstacle(&planned) {
         return Err(stop);
     }

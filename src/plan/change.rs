@@ -2,6 +2,7 @@
 
 use super::batch::Batch;
 use super::drift::Drift;
+use super::preflight::Checks;
 use crate::diag::Span;
 use crate::model::{Address, ClientToken, InstanceId, Replace};
 use crate::observe::catalogue::Returnable;
@@ -387,6 +388,8 @@ pub struct Plan {
     pub drift: Vec<Drift>,
     /// Consent that carrying it out needs.
     pub needs: Vec<Need>,
+    /// What preflight found; put in after planning.
+    pub checks: Checks,
 }
 
 impl Plan {

@@ -7,6 +7,7 @@ mod removal;
 use super::batch::{Batch, batch, cut};
 use super::change::{Action, Blocked, Change, OpenPurchase, Plan, Reason, UnsettledOrder, count};
 use super::drift::drift;
+use super::preflight::Checks;
 use super::relocate::{self, relocations};
 use super::select::Selection;
 use crate::desired::{DesiredInstance, DesiredState};
@@ -58,6 +59,16 @@ pub struct Planned {
     pub adopted: Vec<Address>,
     /// The addresses that the plan is limited to; none if it is whole.
     pub selected: Option<BTreeSet<Address>>,
+}
+
+impl Planned {
+    /// Errors and warnings of the plan and of its checks.
+    pub fn everything_found(&self) -> Diagnostics {
+        let mut all = self.diagnostics.clone();
+        all.extend(self.plan.checks.violations.clone());
+        all.extend(self.plan.checks.failures.clone());
+        all
+    }
 }
 
 /// Makes the plan.
@@ -364,30 +375,35 @@ impl<'a> Planner<'a> {
         }
         let wanted: BTreeSet<&str> = self.batches.iter().map(|batch| batch.token.short()).collect();
         let arriving = self.arriving();
-        let mut unclear = Vec::new();
+        let (mut unclear, mut on_their_way) = (Vec::new(), Vec::new());
         for instance in self.unclaimed() {
             if matches!(instance.attributes.life(), Life::Isolated | Life::Ending) {
                 continue;
             }
-            let may_be_ours = match desired.ownership {
-                // A batch that is being bought right now, by another writer or seen in part: apply waits and looks again.
-                Ownership::Tags => {
-                    !ownership::batch_of(instance).is_some_and(|batch| wanted.contains(batch))
-                        && self.tag_names_what_is_missing(instance)
-                }
+            // A batch that is being bought right now, by another writer or seen in part: apply waits and looks again.
+            let (may_be_ours, is_arriving) = match desired.ownership {
+                Ownership::Tags => (
+                    self.tag_names_what_is_missing(instance),
+                    ownership::batch_of(instance).is_some_and(|batch| wanted.contains(batch)),
+                ),
                 // More candidates than members, or fewer; or one that was bought with another package or image.
-                Ownership::Name => {
-                    self.batches.iter().any(|batch| sought(desired, batch).bears_its_name(instance))
-                        && !arriving.contains(&instance.id)
-                }
+                Ownership::Name => (
+                    self.batches.iter().any(|batch| sought(desired, batch).bears_its_name(instance)),
+                    arriving.contains(&instance.id),
+                ),
             };
-            if may_be_ours {
-                unclear.push(instance);
+            match (may_be_ours, is_arriving) {
+                (true, false) => unclear.push(instance),
+                (_, true) => on_their_way.push(instance),
+                (false, false) => {}
             }
         }
         if unclear.is_empty() {
             return;
         }
+        // Nobody looks again where it stops, so these are unclear like the others.
+        unclear.append(&mut on_their_way);
+        unclear.sort_by(|a, b| a.id.cmp(&b.id));
         self.unclear.extend(unclear.iter().map(|instance| instance.id.clone()));
         let list: Vec<String> = unclear
             .iter()
@@ -419,13 +435,19 @@ impl<'a> Planner<'a> {
         let desired = self.inputs.desired;
         let open = self.inputs.open.keys().chain(self.batches.iter().map(|batch| &batch.token));
         let arriving: BTreeSet<&str> = open.map(ClientToken::short).collect();
-        let names: BTreeSet<&str> = match desired.ownership {
-            Ownership::Tags => BTreeSet::new(),
-            Ownership::Name => desired.instances.values().map(|wanted| wanted.spec.instance_name.as_str()).collect(),
+        let (names, expected) = match desired.ownership {
+            Ownership::Tags => (BTreeSet::new(), BTreeSet::new()),
+            Ownership::Name => (
+                desired.instances.values().map(|wanted| wanted.spec.instance_name.as_str()).collect(),
+                self.names_on_their_way(),
+            ),
         };
         let is_ours = |instance: &ObservedInstance| match desired.ownership {
             Ownership::Tags => !ownership::batch_of(instance).is_some_and(|batch| arriving.contains(batch)),
-            Ownership::Name => arriving.is_empty() && bears_one_of(&names, &instance.attributes.instance_name),
+            Ownership::Name => {
+                let name = &instance.attributes.instance_name;
+                bears_one_of(&names, name) && !bears_one_of(&expected, name)
+            }
         };
         let strangers: Vec<String> = self
             .unclaimed()
@@ -453,6 +475,19 @@ impl<'a> Planner<'a> {
                 .detail("It costs money: it was bought twice, or is left from a state that was lost.")
                 .help("return it in the console if nobody needs it, or restore the state that knows it"),
         );
+    }
+
+    /// Names under which instances are bought, by this plan or by a purchase that is not settled.
+    fn names_on_their_way(&self) -> BTreeSet<&str> {
+        let planned = self.batches.iter().flat_map(|batch| {
+            let members = batch.members.iter().map(|member| member.name.as_str());
+            members.chain([batch.spec.instance_name.as_str()])
+        });
+        let asked_for = self.inputs.open.values().flat_map(|open| {
+            let members = open.intent.members.iter().map(|member| member.name.as_str());
+            members.chain(open.intent.body.get("InstanceName").and_then(|name| name.as_str()))
+        });
+        planned.chain(asked_for).collect()
     }
 
     /// Without tags: instances of batches that are being listed right now, bought by another writer a moment ago and seen in
@@ -527,6 +562,7 @@ impl<'a> Planner<'a> {
                 orders: unsettled(self.inputs.open),
                 drift,
                 needs,
+                checks: Checks::default(),
             },
             diagnostics: self.diagnostics,
             blocked: self.blocked,

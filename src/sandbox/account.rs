@@ -1,7 +1,7 @@
 //! The account: what it holds, how time changes it, and which action goes where. Pure: the time comes with each call
 //! and chance from a seed, so the same calls give the same answers.
 
-use super::actions::{self, knows};
+use super::actions::{self, counted_as, knows};
 use super::call::{Answer, ApiError, Call};
 use super::catalogue;
 use super::params::wrong;
@@ -194,7 +194,7 @@ impl Account {
         self.operations_fail = forced.operation_fails;
         let answer = self.route(call, &forced);
         self.operations_fail = false;
-        self.count(&call.service, &call.action, answer.is_ok());
+        self.count(&call.service, counted_as(&call.action, &call.body), answer.is_ok());
         answer
     }
 

@@ -1,7 +1,9 @@
 //! What goes wrong on demand: faults as data, the same ones each time for the same seed.
 //!
 //! A fault is a text `KIND:ACTION[:WHEN]`. `ACTION` is an action's name or `*`. `WHEN` is a probability (`0.3`), `n=5` (the
-//! first five calls of each action that it names) or `at=2` (the second call alone); without it, every call. Kinds:
+//! first five calls of each action that it names) or `at=2` (the second call alone); without it, every call. A dry run of a
+//! purchase is no call of `CreateInstances` but of `DryRun`; only what holds for every purchase (`sold-out` and `denied`
+//! without WHEN) meets both. Kinds:
 //!
 //! | Kind | What happens |
 //! |---|---|
@@ -18,7 +20,7 @@
 //! | `denied` | there is no permission for the action |
 //! | `operation-failed` | the operation that the call begins ends as FAILED |
 
-use super::actions;
+use super::actions::{self, DRY_RUN};
 use crate::model::time::parse_duration;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -115,6 +117,17 @@ impl FromStr for Fault {
     }
 }
 
+impl Fault {
+    /// Whether it is about calls of `action`. A dry run says what purchases would meet at any time, and is none of them.
+    fn meets(&self, action: &str) -> bool {
+        let holds_for_dry_runs = || {
+            let lasting = matches!(self.kind, Kind::SoldOut | Kind::Denied) && self.when == When::Always;
+            action == DRY_RUN && self.action == "CreateInstances" && lasting
+        };
+        self.action == "*" || self.action == action || holds_for_dry_runs()
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kind, action) = (self.kind, &self.action);
@@ -163,7 +176,8 @@ fn read(text: &str) -> Result<Fault, String> {
     let fault =
         Fault { kind: read_kind(kind)?, action: read_action(action)?, when: when.map_or(Ok(When::Always), read_when)? };
     let of_purchase = matches!(fault.kind, Kind::SoldOut | Kind::RefuseToken | Kind::LaunchFailed | Kind::Partial(_));
-    if of_purchase && fault.action != "CreateInstances" {
+    let of_dry_run = fault.kind == Kind::SoldOut && fault.action == DRY_RUN;
+    if of_purchase && fault.action != "CreateInstances" && !of_dry_run {
         return Err(format!("`{}` is for CreateInstances alone", fault.kind));
     }
     let of_operation = fault.kind == Kind::OperationFailed && fault.action != "*";
@@ -215,7 +229,7 @@ fn read_kind(text: &str) -> Result<Kind, String> {
 }
 
 fn read_action(text: &str) -> Result<String, String> {
-    if text == "*" || actions::named(text).is_some() {
+    if text == "*" || text == DRY_RUN || actions::named(text).is_some() {
         return Ok(text.to_owned());
     }
     let names: Vec<&str> = actions::ACTIONS.iter().map(|action| action.name).collect();
@@ -305,7 +319,7 @@ impl Faults {
     pub fn decide(&self, action: &str, nth: u64) -> Decision {
         let mut decision = Decision::default();
         for (index, fault) in self.list.iter().enumerate() {
-            if (fault.action == "*" || fault.action == action) && self.fires(index, fault.when, action, nth) {
+            if fault.meets(action) && self.fires(index, fault.when, action, nth) {
                 let place = u64::from(self.draw("cut", index, action, nth)) % CUT_ANYWHERE;
                 decision.add(fault.kind, place);
             }

@@ -1,7 +1,7 @@
 //! What both fronts have in common: faults, rate and account, in the order in which the service would ask.
 
 use super::account::{Account, Caller, CreateFault, Forced};
-use super::actions::knows;
+use super::actions::{DRY_RUN, counted_as, knows};
 use super::call::{Answer, ApiError, Call};
 use super::fault::{Failure, Faults};
 use super::rate::RateLimiter;
@@ -99,10 +99,10 @@ impl Service {
 
     /// Performs a call.
     pub fn handle(&self, asked: Asked) -> Outcome {
-        let action = asked.action.clone();
-        let is_known = knows(&asked.service, &action);
+        let is_known = knows(&asked.service, &asked.action) && asked.action != DRY_RUN;
+        let action = counted_as(&asked.action, &asked.body).to_owned();
         let shown = if is_known { action.as_str() } else { "(unknown)" };
-        let (nth, admitted) = self.count(&action, is_known, asked.now);
+        let (nth, admitted) = self.count(&action, &asked.action, is_known, asked.now);
         let fault = self.faults.decide(&action, nth);
         let delay = fault.delay.saturating_add(Duration::from_millis(self.store.settings().latency_ms));
         let outcome = |failure: Option<Failure>, answer: Answer| match failure {
@@ -158,13 +158,13 @@ impl Service {
     }
 
     /// Which call of its action this is, and whether the rate admits it.
-    fn count(&self, action: &str, is_known: bool, now: Timestamp) -> (u64, Result<(), ApiError>) {
+    fn count(&self, counted: &str, action: &str, is_known: bool, now: Timestamp) -> (u64, Result<(), ApiError>) {
         // Names come from outside; what is not an action is not remembered.
         if !is_known {
             return (0, Ok(()));
         }
         let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
-        let nth = gate.calls.entry(action.to_owned()).or_default();
+        let nth = gate.calls.entry(counted.to_owned()).or_default();
         *nth += 1;
         (*nth, gate.limiter.admit(action, now))
     }

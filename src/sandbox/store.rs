@@ -9,7 +9,7 @@
 //! between the two files is seen and put right, and a process that kept its account in memory sees that it is outdated.
 
 use super::account::{Account, Change, Forced};
-use super::actions::knows;
+use super::actions::{counted_as, knows};
 use super::call::{Answer, Call};
 use super::settings::Settings;
 use crate::model::Timestamp;
@@ -166,7 +166,10 @@ impl Store {
         self.locked(|inner, _| {
             let answer = inner.account.call_with(call, forced.clone());
             // Names come from outside; those of no action are counted as one.
-            let action = if knows(&call.service, &call.action) { call.action.as_str() } else { "(unknown)" };
+            let action = match knows(&call.service, &call.action) {
+                true => counted_as(&call.action, &call.body),
+                false => "(unknown)",
+            };
             inner.record(action, faults)?;
             Ok(answer)
         })

@@ -3,9 +3,10 @@
 use super::chance::Chance;
 use super::circumstances::Circumstances;
 use super::world::region_of;
-use crate::desired::{DependencyRef, DesiredInstance, DesiredState, Moves, Timeouts};
+use crate::desired::state::{TOKEN_TTL_DEFAULT, VISIBILITY_GRACE_DEFAULT};
+use crate::desired::{Bounds, DependencyRef, DesiredInstance, DesiredState, Moves, Timeouts};
 use crate::diag::{SourceId, Span};
-use crate::model::{Address, Charge, InstanceSpec, Login, RenewFlag, Replace, Secret, Site, StackName};
+use crate::model::{Address, Charge, InstanceSpec, Login, Ownership, RenewFlag, Replace, Secret, Site, StackName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -122,35 +123,70 @@ impl Fleet {
                 if self.taken_out.contains(&address) {
                     continue;
                 }
-                let instance = DesiredInstance {
-                    spec: block.spec(name, index, site),
-                    depends_on: Arc::clone(&depends_on),
-                    span: Span { source: SourceId(0), start: 0, end: 0 },
-                    attribute_spans: Arc::default(),
-                    protect: false,
-                    ignore_changes: Arc::from([]),
-                    replace: Replace::default(),
-                    replace_now: false,
-                    power: None,
-                    timeouts: Timeouts::default(),
-                };
-                instances.insert(address, instance);
+                let wanted = instance(block.spec(name, index, site));
+                instances.insert(address, DesiredInstance { depends_on: Arc::clone(&depends_on), ..wanted });
             }
         }
         DesiredState {
-            stack: StackName::from("sim"),
-            site,
-            region: region_of(site).into(),
             ownership: about.ownership,
-            allowed_accounts: Vec::new(),
-            instances,
-            rate_limits: BTreeMap::new(),
-            variables: BTreeMap::new(),
-            outputs: BTreeMap::new(),
-            moves: Moves::default(),
             token_ttl: about.token_ttl,
             visibility_grace: about.visibility_grace,
+            ..stack(site, instances)
         }
+    }
+}
+
+/// A stack with nothing but instances.
+pub fn stack(site: Site, instances: BTreeMap<Address, DesiredInstance>) -> DesiredState {
+    DesiredState {
+        stack: StackName::from("sim"),
+        site,
+        region: region_of(site).into(),
+        ownership: Ownership::Tags,
+        allowed_accounts: Vec::new(),
+        instances,
+        rate_limits: BTreeMap::new(),
+        variables: BTreeMap::new(),
+        outputs: BTreeMap::new(),
+        moves: Moves::default(),
+        bounds: Bounds::default(),
+        token_ttl: TOKEN_TTL_DEFAULT,
+        visibility_grace: VISIBILITY_GRACE_DEFAULT,
+    }
+}
+
+/// An instance of which the manifest says no more than its spec.
+pub fn instance(spec: InstanceSpec) -> DesiredInstance {
+    DesiredInstance {
+        spec,
+        depends_on: Arc::from([]),
+        span: Span { source: SourceId(0), start: 0, end: 0 },
+        attribute_spans: Arc::default(),
+        protect: false,
+        ignore_changes: Arc::from([]),
+        replace: Replace::default(),
+        replace_now: false,
+        power: None,
+        timeouts: Timeouts::default(),
+    }
+}
+
+/// What every manifest says of an instance.
+pub fn spec(bundle_id: &str, zone: &str, instance_name: String) -> InstanceSpec {
+    InstanceSpec {
+        bundle_id: bundle_id.into(),
+        blueprint_id: "lhbp-f1lkcd41".into(),
+        charge: Charge { period: 1, renew_flag: RenewFlag::default() },
+        instance_name,
+        zones: vec![zone.into()],
+        login: None,
+        containers: Vec::new(),
+        auto_voucher: false,
+        tags: BTreeMap::new(),
+        firewall_template_id: None,
+        init_command: None,
+        domain_name: None,
+        subdomain: None,
     }
 }
 
@@ -178,20 +214,10 @@ impl Block {
             (Site::International, true) => ("bundle_linux_int_gen_02", "ap-singapore-1"),
         };
         let prefix = self.prefix;
+        let instance_name = if self.own_names { format!("{prefix}{name}-{index}") } else { format!("{prefix}{name}") };
         InstanceSpec {
-            bundle_id: bundle.into(),
-            blueprint_id: "lhbp-f1lkcd41".into(),
-            charge: Charge { period: 1, renew_flag: RenewFlag::default() },
-            instance_name: if self.own_names { format!("{prefix}{name}-{index}") } else { format!("{prefix}{name}") },
-            zones: vec![zone.into()],
             login: self.password.map(|number| Login::Password(Secret::new(format!("Pass-word-{number:04}")))),
-            containers: Vec::new(),
-            auto_voucher: false,
-            tags: BTreeMap::new(),
-            firewall_template_id: None,
-            init_command: None,
-            domain_name: None,
-            subdomain: None,
+            ..spec(bundle, zone, instance_name)
         }
     }
 }

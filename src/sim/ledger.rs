@@ -9,6 +9,10 @@ use std::sync::Arc;
 pub struct Ledger {
     /// For whom a token buys, as its intent says.
     members: BTreeMap<String, Arc<[Address]>>,
+    /// For whom purchases buy that nobody can tell apart, by what they have in common.
+    alike: BTreeMap<String, BTreeSet<Address>>,
+    /// What a token's purchase has in common with others.
+    shapes: BTreeMap<String, String>,
     /// The last body that was sent with a token.
     bodies: BTreeMap<String, String>,
     /// Instances that stand until their successor runs, by the token that buys it.
@@ -26,6 +30,13 @@ impl Ledger {
     /// For whom a token buys.
     pub fn members(&self, token: &str) -> &[Address] {
         self.members.get(token).map_or(&[], |members| members)
+    }
+
+    /// Notes what a purchase has in common with others from which nobody can tell it apart. It need never be sent: what
+    /// another of them bought may be found and taken for it.
+    pub fn pool<'a>(&mut self, token: &str, shape: &str, members: impl Iterator<Item = &'a Address>) {
+        self.alike.entry(shape.to_owned()).or_default().extend(members.cloned());
+        self.shapes.insert(token.to_owned(), shape.to_owned());
     }
 
     /// Notes for whom a token buys.
@@ -84,7 +95,9 @@ impl Ledger {
         tried: &mut BTreeSet<&'a Address>,
     ) -> bool {
         let Some(token) = self.tokens.get(id) else { return true };
-        for address in self.members(token) {
+        let pool = self.shapes.get(token).and_then(|shape| self.alike.get(shape));
+        let own = self.members(token).iter();
+        for address in own.chain(pool.into_iter().flatten()) {
             if !tried.insert(address) {
                 continue;
             }
@@ -118,6 +131,23 @@ mod tests {
         ledger.buy("both", ["a".to_owned(), "c".to_owned()]);
         assert!(ledger.bought_twice(["a", "b", "c"]).is_some());
         assert_eq!(ledger.bought_twice(["a", "c"]), None);
+        // Who cannot be told apart from others may stand for any of them, and no more of them than there are addresses.
+        let mut ledger = Ledger::default();
+        ledger.intend("two", vec![web(0), web(1)]);
+        ledger.intend("one", vec![web(2)]);
+        ledger.pool("two", "web", [web(0), web(1)].iter());
+        ledger.pool("one", "web", [web(2)].iter());
+        ledger.buy("two", ["a".to_owned()]);
+        ledger.buy("one", ["b".to_owned(), "c".to_owned()]);
+        assert_eq!(ledger.bought_twice(["a", "b", "c"]), None);
+        ledger.buy("one", ["d".to_owned()]);
+        assert!(ledger.bought_twice(["a", "b", "c", "d"]).is_some());
+    }
+
+    #[test]
+    fn a_token_goes_out_with_one_body() {
+        let mut ledger = Ledger::default();
+        ledger.buy("both", ["a".to_owned()]);
         assert!(ledger.has_bought("both") && !ledger.has_bought("other"));
         assert_eq!(ledger.send("both", "{}"), None);
         assert_eq!(ledger.send("both", "{}"), None);

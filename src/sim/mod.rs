@@ -20,4 +20,8 @@ mod writer;
 #[cfg(test)]
 mod change_tests;
 #[cfg(test)]
+mod hand_tests;
+#[cfg(test)]
+mod stage;
+#[cfg(test)]
 mod tests;

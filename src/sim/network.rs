@@ -8,11 +8,12 @@ use crate::clock::{BoxFuture, Clock as _};
 use crate::cloud::classify::classify;
 use crate::cloud::limits::SIGNATURE_VALID_SECS;
 use crate::cloud::port::{Prepared, Reply, Service, Transport};
+use crate::cloud::types::TAG_BATCH;
 use crate::cloud::{CloudError, ErrorClass};
 use crate::model::Timestamp;
 use crate::sandbox::account::CreateFault;
 use crate::sandbox::call::Call;
-use crate::state::{Member, Record};
+use crate::state::{Intent, Record};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -94,14 +95,20 @@ impl Network {
         if self.world.sabotage != Sabotage::RandomToken && !durable.contains(&token) {
             inner.violated(format!("purchase {token} has no durable intent"));
         }
-        if !inner.ledger.knows(&token)
-            && let Some(members) = intended(&durable, &token)
-        {
-            let gone = departed(&self.disk.durable_text(&self.journal.with_extension("json")), &durable);
-            let old: Vec<String> = members.iter().map(|member| member.predecessor.clone()).collect();
-            let old = old.into_iter().filter(|id| !gone.contains(id)).collect();
-            inner.ledger.replace(&token, old);
-            inner.ledger.intend(&token, members.into_iter().map(|member| member.address).collect());
+        if !inner.ledger.knows(&token) {
+            let intents = intents(&durable);
+            for intent in &intents {
+                if let Some(shape) = common_shape(intent, &value) {
+                    inner.ledger.pool(&intent.token.0, &shape, intent.members.iter().map(|member| &member.address));
+                }
+            }
+            if let Some(intent) = intents.into_iter().find(|intent| intent.token.0 == token) {
+                let gone = departed(&self.disk.durable_text(&self.journal.with_extension("json")), &durable);
+                let old: Vec<String> = intent.members.iter().map(|member| member.predecessor.clone()).collect();
+                let old = old.into_iter().filter(|id| !gone.contains(id)).collect();
+                inner.ledger.replace(&token, old);
+                inner.ledger.intend(&token, intent.members.into_iter().map(|member| member.address).collect());
+            }
         }
         if let Some(wanted) = &inner.wanted
             && let Some(stray) = inner.ledger.members(&token).iter().find(|member| !wanted.contains(*member)).cloned()
@@ -246,15 +253,26 @@ impl Transport for Network {
     }
 }
 
-/// For whom the intent of a token buys, by a journal's text.
-fn intended(journal: &str, token: &str) -> Option<Vec<Member>> {
-    journal.lines().filter(|line| line.contains(token)).find_map(|line| {
+/// The intents of a journal.
+fn intents(journal: &str) -> Vec<Intent> {
+    let of_line = |line: &str| {
         let line: Value = serde_json::from_str(line).ok()?;
         match serde_json::from_value(line.get("record")?.clone()).ok()? {
-            Record::Intent(intent) if intent.token.0 == token => Some(intent.members),
+            Record::Intent(intent) => Some(intent),
             _ => None,
         }
-    })
+    };
+    journal.lines().filter(|line| line.contains(r#""type":"intent""#)).filter_map(of_line).collect()
+}
+
+/// What a purchase has in common with others from which nobody can tell it apart: without ownership tags, which the body
+/// that goes out would have, and with one name for all members. Its instances may stand for any member of all of them.
+fn common_shape(intent: &Intent, sent: &Value) -> Option<String> {
+    let is_tagged = sent["Tags"].as_array().into_iter().flatten().any(|tag| tag["Key"] == TAG_BATCH);
+    let body = &intent.body;
+    let one_name = intent.members.iter().all(|member| body["InstanceName"] == member.name.as_str());
+    let shape = ["InstanceName", "BundleId", "BlueprintId", "Zones"].map(|key| body[key].to_string());
+    (!is_tagged && one_name).then(|| shape.join(" "))
 }
 
 /// What stood somewhere before and is said to be gone, in a state's text or a journal's.

@@ -163,17 +163,25 @@ impl Story {
     /// What the manifest wants of an instance that cannot be had is taken out, applied, and put back.
     fn take_out(&mut self, found: Diagnostics) -> Result<Next, String> {
         let quoted = |text: &str| text.split('`').nth(1).and_then(|address| address.parse::<Address>().ok());
+        let desired = self.fleet.desired(&self.about);
+        let of_block = |block: &str| desired.instances.keys().filter(|at| at.block == block).cloned().collect();
         let mut addresses = Vec::new();
         for diagnostic in found.sorted().into_iter().filter(|diagnostic| diagnostic.severity == Severity::Error) {
-            let address = match diagnostic.code {
-                "isolated" => quoted(&diagnostic.summary),
-                "change-not-supported" => diagnostic.label.as_deref().and_then(quoted),
-                _ => None,
+            let those: Vec<Address> = match diagnostic.code {
+                "isolated" => quoted(&diagnostic.summary).into_iter().collect(),
+                "change-not-supported" => diagnostic.label.as_deref().and_then(quoted).into_iter().collect(),
+                // It was no new name: the old one is to go before the new one comes.
+                "renamed" => diagnostic
+                    .summary
+                    .split_once(" an equal ")
+                    .and_then(|(_, new)| quoted(new))
+                    .map_or_else(Vec::new, |new| of_block(&new.block)),
+                _ => Vec::new(),
             };
-            let Some(address) = address else {
+            if those.is_empty() {
                 return Err(format!("a plan in good weather has errors: {}", diagnostic.summary));
-            };
-            addresses.push(address);
+            }
+            addresses.extend(those);
         }
         self.world.log(format!("a person takes out {addresses:?}"));
         self.fleet = self.fleet.without(&addresses);

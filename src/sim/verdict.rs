@@ -63,12 +63,15 @@ impl Story {
             load_prior(&context, &desired).map_err(|error| format!("stopped, and the state is refused: {error}"))?;
         let state = &prior.state;
         let answered = prior.open.values().filter_map(|open| open.answer.as_ref()).flat_map(|answer| &answer.ids);
+        // What the plan found again it would take in, were it not stopped by something else.
+        let planned = planned.planned.plan.changes.iter().filter_map(|change| change.instance_id.as_ref());
         let known: BTreeSet<&str> = state
             .instances
             .values()
             .map(|recorded| &recorded.instance_id)
             .chain(state.deposed.iter().map(|deposed| &deposed.instance_id))
             .chain(answered)
+            .chain(planned)
             .map(crate::model::InstanceId::as_str)
             .collect();
         let live = self.world.live();

@@ -220,7 +220,8 @@ impl World {
 impl Inner {
     /// A promise was broken, whatever the circumstances.
     pub(super) fn violated(&mut self, what: String) {
-        self.log.push(format!("VIOLATION {what}"));
+        let names: Vec<String> = self.live().map(|record| format!("{} (`{}`)", record.id, record.name)).collect();
+        self.log.push(format!("VIOLATION {what}; live: {}", names.join(", ")));
         self.violations.push(what);
     }
 

@@ -11,6 +11,7 @@ use crate::desired::DesiredState;
 use crate::event::{Event, EventSink};
 use crate::model::{Lineage, Timestamp};
 use crate::ops::{ApplyOptions, ApplyReport, Consent, Context, OpsError, PlanOptions, PlanReport, apply, plan};
+use crate::plan::limits::Ceilings;
 use crate::state::lock::Holder;
 use crate::state::{Disk, Store};
 use futures_util::future::{Either, select};
@@ -29,6 +30,8 @@ pub const CONSENTING: ApplyOptions = ApplyOptions {
     purge: false,
     allow_data_loss: true,
     accept_no_refund: true,
+    preflight: false,
+    ceilings: Ceilings { max_spend: None, max_destroy: None },
 };
 
 /// A writer.
@@ -158,5 +161,5 @@ pub fn run_plan(
     desired: &DesiredState,
     destroy: bool,
 ) -> Option<Result<PlanReport, OpsError>> {
-    world.clock.run(plan(context, desired, PlanOptions { refresh: true, buy_anyway: false, destroy, purge: false }))
+    world.clock.run(plan(context, desired, PlanOptions { refresh: true, destroy, ..PlanOptions::default() }))
 }

@@ -45,12 +45,16 @@ const DAYS: &[Rehearsal] = &[
     day(&["--fault=throttle:*:n=4"], Some("throttle"), DONE),
     day(&["--rate=CreateInstances=1", "--rate=DescribeInstances=2"], None, DONE),
     // Stock and quota.
-    day(&["--fault=sold-out:CreateInstances:n=2"], Some("sold-out"), &[1, 6]),
+    day(&["--fault=sold-out:CreateInstances"], Some("sold-out"), &[8]),
+    day(&["--fault=sold-out:CreateInstances", "--no-preflight"], Some("sold-out"), &[1, 6]),
+    day(&["--fault=denied:DryRun"], Some("denied"), DONE),
     // A dry run says that it is back, or that the token is what is refused.
     day(&["--fault=sold-out:CreateInstances:at=1"], Some("sold-out"), DONE),
     day(&["--fault=refuse-token:CreateInstances:at=1"], Some("refuse-token"), DONE),
-    day(&["--quota=1"], None, &[6]),
-    day(&["--balance=1.00"], None, &[1]),
+    day(&["--quota=1"], None, &[8]),
+    day(&["--quota=1", "--no-preflight"], None, &[6]),
+    day(&["--balance=1.00"], None, &[8]),
+    day(&["--balance=1.00", "--no-preflight"], None, &[1]),
     // Machines that never launch, and batches in part.
     day(&["--fault=launch-failed:CreateInstances:at=2"], Some("launch-failed"), &[6]),
     day(&["--launch-failed=0.5", "--seed=2"], None, &[0, 6]),

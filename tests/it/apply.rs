@@ -17,18 +17,24 @@ fn plan_apply_again_and_destroy() {
     let place = place(&cloud);
     insta::assert_snapshot!(place.run(&["plan", "--detailed-exitcode"]).expect(2).out, @"
       +  db  create bundle_rs_nmc_lin_med2_01 in any zone, lhbp-f1lkcd41, 1 month
+            costs 10.00 CNY now
       +  web[0-1]  create 2 × bundle_rs_nmc_lin_med2_01 in any zone, lhbp-f1lkcd41,
             1 month, 1 batch
+            costs 10.00 CNY each now
 
     Plan: 3 to add, 0 to change, 0 to destroy.
+          30.00 CNY now, 30.00 CNY a month, quota left: 97 GENERAL_BUNDLE.
     ");
     let said = place.run(&["apply", "--yes"]).expect(0);
     insta::assert_snapshot!(said.out, @"
       +  db  create bundle_rs_nmc_lin_med2_01 in any zone, lhbp-f1lkcd41, 1 month
+            costs 10.00 CNY now
       +  web[0-1]  create 2 × bundle_rs_nmc_lin_med2_01 in any zone, lhbp-f1lkcd41,
             1 month, 1 batch
+            costs 10.00 CNY each now
 
     Plan: 3 to add, 0 to change, 0 to destroy.
+          30.00 CNY now, 30.00 CNY a month, quota left: 97 GENERAL_BUNDLE.
 
     Running:
       db      lhins-00000001  192.0.2.1
@@ -95,7 +101,7 @@ fn a_refusal_is_told_with_its_code_and_a_way_out() {
     cloud.shared.lock().unwrap().refuse =
         Some(("LimitExceeded.InstanceQuotaLimitExceeded", "The quota is \u{1b}[31mused up."));
     let place = place(&cloud);
-    let said = place.run(&["apply", "--yes", "--events", "events.ndjson"]).expect(1);
+    let said = place.run(&["apply", "--yes", "--no-preflight", "--events", "events.ndjson"]).expect(1);
     assert!(said.out.contains("LimitExceeded.InstanceQuotaLimitExceeded"), "{said:#?}");
     assert!(said.out.contains("help: ") && said.out.ends_with("Applied: 1 failed, 2 not started.\n"), "{said:#?}");
     let events = place.read("events.ndjson");

@@ -119,12 +119,15 @@ fn a_smaller_bundle_is_a_replacement_that_names_the_attribute_and_its_place() {
             `bundle_id` forces another instance (lighthouse.yaml:4:24)
             `bundle_rs_nmc_lin_med2_01` has less memory, disk, traffic than
               `bundle_rs_nmc_lin_med4_01`, and a bundle can only grow
+            costs 50.00 CNY now
             the service takes it back
 
     needs --allow-data-loss: the data is lost of 1 instance
 
     Plan: 1 to add, 0 to change, 1 to destroy. (sandbox)
-          2 unchanged, 1 with loss of data. (sandbox)
+          50.00 CNY now, 50.00 CNY a month, quota left: 19996 GENERAL_BUNDLE, 1 with
+          loss of data. (sandbox)
+          2 unchanged. (sandbox)
     "#);
     assert_ne!(id_of(&place, "db"), id);
     let status = place.run(&["sandbox", "status", "--json"]).expect(0);
@@ -160,7 +163,8 @@ fn another_image_wipes_the_disk_and_needs_consent() {
     needs --allow-data-loss: the data is lost of 2 instances
 
     Plan: 0 to add, 2 to change, 0 to destroy. (sandbox)
-          1 unchanged, 2 with loss of data. (sandbox)
+          2 with loss of data. (sandbox)
+          1 unchanged. (sandbox)
     "#);
     assert_eq!(id_of(&place, "web[0]"), id);
     let protected = BASE.replace("web: { ", "web: { protect: true, ");

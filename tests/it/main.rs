@@ -21,6 +21,7 @@ mod leaks;
 mod live;
 mod no_escape;
 mod output;
+mod preflight;
 mod protocol;
 mod sandbox;
 mod select;

@@ -22,6 +22,7 @@ const CALLS: &[(&str, &[&[&str]])] = &[
     ("plan", &[&[], &["--json"], &["-f", "evil.yaml"], &["--view", "full", "-f", "evil.yaml"], &["--only", EVIL]]),
     ("apply", &[&["--yes"], &["--yes", "-f", "evil.yaml"], &[], &["--yes", "--replace", EVIL], &["--yes", "--json"]]),
     ("drift", &[&[], &["--json"], &["--accept"], &["--accept", EVIL], &["--skip", EVIL]]),
+    ("price", &[&[], &["--json"], &["-f", "evil.yaml"], &["-f", EVIL]]),
     ("renew", &[&["db", "--yes"], &["db"], &[EVIL]]),
     ("show", &[&[], &["db"], &["--json"], &[EVIL]]),
     ("import", &[&["--all"], &["other", "lhins-00000001"], &["other", EVIL], &["--tag", EVIL]]),

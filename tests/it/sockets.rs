@@ -82,6 +82,15 @@ fn with_an_endpoint_all_goes_there() {
         .iter()
         .map(|asked| (asked.action().to_owned(), asked.header("Authorization").contains("/sts/tc3_request")))
         .collect();
-    let expected = [("AssumeRole", true), ("DescribeInstances", false), ("GetCallerIdentity", true)];
+    let expected = [
+        ("AssumeRole", true),
+        ("CreateInstances", false),
+        ("DescribeBlueprints", false),
+        ("DescribeBundles", false),
+        ("DescribeGeneralResourceQuotas", false),
+        ("DescribeInstances", false),
+        ("GetCallerIdentity", true),
+        ("InquirePriceCreateInstances", false),
+    ];
     assert_eq!(signed, expected.map(|(action, sts)| (action.to_owned(), sts)).into());
 }

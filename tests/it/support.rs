@@ -194,10 +194,28 @@ impl Shared {
     }
 
     pub fn answer(&mut self, action: &str, body: &Value) -> Value {
-        self.calls.push(action.to_owned());
+        // A dry run is none of the purchases that tests count.
+        self.calls.push(if body["DryRun"] == true { "DryRun".to_owned() } else { action.to_owned() });
         match action {
             "GetCallerIdentity" => json!({"AccountId": "100000000001"}),
+            "CreateInstances" if body["DryRun"] == true && self.refuse.is_none() => json!({}),
             "CreateInstances" => self.create(body),
+            "InquirePriceCreateInstances" => {
+                let total = 10 * body["InstanceCount"].as_u64().unwrap_or(1);
+                json!({"Price": {"InstancePrice": {
+                    "OriginalBundlePrice": 10, "OriginalPrice": total, "Discount": 100, "DiscountPrice": total, "Currency": "CNY",
+                }}})
+            }
+            "DescribeBundles" => json!({"TotalCount": 1, "BundleSet": [{
+                "BundleId": "bundle_rs_nmc_lin_med2_01", "BundleType": "GENERAL_BUNDLE", "BundleSalesState": "AVAILABLE",
+                "SupportLinuxUnixPlatform": true, "CPU": 2, "Memory": 2, "SystemDiskSize": 50,
+            }]}),
+            "DescribeBlueprints" => json!({"TotalCount": 1, "BlueprintSet": [{
+                "BlueprintId": "lhbp-f1lkcd41", "PlatformType": "LINUX_UNIX", "BlueprintState": "NORMAL",
+            }]}),
+            "DescribeGeneralResourceQuotas" => json!({"GeneralResourceQuotaSet": [{
+                "ResourceName": "GENERAL_BUNDLE_INSTANCE", "ResourceQuotaAvailable": 100, "ResourceQuotaTotal": 100,
+            }]}),
             "DescribeInstances" => {
                 let ids = body["InstanceIds"].as_array();
                 let wanted = |id: &String| ids.is_none_or(|ids| ids.iter().any(|wanted| wanted == id.as_str()));

@@ -84,6 +84,9 @@ impl CloudArgs {
             buy_anyway: false,
             replace: Vec::new(),
             purge: false,
+            no_preflight: false,
+            max_spend: None,
+            max_destroy: None,
             select: SelectArgs::default(),
             sandbox: self.sandbox.clone(),
         }

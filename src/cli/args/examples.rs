@@ -5,6 +5,7 @@ use clap::Command;
 /// Commands, and lines that call them.
 const EXAMPLES: &[(&str, &[&str])] = &[
     ("", &["lhprov plan -f examples/quickstart.yaml --sandbox", "lhprov apply -f examples/quickstart.yaml --sandbox"]),
+    ("price", &["lhprov price", "lhprov price --json"]),
     ("validate", &["lhprov validate", "lhprov validate -f fleet --json"]),
     ("render", &["lhprov render --var env=production"]),
     ("fmt", &["lhprov fmt", "lhprov fmt --check fleet", "lhprov fmt - < draft.yaml"]),

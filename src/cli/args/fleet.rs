@@ -22,6 +22,14 @@ pub struct DriftArgs {
     pub expires_within: Option<Duration>,
 }
 
+/// Options of `price`.
+#[derive(Debug, Args)]
+pub struct PriceArgs {
+    /// Shared options.
+    #[command(flatten)]
+    pub cloud: CloudArgs,
+}
+
 /// Options of `renew`.
 #[derive(Debug, Args)]
 pub struct RenewArgs {

@@ -35,7 +35,7 @@ use std::str::FromStr;
     max_term_width = 100,
     after_help = "Results go to stdout, everything else to stderr. Every option can be set by its variable; an empty one counts \
                   as unset.\n\nExit codes: 0 done, 1 error, 2 changes pending (plan --detailed-exitcode), 3 drift, 4 locked, \
-                  6 applied in part: run again, 7 refused, 9 declined, 64 usage, 129/130/143 interrupted."
+                  6 applied in part: run again, 7 refused, 8 would fail, 9 declined, 64 usage, 129/130/143 interrupted."
 )]
 pub struct Cli {
     /// For all commands.
@@ -200,6 +200,8 @@ pub enum Command {
     Graph(GraphArgs),
     /// Show what apply would do; changes nothing
     Plan(PlanArgs),
+    /// Say what the manifest costs as a whole, and what of it is still to be bought
+    Price(PriceArgs),
     /// Make the cloud equal to the manifest
     Apply(ApplyArgs),
     /// Return every instance of the stack

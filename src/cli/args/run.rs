@@ -2,6 +2,8 @@
 
 use super::common::{FormatArgs, SelectArgs, duration};
 use super::sandbox::SandboxFlags;
+use crate::model::money::Amount;
+use crate::plan::limits::Ceilings;
 use crate::report::human::plan::View;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
@@ -47,6 +49,15 @@ pub struct RunArgs {
     /// Destroy what leaves for good, after its return; it cannot be brought back then
     #[arg(long, env = "LHPROV_PURGE", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub purge: bool,
+    /// Do not ask for prices, quotas and stock before
+    #[arg(long, env = "LHPROV_NO_PREFLIGHT", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub no_preflight: bool,
+    /// Refuse what costs more than this now, in the currency of the site
+    #[arg(long, env = "LHPROV_MAX_SPEND", value_name = "AMOUNT", value_parser = amount)]
+    pub max_spend: Option<Amount>,
+    /// Refuse to destroy or replace more instances than this
+    #[arg(long, env = "LHPROV_MAX_DESTROY", value_name = "NUMBER")]
+    pub max_destroy: Option<u64>,
     /// Part of the stack.
     #[command(flatten)]
     pub select: SelectArgs,
@@ -55,7 +66,19 @@ pub struct RunArgs {
     pub sandbox: SandboxFlags,
 }
 
+/// An amount of money.
+fn amount(text: &str) -> Result<Amount, String> {
+    Amount::parse(text)
+        .filter(|amount| amount.0 >= 0)
+        .ok_or_else(|| "expected an amount such as 1500 or 99.50".to_owned())
+}
+
 impl RunArgs {
+    /// How far the run may go.
+    pub fn ceilings(&self) -> Ceilings {
+        Ceilings { max_spend: self.max_spend, max_destroy: self.max_destroy }
+    }
+
     /// How much of the plan to show.
     pub fn view(&self) -> View {
         match self.view {

@@ -93,7 +93,8 @@ pub struct SandboxFlags {
     ///
     /// Kinds: lost-before, lost-after (no answer, before or after the call took effect), status-before, status-after (HTTP
     /// 502), internal-before, internal-after (InternalError), cut=BYTES or cut=any (the connection ends in the middle of the
-    /// answer), delay=TIME, throttle, sold-out, launch-failed, partial=COUNT (fewer instances than asked for).
+    /// answer), delay=TIME, throttle, sold-out, launch-failed, partial=COUNT (fewer instances than asked for), denied (no
+    /// permission). Dry runs of purchases are calls of DryRun; sold-out and denied without WHEN meet them too.
     #[arg(long, env = "LHPROV_FAULT", value_name = "FAULT", value_delimiter = ';')]
     pub fault: Vec<Fault>,
     /// A file of such faults: a YAML list of texts as above, or of maps with kind, action and one of p, n, at

@@ -99,6 +99,8 @@ pub(super) fn carry_out(
             purge: own.run.purge,
             allow_data_loss: own.allow_data_loss,
             accept_no_refund: own.accept_no_refund,
+            preflight: !own.run.no_preflight,
+            ceilings: own.run.ceilings(),
         };
         let desk = Desk { own, session: &session, console, live: live.as_deref(), answer: Mutex::default() };
         let consent = |question: Question<'_>| desk.consent(&question);

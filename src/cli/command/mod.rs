@@ -11,6 +11,7 @@ pub mod import;
 pub mod man;
 pub mod output;
 pub mod plan;
+pub mod price;
 pub mod render;
 pub mod renew;
 pub mod sandbox;

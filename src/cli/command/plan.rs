@@ -29,6 +29,8 @@ fn plan(global: &Global, own: &PlanArgs, console: Console, sinks: Vec<Arc<dyn Ev
             buy_anyway: own.run.buy_anyway,
             destroy: false,
             purge: own.run.purge,
+            preflight: !own.run.no_preflight,
+            ceilings: own.run.ceilings(),
         };
         if options.refresh {
             tokio::select! {
@@ -58,8 +60,10 @@ fn show(own: &PlanArgs, session: &Session, report: &PlanReport, console: Console
     let sources = &session.loaded.sources;
     let exit = if planned.diagnostics.has_errors() {
         Exit::Error
-    } else if !planned.blocked.is_empty() {
+    } else if !planned.blocked.is_empty() || !planned.plan.checks.violations.is_empty() {
         Exit::Refused
+    } else if !planned.plan.checks.failures.is_empty() {
+        Exit::Preflight
     } else if own.detailed_exitcode && !planned.plan.is_empty() {
         Exit::Changes
     } else {
@@ -84,7 +88,8 @@ fn show(own: &PlanArgs, session: &Session, report: &PlanReport, console: Console
         console.result_with(|out| write(&document, out)).map_err(|error| Failure::output(&error))?;
         return Ok(exit.into());
     }
-    console.say(&diagnostic::render(&planned.diagnostics, sources, console.stderr.is_coloured()));
+    let found = planned.everything_found();
+    console.say(&diagnostic::render(&found, sources, console.stderr.is_coloured()));
     // A plan with errors in it is no plan; what is wrong was said.
     if exit != Exit::Error {
         let shown = PlanText {

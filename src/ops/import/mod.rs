@@ -76,7 +76,8 @@ pub async fn import(
     let (account, found) = futures_util::future::join(account_of(context), look(context, desired, what)).await;
     bind_account(context, desired, &mut prior.state, account)?;
     let found = found?;
-    let eye = Eye { desired, prior: &prior.state, take_over };
+    let known = without_half_imported(desired, &prior.state);
+    let eye = Eye { desired, prior: &known, take_over };
     let mut report = ImportReport::default();
     let (chosen, edit, new) = match what {
         ImportWhat::One(address, id) => {
@@ -100,7 +101,7 @@ pub async fn import(
                 }
             }
             // What the state has is no news.
-            report.left.retain(|(id, _, _)| prior.state.holder(id).is_none());
+            report.left.retain(|(id, _, _)| known.holder(id).is_none());
             if fitting.is_empty() {
                 return Ok(report);
             }
@@ -116,6 +117,9 @@ pub async fn import(
     let wanted = new.as_ref().unwrap_or(desired);
     let mut state = prior.state.clone();
     let salt = salt(&state);
+    state.instances.retain(|_, recorded| {
+        known.holder(&recorded.instance_id).is_some() || !chosen.iter().any(|(_, live)| live.id == recorded.instance_id)
+    });
     for (address, live) in &chosen {
         let Some(instance) = wanted.instances.get(address) else { continue };
         let recorded = record(instance, live, prior.state.predecessor(address), &salt);
@@ -138,6 +142,15 @@ pub async fn import(
     let pairs: Vec<(&Address, &ObservedInstance)> = chosen.iter().map(|(address, live)| (address, *live)).collect();
     report.tagged = tagging::set(context, wanted, account.as_deref(), &pairs, &tags).await;
     Ok(report)
+}
+
+/// The state without what an import left when it was cut short between state and manifest: protected, and of a block that the
+/// manifest does not have. The same command writes that block now.
+fn without_half_imported(desired: &DesiredState, state: &PriorState) -> PriorState {
+    let blocks: BTreeSet<&str> = desired.instances.keys().map(|address| address.block.as_str()).collect();
+    let mut known = state.clone();
+    known.instances.retain(|address, recorded| !recorded.protect || blocks.contains(address.block.as_str()));
+    known
 }
 
 /// Nothing is taken over or moved while purchases are unsettled: what is found may be what they brought.

@@ -1,6 +1,7 @@
 //! Output for people: calm, at 80 columns, its meaning never in the colour alone.
 
 pub mod account;
+mod cost;
 pub mod diagnostic;
 pub mod difference;
 pub mod drift;

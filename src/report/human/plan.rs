@@ -2,6 +2,7 @@
 //!
 //! Equal things of a block are told once; `View::Full` tells every address apart.
 
+use super::cost;
 use crate::manifest::Sources;
 use crate::model::Address;
 use crate::plan::change::{Action, Blocked, Change, OpenPurchase, Plan, Reason, UnsettledOrder};
@@ -80,6 +81,7 @@ pub fn render(shown: PlanText<'_>, view: View, palette: Palette) -> String {
         );
         let _ = writeln!(out, "{}: {}\n", palette.paint(Label::Found, "note"), wrap(&text, 6, INDENT));
     }
+    out.push_str(&cost::not_checked(&plan.checks, palette));
     for need in &plan.needs {
         let text = format!("{}: {}", need.flag, need.what);
         let _ = writeln!(out, "{} {}\n", palette.paint(Label::Remove, "needs"), wrap(&text, 6, INDENT));
@@ -112,6 +114,7 @@ pub fn summary(shown: PlanText<'_>, palette: Palette) -> String {
         counts.to_destroy()
     );
     let mut out = format!("{}{mark}\n", palette.paint(Label::Heading, &first));
+    out.push_str(&cost::line(plan, mark));
     let others = [
         (plan.open.len(), if plan.open.len() == 1 { "purchase to settle" } else { "purchases to settle" }),
         (plan.orders.len(), if plan.orders.len() == 1 { "order to settle" } else { "orders to settle" }),
@@ -121,7 +124,6 @@ pub fn summary(shown: PlanText<'_>, palette: Palette) -> String {
         (counts.moved, "to move"),
         (counts.forget, "to forget"),
         (counts.no_op, "unchanged"),
-        (counts.data_loss(), "with loss of data"),
     ];
     let others: Vec<String> =
         others.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")).collect();

@@ -1,5 +1,6 @@
 //! Output for programs: versioned, one form for one thing, money as decimal strings.
 
 pub mod account;
+pub mod checks;
 pub mod events;
 pub mod plan;

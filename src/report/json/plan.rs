@@ -1,6 +1,7 @@
 //! A plan as JSON, format 1.0. Written piece by piece, one change a line, so that a large plan needs no second copy of
 //! itself and two plans can be compared line by line.
 
+use super::checks;
 use crate::diag::{Diagnostic, Diagnostics, Severity, Span};
 use crate::manifest::source::Sources;
 use crate::model::{Address, InstanceId};
@@ -58,7 +59,11 @@ pub fn write(document: &PlanDocument<'_>, out: &mut dyn Write) -> io::Result<()>
         json!(region)
     )?;
     write!(out, ",\n\"inputs\":{inputs}")?;
-    let changes = plan.changes.iter().map(|change| one_change(change, sources, *before));
+    let changes = plan.changes.iter().map(|change| {
+        let mut object = one_change(change, sources, *before);
+        checks::add_month(&mut object["price"], change, &plan.checks);
+        object
+    });
     list(out, "resource_changes", changes)?;
     list(out, "drift", plan.drift.iter().map(one_drift))?;
     let open = plan.open.iter().map(|open| {
@@ -71,10 +76,16 @@ pub fn write(document: &PlanDocument<'_>, out: &mut dyn Write) -> io::Result<()>
     });
     list(out, "resume", open.chain(orders))?;
     list(out, "consents", plan.needs.iter().map(|need| json!({"flag": need.flag, "for": need.what})))?;
-    list(out, "preflight", std::iter::empty())?;
-    list(out, "blocked", blocked.iter().map(|blocked| json!({"what": blocked.what, "help": blocked.help})))?;
+    list(out, "preflight", checks::preflight(&plan.checks))?;
+    write!(out, ",\n\"price\":{}", checks::price(&plan.checks))?;
+    let obstacles = blocked.iter().map(|blocked| json!({"what": blocked.what, "help": blocked.help}));
+    let violations = plan.checks.violations.iter().map(|one| checks::violation(one, sources));
+    list(out, "blocked", obstacles.chain(violations))?;
     list(out, "adopted", adopted.iter().map(|address| json!(address)))?;
-    let sorted = (*diagnostics).clone().sorted();
+    let mut all = (*diagnostics).clone();
+    all.extend(plan.checks.violations.clone());
+    all.extend(plan.checks.failures.clone());
+    let sorted = all.sorted();
     list(out, "diagnostics", sorted.iter().map(|diagnostic| one_diagnostic(diagnostic, sources)))?;
     writeln!(out, ",\n\"summary\":{}}}", summary(plan))
 }
@@ -180,7 +191,7 @@ fn set(object: &mut Value, name: &str, value: &Value) {
     object[name] = value.clone();
 }
 
-fn place(span: Span, sources: &Sources) -> Value {
+pub(super) fn place(span: Span, sources: &Sources) -> Value {
     let location = sources.location(span);
     json!({"file": location.path, "line": location.line, "column": location.column})
 }
