@@ -17,7 +17,7 @@ outputs: { main_ip: \"${instances.db.public_addresses[0]}\" }
 
 /// What is offered for the last of some words.
 fn offered(place: &Place, words: &[&str]) -> Vec<String> {
-    let arguments = [&["complete", "zsh", "--", "lhprov"], words].concat();
+    let arguments = [&["__complete", "zsh", "--", "lhprov"], words].concat();
     let said = place.run(&arguments).expect(0);
     assert_eq!(said.err, "");
     said.out.lines().map(|line| line.split('\t').next().unwrap_or_default().to_owned()).collect()
@@ -163,6 +163,6 @@ fn fish_completes() {
                   function show; printf '<%s>' $argv; echo; end; complete --command show --wraps lhprov; \
                   function __lhprov_complete; \
                   set -l words (commandline --current-process --tokenize --cut-at-cursor); \
-                  lhprov complete fish -- lhprov $words[2..-1] (commandline --current-token --cut-at-cursor) 2>/dev/null; end";
+                  lhprov __complete fish -- lhprov $words[2..-1] (commandline --current-token --cut-at-cursor) 2>/dev/null; end";
     typed(&place, &["fish", "--no-config", "--interactive"], before, LINES);
 }

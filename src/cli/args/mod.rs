@@ -229,7 +229,7 @@ pub enum Command {
     /// Print a script that lets a shell complete commands, options, addresses and files
     Completions(CompletionsArgs),
     /// Print what could stand at the cursor; for the scripts of `completions`
-    #[command(hide = true)]
+    #[command(name = "__complete", hide = true)]
     Complete(CompleteArgs),
     /// Print the manual
     Man(ManArgs),

@@ -23,7 +23,7 @@ pub enum Shell {
     Fish,
 }
 
-/// Options of `complete`, which the scripts of `completions` call.
+/// Options of `__complete`, which the scripts of `completions` call.
 #[derive(Debug, Args)]
 pub struct CompleteArgs {
     /// Who asks

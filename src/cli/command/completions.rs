@@ -1,4 +1,4 @@
-//! `lhprov completions`, and `lhprov complete` for its scripts.
+//! `lhprov completions`, and `lhprov __complete` for its scripts.
 
 use crate::cli::args::{CompleteArgs, CompletionsArgs};
 use crate::cli::completions;

@@ -54,7 +54,7 @@ fn page(man: &Man) -> std::io::Result<String> {
         match line.strip_prefix(".TH ").and_then(|title| title.split(' ').next()) {
             // Without a date, so that one version makes the same bytes on every day; an empty one has to be in quotes.
             Some(title) => {
-                out.push_str(&format!(".TH {title} 1 \"\" \"lhprov {}\" \"lhprov\"", env!("CARGO_PKG_VERSION")))
+                out.push_str(&format!(".TH {title} 1 \"\" \"lhprov {}\" \"lhprov\"", env!("CARGO_PKG_VERSION")));
             }
             None => out.push_str(line),
         }

@@ -4,7 +4,7 @@ _lhprov() {
     COMPREPLY=()
     while IFS= read -r candidate; do
         COMPREPLY+=("$candidate")
-    done < <("$1" complete bash -- "${COMP_LINE:0:COMP_POINT}" "$2" 2>/dev/null)
+    done < <("$1" __complete bash -- "${COMP_LINE:0:COMP_POINT}" "$2" 2>/dev/null)
     # The value, the name of a file or a key is still to come.
     if [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *[=/[] ]]; then
         compopt -o nospace 2>/dev/null

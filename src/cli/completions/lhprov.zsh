@@ -4,7 +4,7 @@
 _lhprov() {
     local line value
     local -a lines whole whole_shown open open_shown
-    lines=("${(@f)$("${words[1]}" complete zsh -- "${(@Q)words[1,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)}")
+    lines=("${(@f)$("${words[1]}" __complete zsh -- "${(@Q)words[1,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)}")
     for line in "${lines[@]}"; do
         value=${line%%$'\t'*}
         [[ -n $value ]] || continue

@@ -170,7 +170,7 @@ impl<'t> Layout<'t> {
         match token.kind {
             Kind::Scalar(Form::Block) => self.out.push_str(token.text),
             Kind::Scalar(Form::Single) => {
-                self.write_lines(&double_quoted(token.text).unwrap_or_else(|| token.text.to_owned()))
+                self.write_lines(&double_quoted(token.text).unwrap_or_else(|| token.text.to_owned()));
             }
             Kind::Scalar(Form::Plain | Form::Double) => self.write_lines(token.text),
             _ => self.out.push_str(token.text),
