@@ -2,11 +2,12 @@
 //! the same events.
 
 use crate::model::{Address, InstanceId};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// How an item stands, during or at the end of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ItemStatus {
     /// Bought and running.
@@ -73,7 +74,7 @@ impl ItemStatus {
 }
 
 /// One line of the account.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Item {
     /// The address.
     pub address: Address,
@@ -97,7 +98,7 @@ pub struct Item {
 }
 
 /// A group of instances whose progress is shown in one line: a purchase, a resumed wait, or a return.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Progress {
     /// Number of the group in this run.
     pub group: usize,
@@ -110,7 +111,7 @@ pub struct Progress {
 }
 
 /// An event.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
     /// The run begins.

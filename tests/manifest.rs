@@ -102,7 +102,7 @@ fn valid_manifests_expand_to_what_stands_beside_them() {
 #[test]
 fn examples_are_valid() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for name in names_in(&folder.join("examples")) {
+    for name in names_in(&folder.join("examples")).into_iter().filter(|name| !name.ends_with(".json")) {
         let (desired, messages) = load(folder, &format!("examples/{name}"));
         assert!(desired.is_some_and(|desired| !desired.instances.is_empty()), "{name}: {messages}");
     }

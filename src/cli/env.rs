@@ -16,6 +16,7 @@
 //! | `LHPROV_FORMAT`, `LHPROV_JSON` | `--format`, `--json` |
 //! | `LHPROV_VIEW` | `--view` |
 //! | `LHPROV_CHECK`, `LHPROV_MAN_OUT` | `--check` of `fmt`, `--out` of `man` |
+//! | `LHPROV_NO_ANNOTATIONS` | `--no-annotations` |
 //! | `LHPROV_DETAILED_EXITCODE` | `--detailed-exitcode` |
 //! | `LHPROV_NO_REFRESH` | `--no-refresh` |
 //! | `LHPROV_YES` | `--yes` |
@@ -37,7 +38,8 @@
 //! | `LHPROV_FAULT_FILE` | `--fault-file` |
 //! | `LHPROV_BOOT`, `LHPROV_QUOTA`, `LHPROV_BALANCE`, `LHPROV_LATENCY`, `LHPROV_TOKEN_MEMORY`, `LHPROV_MISMATCH` | the sandbox's settings |
 //! | `LHPROV_CHECK_ORDER`, `LHPROV_BATCH_NAMES`, `LHPROV_VISIBILITY_DELAY`, `LHPROV_RENAME_WHILE_PENDING` | the sandbox's settings |
-//! | `LHPROV_LAUNCH_FAILED`, `LHPROV_SEED` | the sandbox's settings |
+//! | `LHPROV_LAUNCH_FAILED`, `LHPROV_OPERATION_TIME`, `LHPROV_AFTER_SHUTDOWN` | the sandbox's settings |
+//! | `LHPROV_AFTER_RECOVERY`, `LHPROV_BIND_KEYS`, `LHPROV_RETURNS`, `LHPROV_SEED` | the sandbox's settings |
 //! | `LHPROV_SEEDS`, `LHPROV_FIRST`, `LHPROV_THREADS` | how many schedules `selftest` runs, from which seed, on how many threads |
 //! | `TENCENTCLOUD_SECRET_ID`, `…_SECRET_KEY`, `…_TOKEN`, `…_SECURITY_TOKEN` | credentials; never a flag |
 //! | `TENCENTCLOUD_ROLE_ARN`, `TENCENTCLOUD_ROLE_SESSION_NAME` | a role to assume with them, or with the default profile |
@@ -46,6 +48,7 @@
 //! | `HTTPS_PROXY`, `https_proxy`, `ALL_PROXY`, `all_proxy`, `NO_PROXY`, `no_proxy` | the way to the endpoint |
 //! | `HOME` | where the official CLI keeps its profiles |
 //! | `NO_COLOR`, `CLICOLOR_FORCE`, `CLICOLOR`, `TERM` | colour, and whether live lines are drawn |
+//! | `GITHUB_ACTIONS`, `GITHUB_WORKSPACE`, `GITHUB_STEP_SUMMARY` | annotations and summaries in GitHub Actions |
 //! | `HOSTNAME` | the host's name in the lock, where the system does not say |
 //!
 //! An empty variable counts as unset. Variables that a manifest names with `${env:NAME}` are read besides.
@@ -73,6 +76,16 @@ pub fn with_prefix(prefix: &str) -> Vec<(String, String)> {
 /// The home folder.
 pub fn home() -> Option<PathBuf> {
     variable("HOME").map(PathBuf::from)
+}
+
+/// Whether this is a step of GitHub Actions.
+pub fn is_github_actions() -> bool {
+    variable("GITHUB_ACTIONS").is_some_and(|value| value == "true")
+}
+
+/// The folder that the command runs in.
+pub fn folder() -> Option<PathBuf> {
+    std::env::current_dir().ok()
 }
 
 /// What the environment wishes of colour.

@@ -1,6 +1,7 @@
 //! Any error: what to say, what would help, and the exit code. Hints are attached here, once for all commands.
 
 use super::exit::Exit;
+use super::github;
 use crate::cloud::client::ClientError;
 use crate::cloud::credential::CredentialError;
 use crate::cloud::endpoint::EndpointError;
@@ -9,6 +10,7 @@ use crate::diag::{Diagnostics, Severity};
 use crate::manifest::Sources;
 use crate::ops::OpsError;
 use crate::plan::Blocked;
+use crate::report::console::Console;
 use crate::report::human::plan::blocked_text;
 use crate::report::human::{diagnostic, failure};
 use crate::report::style::Palette;
@@ -139,6 +141,14 @@ impl Failure {
         }
     }
 
+    /// Says it on stderr, and marks the places of mistakes where a runner reads along.
+    pub fn tell(&self, console: Console) {
+        console.say(&self.render(console.stderr));
+        if let What::Diagnostics(diagnostics, sources) = &self.what {
+            github::annotate(diagnostics, sources, console);
+        }
+    }
+
     /// What stderr shows.
     pub fn render(&self, palette: Palette) -> String {
         let closing = self.closing.as_ref().map(|text| format!("{}\n", wrap(text, 0, 0))).unwrap_or_default();
@@ -182,7 +192,10 @@ impl From<CloudError> for Failure {
     fn from(error: CloudError) -> Self {
         let failure = Self::of(Exit::Error, &error);
         match error.code.as_deref().and_then(explain::explanation) {
-            Some(explanation) => failure.help(format!("{} {}", explanation.meaning, explanation.way_out)),
+            Some(explanation) => {
+                let failure = failure.help(format!("{} {}", explanation.meaning, explanation.way_out));
+                failure.help(more_about(error.code.as_deref().unwrap_or_default()))
+            }
             None if error.class == ErrorClass::Auth => {
                 let failure = match way_out(&error.message) {
                     Some(help) => failure.help(help),
@@ -251,8 +264,13 @@ impl From<EndpointError> for Failure {
 pub fn way_out(text: &str) -> Option<String> {
     text.split([' ', ':', ',', ';', '(', ')'])
         .filter(|word| word.starts_with(|c: char| c.is_ascii_uppercase()) && word.len() > 6)
-        .find_map(explain::explanation)
-        .map(|explanation| format!("{} {}", explanation.meaning, explanation.way_out))
+        .find_map(|code| Some((code, explain::explanation(code)?)))
+        .map(|(code, explanation)| format!("{} {} {}", explanation.meaning, explanation.way_out, more_about(code)))
+}
+
+/// Where more is said of a code.
+fn more_about(code: &str) -> String {
+    format!("`lhprov explain {code}` says what it proves.")
 }
 
 #[cfg(test)]

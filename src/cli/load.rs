@@ -3,13 +3,13 @@
 use super::args::Global;
 use super::env;
 use super::failure::Failure;
+use super::github;
 use crate::desired::{self, DesiredState};
 use crate::diag::Diagnostics;
 use crate::manifest::source::MANIFEST_DEFAULT;
 use crate::manifest::variable::VARIABLE_PREFIX;
 use crate::manifest::{Given, Sources};
 use crate::report::console::Console;
-use crate::report::human::diagnostic;
 use crate::state::{OsDisk, Store};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,7 +46,7 @@ pub fn load(global: &Global, console: Console) -> Result<Loaded, Failure> {
     let Some(desired) = desired else {
         return Err(Failure::diagnostics(diagnostics, Arc::new(sources)));
     };
-    console.say(&diagnostic::render(&diagnostics, &sources, console.stderr.is_coloured()));
+    github::say_problems(&diagnostics, &sources, console);
     if let Some(region) = global.region.as_deref().filter(|region| *region != desired.region) {
         return Err(Failure::usage(format!("--region {region} is not the manifest's region, {}", desired.region))
             .help("one stack is one region: leave --region out, or change `region` in the manifest"));

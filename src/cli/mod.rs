@@ -7,11 +7,14 @@ mod command;
 mod completions;
 mod connect;
 mod env;
+mod events;
 mod exit;
 mod failure;
+mod github;
 mod host;
 mod life;
 mod load;
+mod paper;
 mod prompt;
 mod session;
 mod signals;
@@ -41,12 +44,13 @@ fn run_command() -> Exit {
         Ok(parsed) => parsed,
         Err(error) => return refuse_usage(error),
     };
-    let console = console(cli.global.color());
+    let annotates = env::is_github_actions() && !cli.global.no_annotations;
+    let console = Console { annotates, ..console(cli.global.color()) };
     let outcome = check_sandbox(&cli, &words)
         .and_then(|()| host::change_folder(cli.global.chdir.as_deref()))
         .and_then(|()| dispatch(&cli, console));
     outcome.unwrap_or_else(|failure| {
-        console.say(&failure.render(console.stderr));
+        failure.tell(console);
         failure.exit
     })
 }
@@ -97,6 +101,8 @@ fn dispatch(cli: &Cli, console: Console) -> Result<Exit, Failure> {
         Command::Auth(own) => command::auth::run(&cli.global, own, console),
         Command::Sandbox(own) => command::sandbox::run(&cli.global, own, console),
         Command::Selftest(own) => command::selftest::run(own, console),
+        Command::Schema(own) => command::schema::run(own, console),
+        Command::Explain(own) => command::explain::run(own, console),
         Command::Completions(own) => command::completions::run(own, console),
         Command::Complete(own) => command::completions::complete(own, console),
         Command::Man(own) => command::man::run(own, console),
@@ -110,6 +116,7 @@ fn console(choice: crate::report::style::ColorChoice) -> Console {
     Console {
         stdout: Palette::new(decide(choice, wishes, stdout_is_terminal)),
         stderr: Palette::new(decide(choice, wishes, stderr_is_terminal)),
+        annotates: false,
         stdout_is_terminal,
         stderr_is_live: stderr_is_terminal && !env::is_dumb(),
     }

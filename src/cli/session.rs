@@ -3,6 +3,7 @@
 use super::args::{Global, RunArgs};
 use super::connect::{Connection, Wanted, connect};
 use super::env;
+use super::events::EventsTo;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::host::{self, SystemClock};
@@ -19,8 +20,6 @@ use crate::report::console::Console;
 use crate::report::json::account::event_counts;
 use crate::report::json::events::JsonLines;
 use crate::report::sink::Fanout;
-use std::fs::File;
-use std::path::Path;
 use std::sync::Arc;
 
 /// How a run ended: its code, and what became of everything.
@@ -59,9 +58,9 @@ impl Nature {
     }
 }
 
-/// Runs `body` with the file of `--events` as a listener, and writes its last event however it ends.
+/// Runs `body` with what `--events` names as a listener, and writes its last event however it ends.
 pub fn with_events(
-    path: Option<&Path>,
+    to: Option<&EventsTo>,
     nature: Nature,
     console: Console,
     body: impl FnOnce(Vec<Arc<dyn EventSink>>) -> Result<Ended, Failure>,
@@ -73,13 +72,10 @@ pub fn with_events(
             Err(failure)
         })
     };
-    let Some(path) = path else {
+    let Some(to) = to else {
         return body(Vec::new()).map(|ended| ended.exit);
     };
-    let file = File::create(path).map_err(|error| {
-        Failure::new(Exit::Error, format!("failed to write the events to {}: {error}", path.display()))
-    })?;
-    let events = Arc::new(JsonLines::new(file, || SystemClock.now()));
+    let events = Arc::new(JsonLines::new(to.open()?, || SystemClock.now()));
     let ended = body(vec![Arc::clone(&events) as Arc<dyn EventSink>]);
     let (exit, items, error) = match &ended {
         Ok(ended) => (ended.exit, ended.items.as_slice(), ended.error.clone()),
@@ -90,7 +86,7 @@ pub fn with_events(
     events.emit(Event::Summary { exit_code, counts, open_items, error, next });
     if let Err(error) = events.finish() {
         // The run itself went its way; its result counts.
-        console.say(&format!("warning: failed to write the events to {}: {error}\n", path.display()));
+        console.say(&format!("warning: failed to write the events to {to}: {error}\n"));
     }
     ended.map(|ended| ended.exit)
 }

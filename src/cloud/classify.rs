@@ -23,6 +23,11 @@ pub fn reason(code: &str) -> Option<&'static str> {
     rows.into_iter().find(|(known, _, _)| *known == code).map(|(_, _, why)| *why)
 }
 
+/// Every code that has a line of its own.
+pub fn known_codes() -> impl Iterator<Item = &'static str> {
+    OF_A_PURCHASE.iter().chain(OF_OTHERS).chain(FIRST_LEVELS).map(|(code, _, _)| *code)
+}
+
 fn look_up(table: &[Row], code: &str) -> Option<ErrorClass> {
     table.iter().find(|(known, _, _)| *known == code).map(|(_, class, _)| *class)
 }

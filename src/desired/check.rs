@@ -2,69 +2,19 @@
 
 use super::problems::Problems;
 use crate::diag::{Diagnostic, Span, did_you_mean};
+use crate::manifest::limits::{
+    ACTIONS, IGNORABLE, INIT_COMMAND_SECONDS_MAX, KEY_IDS_MAX, NAME_CHARACTERS_MAX, PERIODS_OVER_A_YEAR, PROTOCOLS,
+    RATE_LIMIT_MAX,
+};
 use crate::manifest::read::not_one_of;
 use crate::manifest::schema::Text;
 use crate::model::{InitCommand, RenewFlag};
 use std::sync::Arc;
 
-/// Longest instance name, in characters (API model, ModifyInstancesAttribute).
-const NAME_CHARACTERS_MAX: usize = 60;
-/// Most key pairs at creation (API model, LoginConfiguration).
-const KEY_IDS_MAX: usize = 5;
 /// Most bytes of an init command once it is base64 (API model, Command).
 const INIT_COMMAND_BASE64_MAX: usize = 64 * 1024;
-/// Longest init command in seconds (API model, Command).
-const INIT_COMMAND_SECONDS_MAX: i128 = 86_400;
-/// Months that can be bought (API model, InstanceChargePrepaid).
-const PERIODS_OVER_A_YEAR: [i128; 4] = [24, 36, 48, 60];
-/// Requests a second above every documented limit; more would be a slip.
-const RATE_LIMIT_MAX: i128 = 1000;
 /// Tags that lhprov itself sets begin so.
 const OWN_TAG_PREFIX: &str = "lhprov-";
-
-/// Attributes that `ignore_changes` may name: those whose differences are told by name.
-const IGNORABLE: [&str; 13] = [
-    "bundle_id",
-    "blueprint_id",
-    "renew_flag",
-    "instance_name",
-    "zones",
-    "tags",
-    "login",
-    "containers",
-    "init_command",
-    "firewall_template_id",
-    "domain_name",
-    "subdomain",
-    "power",
-];
-
-/// Actions whose pace can be set.
-const ACTIONS: &[&str] = &[
-    "CreateInstances",
-    "DescribeInstances",
-    "DescribeBundles",
-    "DescribeBlueprints",
-    "DescribeZones",
-    "DescribeRegions",
-    "DescribeGeneralResourceQuotas",
-    "DescribeInstancesReturnable",
-    "DescribeModifyInstanceBundles",
-    "InquirePriceCreateInstances",
-    "InquirePriceRenewInstances",
-    "ModifyInstancesAttribute",
-    "ModifyInstancesRenewFlag",
-    "ModifyInstancesBundle",
-    "ResetInstance",
-    "ResetInstancesPassword",
-    "AssociateInstancesKeyPairs",
-    "DisassociateInstancesKeyPairs",
-    "RenewInstances",
-    "StartInstances",
-    "StopInstances",
-    "IsolateInstances",
-    "TerminateInstances",
-];
 
 /// The names of `ignore_changes`, sorted.
 pub(super) fn ignore_changes(problems: &mut Problems<'_>, names: &[Text]) -> Arc<[String]> {
@@ -267,7 +217,7 @@ pub(super) fn port(problems: &mut Problems<'_>, span: Span, port: i128) -> Optio
 
 /// A transport protocol.
 pub(super) fn protocol(problems: &mut Problems<'_>, text: &Text) {
-    one_of(problems, text, "a protocol", &[("tcp", ()), ("udp", ()), ("sctp", ())]);
+    one_of(problems, text, "a protocol", &PROTOCOLS.map(|protocol| (protocol, ())));
 }
 
 /// A container's restart policy.

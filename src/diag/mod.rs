@@ -1,5 +1,6 @@
 //! Diagnostics: what a user is told about a mistake. Severity, constant summary, place, way out.
 
+pub mod codes;
 mod list;
 mod span;
 

@@ -42,7 +42,7 @@ pub enum Kind {
     Map,
 }
 
-const KINDS: [(&str, Kind); 5] = [
+pub(super) const KINDS: [(&str, Kind); 5] = [
     ("string", Kind::String),
     ("number", Kind::Number),
     ("boolean", Kind::Boolean),

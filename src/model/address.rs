@@ -1,6 +1,8 @@
 //! The stable name of one desired instance: `db`, `web[0]`, `edge["a"]`.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -84,6 +86,20 @@ impl FromStr for Address {
             return Err(bad());
         }
         Ok(Self::indexed(block, index))
+    }
+}
+
+impl JsonSchema for Address {
+    fn schema_name() -> Cow<'static, str> {
+        "Address".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A block, or an instance of it: `db`, `web[0]`, `edge[\"a\"]`.",
+            "type": "string",
+            "pattern": r#"^[^\[\]"]+(\[([0-9]+|".*")\])?$"#,
+        })
     }
 }
 

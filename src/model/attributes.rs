@@ -1,11 +1,12 @@
 //! What the cloud says of one instance, as far as we keep it.
 
 use super::{InstanceId, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Observed attributes of an instance. Volatile fields (latest operation, traffic) are not among them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Attributes {
     /// Lifecycle state; empty before the instance was first seen.

@@ -1,6 +1,8 @@
 //! Instants and durations as plain data. Nothing here asks a clock.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -55,6 +57,20 @@ impl fmt::Display for Timestamp {
             // Outside years 1..9999; only a damaged file can hold it.
             Err(_) => write!(f, "@{}ms", self.0),
         }
+    }
+}
+
+impl JsonSchema for Timestamp {
+    fn schema_name() -> Cow<'static, str> {
+        "Timestamp".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A time in UTC (RFC 3339).",
+            "type": "string",
+            "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{3})?Z$",
+        })
     }
 }
 

@@ -21,8 +21,8 @@ pub struct Catalogue {
     pub platforms: BTreeMap<String, Option<String>>,
     /// Whether instances that leave can be returned.
     pub returnable: BTreeMap<InstanceId, Returnable>,
-    /// Why some of this is not known.
-    pub unanswered: BTreeSet<String>,
+    /// What of this is not known (`upgrade`, `refund`), and why.
+    pub unanswered: BTreeSet<(&'static str, String)>,
 }
 
 impl Catalogue {
@@ -172,7 +172,7 @@ pub async fn ask(cloud: &dyn CloudRead, questions: &Questions) -> Result<Catalog
     for (id, offer) in stream::iter(offers.collect::<Vec<_>>()).buffered(PAGES_AT_ONCE).collect::<Vec<_>>().await {
         match offer {
             Ok(offer) => drop(catalogue.upgrades.insert(id, offer)),
-            Err(error) => drop(catalogue.unanswered.insert(why_not(&error))),
+            Err(error) => drop(catalogue.unanswered.insert(("upgrade", why_not(&error)))),
         }
     }
     let ids: Vec<&InstanceId> = questions.returns.iter().collect();
@@ -184,11 +184,11 @@ pub async fn ask(cloud: &dyn CloudRead, questions: &Questions) -> Result<Catalog
                 for id in chunk {
                     match returnable(cloud, &[id]).await {
                         Ok(found) => catalogue.returnable.extend(found),
-                        Err(error) => drop(catalogue.unanswered.insert(why_not(&error))),
+                        Err(error) => drop(catalogue.unanswered.insert(("refund", why_not(&error)))),
                     }
                 }
             }
-            Err(error) => drop(catalogue.unanswered.insert(why_not(&error))),
+            Err(error) => drop(catalogue.unanswered.insert(("refund", why_not(&error)))),
         }
     }
     Ok(catalogue)

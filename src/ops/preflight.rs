@@ -100,8 +100,8 @@ pub(super) async fn ask_and_judge(
     let unanswered = &observed.catalogue.unanswered;
     if !questions.is_empty() || !unanswered.is_empty() {
         evaluate(planned, desired, &answers);
-        for why in unanswered {
-            planned.plan.checks.add("change", Status::NotChecked, why);
+        for (what, why) in unanswered {
+            planned.plan.checks.add(what, Status::NotChecked, why);
         }
     }
     answers

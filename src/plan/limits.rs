@@ -298,7 +298,9 @@ impl<'a> Violations<'a> {
 
 fn policies(desired: &DesiredState, found: &mut Diagnostics) {
     let policy = &desired.bounds.policy;
+    // What is not allowed may still be taken away.
     if let (Some(allowed), Some(at)) = (&policy.allowed_regions, desired.bounds.region)
+        && !desired.instances.is_empty()
         && !allowed.admits(&desired.region)
     {
         found.push(not_allowed(&desired.region, "region", "allowed_regions", allowed).at(at));

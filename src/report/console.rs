@@ -19,6 +19,8 @@ pub struct Console {
     pub stderr: Palette,
     /// Whether lines on stderr can be drawn over: people read it live, and its terminal can do that.
     pub stderr_is_live: bool,
+    /// Whether a runner of GitHub Actions reads stderr for annotations.
+    pub annotates: bool,
     /// Whether people read stdout live.
     pub stdout_is_terminal: bool,
 }

@@ -4,10 +4,13 @@
 //! stderr, both through [`console::Console`]; the texts themselves are made by pure functions, so that tests see what
 //! people see.
 
+pub mod annotations;
 pub mod console;
+pub mod difference;
 pub mod graph;
 pub mod human;
 pub mod json;
+pub mod markdown;
 pub mod outputs;
 pub mod sink;
 pub mod style;

@@ -508,4 +508,15 @@ mod tests {
             assert!(error.contains(why), "{error}");
         }
     }
+
+    #[test]
+    fn a_dry_run_is_no_purchase_and_tells_what_holds_for_all() {
+        let lasting = faults(&["sold-out:CreateInstances", "denied:CreateInstances"]).decide("DryRun", 1);
+        assert!(lasting.sold_out && lasting.denied);
+        let passing = ["sold-out:CreateInstances:at=1", "sold-out:CreateInstances:n=9", "lost-after:CreateInstances"];
+        assert_eq!(faults(&passing).decide("DryRun", 1), Decision::default());
+        let own = faults(&["sold-out:DryRun:at=2"]);
+        assert!(own.decide("DryRun", 2).sold_out && !own.decide("CreateInstances", 2).sold_out);
+        assert!(faults(&["throttle:*"]).decide("DryRun", 1).throttle);
+    }
 }

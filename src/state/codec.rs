@@ -5,6 +5,8 @@
 
 use super::prior::{Binding, Deposed, PriorState, RecordedInstance};
 use crate::model::{Address, Attributes, InstanceId, Lineage, Site, StackName};
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -12,42 +14,74 @@ use std::collections::BTreeMap;
 /// The format this version writes.
 pub const FORMAT: u64 = 1;
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct FileV1 {
+    /// The account, where it is known.
     account: Option<String>,
+    /// Bought instances that no address stands for.
     deposed: Vec<DeposedV1>,
+    /// Endpoint URL or `sandbox`.
     endpoint: String,
+    /// Version of the format.
     format: u64,
+    /// What stands at each address.
     instances: BTreeMap<Address, InstanceV1>,
+    /// Identity of this history of states.
     lineage: Lineage,
+    /// Outputs as the last apply told them.
     outputs: BTreeMap<String, Value>,
+    /// What stood at an address before and is gone.
     predecessors: BTreeMap<Address, String>,
+    /// The region of all instances.
     region: String,
+    /// Kinds other than instances.
     resources: BTreeMap<String, Value>,
+    /// Grows with every write.
     serial: u64,
+    /// Which Tencent Cloud.
     site: Site,
+    /// The fleet.
     stack: StackName,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct InstanceV1 {
+    /// What the cloud said of it last.
     attributes: Attributes,
+    /// Its id.
     instance_id: InstanceId,
+    /// What stood at the address when it was bought; `-` for nothing.
     predecessor: String,
+    /// Whether it may be returned, replaced or wiped.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     protect: bool,
+    /// Whether the service has listed it.
     seen: bool,
+    /// What was last applied, without secrets.
     spec: Value,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct DeposedV1 {
+    /// Where it stood.
     address: Address,
+    /// Its id.
     instance_id: InstanceId,
+    /// Why it stands there no more.
     why: String,
+}
+
+/// The JSON Schema of a state file (draft 2020-12), made from the types that are written and read.
+pub fn schema() -> Value {
+    let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
+    let mut schema = generator.into_root_schema_for::<FileV1>().to_value();
+    schema["$id"] = Value::from("urn:lhprov:state:1");
+    schema["title"] = Value::from("State of lhprov");
+    schema["properties"]["format"]["const"] = Value::from(FORMAT);
+    schema
 }
 
 /// Why bytes are not a state.

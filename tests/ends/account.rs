@@ -134,12 +134,17 @@ instances:
 fn a_refusal_ends_its_item_and_independent_ones_go_on() {
     for (flags, code, help) in [
         (
-            // The purchase of `a`, and the dry run that follows the one of `b`.
-            &["--fault=sold-out:CreateInstances:at=1", "--fault=sold-out:CreateInstances:at=3"][..],
+            // The purchase of `a`, and the dry run that follows it: two were asked before, since `a` and `c` are alike.
+            &["--fault=sold-out:CreateInstances:at=1", "--fault=sold-out:DryRun:at=3"][..],
             "ResourcesSoldOut.BundleSoldOut",
             &["another zone", "lhprov catalog bundles"],
         ),
-        (&["--quota=1"], "LimitExceeded.InstanceQuotaLimitExceeded", &["higher quota in the console", "bundle types"]),
+        (
+            // Without the permissions for what would have told it before.
+            &["--quota=1", "--fault=denied:DescribeGeneralResourceQuotas", "--fault=denied:DryRun:n=2"],
+            "LimitExceeded.InstanceQuotaLimitExceeded",
+            &["higher quota in the console", "bundle types"],
+        ),
     ] {
         let folder = place(TWO);
         let sandbox = Sandbox::serve(&folder, &[&["--boot=100ms"], flags].concat());
@@ -171,7 +176,7 @@ fn a_refusal_ends_its_item_and_independent_ones_go_on() {
 #[test]
 fn when_everything_is_refused_nothing_happened() {
     let folder = place(THREE);
-    let sandbox = Sandbox::serve(&folder, &["--balance=1.00"]);
+    let sandbox = Sandbox::serve(&folder, &["--balance=1.00", "--fault=denied:DryRun:n=1"]);
     let run = Run::now(&folder, &sandbox);
     let failed = run.ended(1, &[("failed", 1), ("not_started", 2)], true).with("failed", "Failed:");
     have_requests(&run, &failed);
@@ -322,7 +327,7 @@ fn the_account_as_a_document() {
     let folder = place(THREE);
     let sandbox = Sandbox::serve(
         &folder,
-        &["--boot=100ms", "--fault=sold-out:CreateInstances:at=2", "--fault=sold-out:CreateInstances:at=3"],
+        &["--boot=100ms", "--fault=sold-out:CreateInstances:at=2", "--fault=sold-out:DryRun:at=2"],
     );
     let code = Owned::start(sandbox.tell(&mut folder.command(&["apply", "--yes", "--json"], "account.json")))
         .code_within(LONGEST);

@@ -348,20 +348,26 @@ fn without_permission_for_tags_the_rest_goes_on() {
 #[test]
 fn what_is_not_taken_back_needs_consent_and_stays_on_record() {
     let place = standing(BASE);
-    let settings = place.path().join("state/sandbox/settings.json");
-    let text = std::fs::read_to_string(&settings).expect("settings");
-    let mut kept: Value = serde_json::from_str(&text).expect("JSON");
-    kept["returns"] = 0.into();
-    std::fs::write(&settings, kept.to_string()).expect("written");
     place.write("lighthouse.yaml", &BASE.replace("  db: { zones: [ap-guangzhou-3] }\n", ""));
-    let plan = place.run(&["plan", "--sandbox"]).expect(0);
+    let plan = place.run(&["plan", "--sandbox", "--returns", "0"]).expect(0);
     assert!(plan.out.contains("needs --accept-no-refund") && plan.out.contains("(code 8)"), "{plan:#?}");
-    let refused = place.run(&["apply", "--sandbox", "--yes"]).expect(7);
+    let refused = place.run(&["apply", "--sandbox", "--yes", "--returns", "0"]).expect(7);
     assert!(refused.err.contains("--accept-no-refund"), "{refused:#?}");
-    let said = place.run(&["apply", "--sandbox", "--yes", "--accept-no-refund"]).expect(0);
+    let said = place.run(&["apply", "--sandbox", "--yes", "--accept-no-refund", "--returns", "0"]).expect(0);
     assert!(said.out.contains("Left over, not taken back by the service:"), "{said:#?}");
-    let plan = place.run(&["plan", "--sandbox", "--detailed-exitcode"]).expect(0);
+    let plan = place.run(&["plan", "--sandbox", "--detailed-exitcode", "--returns", "0"]).expect(0);
     assert!(plan.err.contains("is left over from `db`"), "{plan:#?}");
+}
+
+#[test]
+fn a_machine_that_stays_down_after_its_upgrade_is_started() {
+    let place = standing(BASE);
+    place.write("lighthouse.yaml", &BASE.replace("db: { ", "db: { bundle_id: bundle_rs_nmc_lin_med4_01, "));
+    let slow = ["--operation-time", "ModifyInstancesBundle=1500ms", "--after-shutdown", "stopped"];
+    let said = place.run(&[&["apply", "--yes"], &FAST[..], &slow].concat()).expect(0);
+    assert!(said.out.contains("1 updated"), "{said:#?}");
+    assert_eq!(calls(&place, "StartInstances"), 1);
+    place.run(&["plan", "--sandbox", "--detailed-exitcode"]).expect(0);
 }
 
 #[test]

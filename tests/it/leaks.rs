@@ -75,6 +75,15 @@ impl Watch {
         self
     }
 
+    /// As in a step of GitHub Actions: every run is told there, too.
+    fn in_a_step(mut self) -> Self {
+        let root = self.place.path().to_str().expect("UTF-8").to_owned();
+        self.place.set("GITHUB_ACTIONS", "true");
+        self.place.set("GITHUB_WORKSPACE", &root);
+        self.place.set("GITHUB_STEP_SUMMARY", &format!("{root}/summary.md"));
+        self
+    }
+
     fn profile(&self, fields: &Value) {
         std::fs::create_dir_all(self.place.path().join(".tccli")).expect("a folder");
         self.place.write(".tccli/default.credential", &fields.to_string());
@@ -227,6 +236,48 @@ fn all_commands_of_a_stack() {
     for word in ["> POST http", "< 200 CreateInstances", "\"Password\":\"…\"", "x-tc-token", "Signature=…"] {
         assert!(watch.seen.to_lowercase().contains(&word.to_lowercase()), "{word} is not in the trace");
     }
+}
+
+/// Markdown, annotations and summaries of steps, when all goes well and when the service quotes what it refuses.
+#[test]
+fn all_that_is_said_on_github() {
+    let far = cloud(|_| None);
+    let mut watch = Watch::new().with_environment(&far.url).in_a_step();
+    watch.run(&["plan", "--format", "markdown"]).expect(0);
+    watch.run(&["apply", "--yes", "--format", "markdown"]).expect(0);
+    watch.place.set("DB_PASSWORD", FILE_PASSWORD);
+    watch.run(&["plan", "--format", "markdown"]);
+    watch.run(&["drift", "--format", "markdown"]);
+    watch.place.set("DB_PASSWORD", PASSWORD);
+    watch.run(&["destroy", "--yes", "--format", "markdown"]).expect(0);
+    // A password that is refused is a mistake with a place.
+    watch.place.set("DB_PASSWORD", &PASSWORD.repeat(9));
+    watch.run(&["plan", "--format", "markdown"]).expect(1);
+    watch.place.write("secret.txt", &format!("{FILE_PASSWORD} {FILE_PASSWORD}\n"));
+    watch.run(&["validate"]).expect(1);
+    for word in
+        ["<!-- lhprov:plan stack=canary -->", "<!-- lhprov:apply stack=canary -->", "::error file=lighthouse.yaml,"]
+    {
+        assert!(watch.seen.contains(word), "{word} was not said");
+    }
+    let files = watch.check_files();
+    assert!(files.iter().any(|file| file == Path::new("summary.md")), "{files:?}");
+    let quoting = |asked: &Asked| {
+        let password = asked.json()["LoginConfiguration"]["Password"].as_str().unwrap_or_default().to_owned();
+        format!(
+            "`{password}` is weak, the token {} is odd, {} too",
+            asked.header("X-TC-Token"),
+            asked.header("Authorization")
+        )
+    };
+    let far = cloud(move |asked| {
+        let error = json!({"Code": "InvalidParameterValue.InvalidPassword", "Message": quoting(asked)});
+        Some(answered(&json!({"Response": {"Error": error, "RequestId": "r"}})))
+    });
+    let mut watch = Watch::new().with_environment(&far.url).in_a_step();
+    let said = watch.run(&["apply", "--yes", "--format", "markdown"]);
+    assert!(said.out.contains("InvalidPassword"), "{said:#?}");
+    watch.check_files();
 }
 
 #[test]

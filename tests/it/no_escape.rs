@@ -22,6 +22,8 @@ const CALLS: &[(&str, &[&[&str]])] = &[
     ("plan", &[&[], &["--json"], &["-f", "evil.yaml"], &["--view", "full", "-f", "evil.yaml"], &["--only", EVIL]]),
     ("apply", &[&["--yes"], &["--yes", "-f", "evil.yaml"], &[], &["--yes", "--replace", EVIL], &["--yes", "--json"]]),
     ("drift", &[&[], &["--json"], &["--accept"], &["--accept", EVIL], &["--skip", EVIL]]),
+    ("schema", &[&["manifest"], &["event"], &[EVIL]]),
+    ("explain", &[&[], &["--json"], &["unknown-key"], &[EVIL]]),
     ("price", &[&[], &["--json"], &["-f", "evil.yaml"], &["-f", EVIL]]),
     ("renew", &[&["db", "--yes"], &["db"], &[EVIL]]),
     ("show", &[&[], &["db"], &["--json"], &[EVIL]]),

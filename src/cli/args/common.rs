@@ -2,11 +2,11 @@
 
 use super::run::{RunArgs, ViewWord};
 use super::sandbox::SandboxFlags;
+use crate::cli::events::EventsTo;
 use crate::model::time::parse_duration;
 use crate::plan::Select;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// Text for people or JSON for programs.
@@ -36,6 +36,36 @@ enum Format {
     Json,
 }
 
+/// Text for people, JSON for programs or markdown for a comment on a pull request.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ReportArgs {
+    /// Form of the result
+    #[arg(long, env = "LHPROV_FORMAT", value_name = "FORMAT", value_enum, default_value_t = ReportFormat::Text)]
+    format: ReportFormat,
+    /// Short for --format json
+    #[arg(long, env = "LHPROV_JSON", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    json: bool,
+}
+
+impl ReportArgs {
+    /// Form of the result.
+    pub fn format(&self) -> ReportFormat {
+        if self.json { ReportFormat::Json } else { self.format }
+    }
+}
+
+/// Values of `--format` of the commands that plan or give account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For people
+    #[default]
+    Text,
+    /// For programs
+    Json,
+    /// For a comment on a pull request
+    Markdown,
+}
+
 /// Part of the stack.
 #[derive(Clone, Debug, Default, Args)]
 pub struct SelectArgs {
@@ -57,12 +87,9 @@ impl SelectArgs {
 /// What commands share that look at the cloud, or change it without a plan of the whole manifest.
 #[derive(Debug, Args)]
 pub struct CloudArgs {
-    /// Form of the result.
-    #[command(flatten)]
-    pub format: FormatArgs,
-    /// Write every event of the run to this file, one JSON object a line
-    #[arg(long, env = "LHPROV_EVENTS", value_name = "FILE")]
-    pub events: Option<PathBuf>,
+    /// Write every event of the run to this file, or to an inherited descriptor, one JSON object a line
+    #[arg(long, env = "LHPROV_EVENTS", value_name = "FILE|fd:N")]
+    pub events: Option<EventsTo>,
     /// How long to wait for the lock of the state
     #[arg(long, env = "LHPROV_LOCK_TIMEOUT", value_name = "TIME", value_parser = duration, default_value = "0s")]
     pub lock_timeout: Duration,
@@ -73,9 +100,9 @@ pub struct CloudArgs {
 
 impl CloudArgs {
     /// As the run of a plan without anything of its own.
-    pub fn as_run(&self) -> RunArgs {
+    pub fn as_run(&self, format: ReportArgs) -> RunArgs {
         RunArgs {
-            format: self.format.clone(),
+            format,
             view: ViewWord::Compact,
             events: self.events.clone(),
             lock_timeout: self.lock_timeout,
@@ -91,6 +118,17 @@ impl CloudArgs {
             sandbox: self.sandbox.clone(),
         }
     }
+}
+
+/// What commands share that look at the cloud and give a result of their own.
+#[derive(Debug, Args)]
+pub struct WorkArgs {
+    /// Form of the result.
+    #[command(flatten)]
+    pub format: FormatArgs,
+    /// Shared options.
+    #[command(flatten)]
+    pub cloud: CloudArgs,
 }
 
 /// A time with its unit.

@@ -6,6 +6,8 @@ use clap::Command;
 const EXAMPLES: &[(&str, &[&str])] = &[
     ("", &["lhprov plan -f examples/quickstart.yaml --sandbox", "lhprov apply -f examples/quickstart.yaml --sandbox"]),
     ("price", &["lhprov price", "lhprov price --json"]),
+    ("schema", &["lhprov schema manifest > lighthouse.schema.json"]),
+    ("explain", &["lhprov explain", "lhprov explain ResourcesSoldOut"]),
     ("validate", &["lhprov validate", "lhprov validate -f fleet --json"]),
     ("render", &["lhprov render --var env=production"]),
     ("fmt", &["lhprov fmt", "lhprov fmt --check fleet", "lhprov fmt - < draft.yaml"]),

@@ -1,6 +1,6 @@
 //! Options of the commands that look after what is bought.
 
-use super::common::{CloudArgs, FormatArgs, SelectArgs, duration};
+use super::common::{CloudArgs, FormatArgs, ReportArgs, SelectArgs, WorkArgs, duration};
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use std::time::Duration;
@@ -8,6 +8,9 @@ use std::time::Duration;
 /// Options of `drift`.
 #[derive(Debug, Args)]
 pub struct DriftArgs {
+    /// Form of the result.
+    #[command(flatten)]
+    pub format: ReportArgs,
     /// Shared options.
     #[command(flatten)]
     pub cloud: CloudArgs,
@@ -27,7 +30,7 @@ pub struct DriftArgs {
 pub struct PriceArgs {
     /// Shared options.
     #[command(flatten)]
-    pub cloud: CloudArgs,
+    pub work: WorkArgs,
 }
 
 /// Options of `renew`.
@@ -39,6 +42,9 @@ pub struct RenewArgs {
     /// Months to buy: 1 to 12, 24 or 36 [default: the manifest's period]
     #[arg(long, env = "LHPROV_PERIOD", value_name = "MONTHS")]
     pub period: Option<u32>,
+    /// Form of the result.
+    #[command(flatten)]
+    pub format: ReportArgs,
     /// Shared options.
     #[command(flatten)]
     pub cloud: CloudArgs,
@@ -81,6 +87,9 @@ pub struct ImportArgs {
     /// Also what bears the tags of another stack
     #[arg(long, env = "LHPROV_TAKE_OVER", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub take_over: bool,
+    /// Form of the result.
+    #[command(flatten)]
+    pub format: FormatArgs,
     /// Shared options.
     #[command(flatten)]
     pub cloud: CloudArgs,

@@ -5,6 +5,7 @@ mod common;
 mod examples;
 mod fleet;
 mod manifest;
+mod reference;
 mod run;
 mod sandbox;
 mod shell;
@@ -14,6 +15,7 @@ pub use account::*;
 pub use common::*;
 pub use fleet::*;
 pub use manifest::*;
+pub use reference::*;
 pub use run::*;
 pub use sandbox::*;
 pub use shell::*;
@@ -92,6 +94,9 @@ pub struct Global {
     /// When to colour the output
     #[arg(long, global = true, env = "LHPROV_COLOR", value_name = "WHEN", value_enum)]
     color: Option<Color>,
+    /// In GitHub Actions: do not mark errors and warnings at their lines
+    #[arg(long, global = true, env = "LHPROV_NO_ANNOTATIONS", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub no_annotations: bool,
     /// Log to stderr
     #[arg(long, global = true, env = "LHPROV_LOG_LEVEL", value_name = "LEVEL", value_enum)]
     pub log_level: Option<LogLevel>,
@@ -233,6 +238,10 @@ pub enum Command {
     Complete(CompleteArgs),
     /// Print the manual
     Man(ManArgs),
+    /// Print a JSON Schema: of the manifest for editors, of plans, states and events for programs
+    Schema(SchemaArgs),
+    /// Say what an error code means, what it proves, and what to do; without a code, list all of them
+    Explain(ExplainArgs),
     /// Print the version
     Version(VersionArgs),
 }

@@ -1,13 +1,13 @@
 //! Options of `plan`, `apply` and `destroy`.
 
-use super::common::{FormatArgs, SelectArgs, duration};
+use super::common::{ReportArgs, SelectArgs, duration};
 use super::sandbox::SandboxFlags;
+use crate::cli::events::EventsTo;
 use crate::model::money::Amount;
 use crate::plan::limits::Ceilings;
 use crate::report::human::plan::View;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// Values of `--view`.
@@ -24,13 +24,13 @@ pub enum ViewWord {
 pub struct RunArgs {
     /// Form of the result.
     #[command(flatten)]
-    pub format: FormatArgs,
+    pub format: ReportArgs,
     /// How much of the plan to show
     #[arg(long, env = "LHPROV_VIEW", value_name = "VIEW", value_enum, default_value_t = ViewWord::Compact)]
     pub view: ViewWord,
-    /// Write every event of the run to this file, one JSON object a line
-    #[arg(long, env = "LHPROV_EVENTS", value_name = "FILE")]
-    pub events: Option<PathBuf>,
+    /// Write every event of the run to this file, or to an inherited descriptor, one JSON object a line
+    #[arg(long, env = "LHPROV_EVENTS", value_name = "FILE|fd:N")]
+    pub events: Option<EventsTo>,
     /// How long to wait for the lock of the state
     #[arg(long, env = "LHPROV_LOCK_TIMEOUT", value_name = "TIME", value_parser = duration, default_value = "0s")]
     pub lock_timeout: Duration,

@@ -3,7 +3,7 @@
 use super::common::{FormatArgs, duration};
 use super::{Global, SANDBOX_FOLDER};
 use crate::sandbox::fault::Fault;
-use crate::sandbox::settings::{BatchNames, CheckOrder, Mismatch, Settings, TokenMemory};
+use crate::sandbox::settings::{Afterwards, BatchNames, BindKeys, CheckOrder, Mismatch, Settings, TokenMemory};
 use clap::builder::BoolishValueParser;
 use clap::{Args, Subcommand};
 use std::net::SocketAddr;
@@ -136,6 +136,21 @@ pub struct SandboxFlags {
     /// Share of instances that end as LAUNCH_FAILED, 0 to 1
     #[arg(long, env = "LHPROV_LAUNCH_FAILED", value_name = "SHARE")]
     launch_failed: Option<f64>,
+    /// How long an operation on an instance takes, such as 5s, or ResetInstance=1m for one action; may be given several times
+    #[arg(long, env = "LHPROV_OPERATION_TIME", value_name = "[ACTION=]TIME", value_delimiter = ';', value_parser = operation_time)]
+    operation_time: Vec<(Option<String>, Duration)>,
+    /// Power after an operation that shuts a machine down: running or stopped
+    #[arg(long, env = "LHPROV_AFTER_SHUTDOWN", value_name = "WORD")]
+    after_shutdown: Option<Afterwards>,
+    /// Power of what a renewal brings back: running or stopped
+    #[arg(long, env = "LHPROV_AFTER_RECOVERY", value_name = "WORD")]
+    after_recovery: Option<Afterwards>,
+    /// What binding key pairs does to those that are bound: replace or add
+    #[arg(long, env = "LHPROV_BIND_KEYS", value_name = "WORD")]
+    bind_keys: Option<BindKeys>,
+    /// How many instances may still be returned
+    #[arg(long, env = "LHPROV_RETURNS", value_name = "NUMBER")]
+    returns: Option<u64>,
     /// Where ids and chances start
     #[arg(long, env = "LHPROV_SEED", value_name = "NUMBER")]
     seed: Option<u64>,
@@ -147,6 +162,13 @@ impl SandboxFlags {
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let mut rate_limits = base.rate_limits;
         rate_limits.extend(self.rate.iter().cloned());
+        let (mut operation_ms, mut operation_times) = (base.operation_ms, base.operation_times);
+        for (action, time) in &self.operation_time {
+            match action {
+                Some(action) => drop(operation_times.insert(action.clone(), millis(*time))),
+                None => operation_ms = millis(*time),
+            }
+        }
         Settings {
             boot_ms: self.boot.map_or(base.boot_ms, millis),
             quota: self.quota.unwrap_or(base.quota),
@@ -160,6 +182,12 @@ impl SandboxFlags {
             visibility_delay_ms: self.visibility_delay.map_or(base.visibility_delay_ms, millis),
             rename_while_pending: self.rename_while_pending.unwrap_or(base.rename_while_pending),
             launch_failed: self.launch_failed.unwrap_or(base.launch_failed),
+            operation_ms,
+            operation_times,
+            after_shutdown: self.after_shutdown.unwrap_or(base.after_shutdown),
+            after_recovery: self.after_recovery.unwrap_or(base.after_recovery),
+            bind_keys: self.bind_keys.unwrap_or(base.bind_keys),
+            returns: self.returns.or(base.returns),
             seed: self.seed.unwrap_or(base.seed),
             ..base
         }
@@ -167,7 +195,7 @@ impl SandboxFlags {
 }
 
 /// Options of `SandboxFlags`, for the check that they have a sandbox to work on.
-pub const SANDBOX_FLAGS: [&str; 15] = [
+pub const SANDBOX_FLAGS: [&str; 20] = [
     "fault",
     "fault_file",
     "boot",
@@ -182,10 +210,22 @@ pub const SANDBOX_FLAGS: [&str; 15] = [
     "visibility_delay",
     "rename_while_pending",
     "launch_failed",
+    "operation_time",
+    "after_shutdown",
+    "after_recovery",
+    "bind_keys",
+    "returns",
     "seed",
 ];
 
 fn rate(text: &str) -> Result<(String, u32), String> {
     let parts = text.split_once('=').and_then(|(action, limit)| Some((action.to_owned(), limit.parse().ok()?)));
     parts.ok_or_else(|| "expected an action and a number, such as CreateInstances=5".to_owned())
+}
+
+fn operation_time(text: &str) -> Result<(Option<String>, Duration), String> {
+    match text.split_once('=') {
+        Some((action, time)) => Ok((Some(action.to_owned()), duration(time)?)),
+        None => Ok((None, duration(text)?)),
+    }
 }

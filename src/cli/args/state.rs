@@ -1,6 +1,6 @@
 //! Options of `state`.
 
-use super::common::{CloudArgs, FormatArgs};
+use super::common::{FormatArgs, WorkArgs};
 use clap::{Args, Subcommand};
 
 /// Options of `state`.
@@ -25,7 +25,7 @@ pub enum StateCommand {
         to: String,
         /// Shared options.
         #[command(flatten)]
-        cloud: CloudArgs,
+        work: WorkArgs,
     },
     /// Forget what is recorded at an address; the cloud is not touched
     #[command(name = "rm")]
@@ -34,13 +34,13 @@ pub enum StateCommand {
         address: String,
         /// Shared options.
         #[command(flatten)]
-        cloud: CloudArgs,
+        work: WorkArgs,
     },
     /// Make the state again from the ownership tags in the cloud, or from names where there are none
     Rebuild {
         /// Shared options.
         #[command(flatten)]
-        cloud: CloudArgs,
+        work: WorkArgs,
     },
     /// Print everything that is recorded of an address
     Show {

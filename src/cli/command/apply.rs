@@ -1,10 +1,12 @@
 //! `lhprov apply` and `lhprov destroy`: show the plan, ask, carry it out, give account.
 
 use super::renew;
-use crate::cli::args::{ApplyArgs, Global, RenewArgs};
+use crate::cli::args::{ApplyArgs, Global, RenewArgs, ReportFormat};
 use crate::cli::exit::{Exit, Signal};
 use crate::cli::failure::{Failure, way_out};
+use crate::cli::github;
 use crate::cli::host::{self, SystemClock};
+use crate::cli::paper::Paper;
 use crate::cli::prompt::{self, Answer};
 use crate::cli::session::{self, Ended, Nature, Session};
 use crate::clock::Clock as _;
@@ -12,11 +14,11 @@ use crate::event::EventSink;
 use crate::ops::{self, ApplyExit, ApplyOptions, ApplyReport, Consent, OpsError, Question};
 use crate::report::console::Console;
 use crate::report::human::account::{self, AccountText};
-use crate::report::human::diagnostic;
 use crate::report::human::lines::Lines;
 use crate::report::human::plan::{PlanText, render};
 use crate::report::human::progress::Live;
 use crate::report::json::{self, account::End};
+use crate::report::markdown::{self, AccountPage};
 use crate::report::outputs;
 use crate::report::style::{Label, Palette};
 use crate::report::text::count;
@@ -24,15 +26,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Applies the manifest.
 pub fn run(global: &Global, own: &ApplyArgs, console: Console) -> Result<Exit, Failure> {
-    session::with_events(own.run.events.as_deref(), Nature::Changes, console, |sinks| {
-        carry_out(Kind::Apply, global, own, console, sinks)
-    })
+    with_paper(Kind::Apply, global, own, console)
 }
 
 /// Returns every instance of the stack.
 pub fn run_destroy(global: &Global, own: &ApplyArgs, console: Console) -> Result<Exit, Failure> {
-    session::with_events(own.run.events.as_deref(), Nature::Changes, console, |sinks| {
-        carry_out(Kind::Destroy, global, own, console, sinks)
+    with_paper(Kind::Destroy, global, own, console)
+}
+
+/// Carries out, and tells of it in every form that is wanted.
+pub(super) fn with_paper(kind: Kind<'_>, global: &Global, own: &ApplyArgs, console: Console) -> Result<Exit, Failure> {
+    let paper = Paper::new(kind.command(), own.run.format.format(), console);
+    session::with_events(own.run.events.as_ref(), Nature::Changes, console, |sinks| {
+        paper.told(carry_out(kind, global, own, (&paper, console), sinks))
     })
 }
 
@@ -66,14 +72,15 @@ impl Kind<'_> {
 }
 
 /// Loads, plans, asks, carries out and gives account.
-pub(super) fn carry_out(
+fn carry_out(
     kind: Kind<'_>,
     global: &Global,
     own: &ApplyArgs,
-    console: Console,
+    (paper, console): (&Paper, Console),
     mut sinks: Vec<Arc<dyn EventSink>>,
 ) -> Result<Ended, Failure> {
     let loaded = session::load(global, &own.run, console)?;
+    paper.is_about(loaded.desired.stack.as_str());
     if let (Kind::Destroy, Some(address)) = (kind, own.run.replace.first()) {
         return Err(Failure::usage(format!("--replace {address} has no meaning where everything goes")));
     }
@@ -102,7 +109,7 @@ pub(super) fn carry_out(
             preflight: !own.run.no_preflight,
             ceilings: own.run.ceilings(),
         };
-        let desk = Desk { own, session: &session, console, live: live.as_deref(), answer: Mutex::default() };
+        let desk = Desk { own, session: &session, paper, console, live: live.as_deref(), answer: Mutex::default() };
         let consent = |question: Question<'_>| desk.consent(&question);
         let report = tokio::select! {
             biased;
@@ -154,6 +161,7 @@ fn nothing_changed(exit: Exit) -> String {
 struct Desk<'a> {
     own: &'a ApplyArgs,
     session: &'a Session,
+    paper: &'a Paper,
     console: Console,
     live: Option<&'a Live>,
     /// The last answer; none while nothing was asked.
@@ -183,7 +191,7 @@ impl Desk<'_> {
     fn show(&self, question: &Question<'_>) {
         let Question::Apply(planned) = question else { return };
         let sources = &self.session.loaded.sources;
-        self.console.say(&diagnostic::render(&planned.diagnostics, sources, self.console.stderr.is_coloured()));
+        github::say_problems(&planned.diagnostics, sources, self.console);
         let shown = PlanText {
             plan: &planned.plan,
             blocked: &planned.blocked,
@@ -193,7 +201,7 @@ impl Desk<'_> {
             sources: Some(sources),
         };
         let text = |palette: Palette| format!("{}\n", render(shown, self.own.run.view(), palette));
-        let as_result = !self.own.run.format.is_json();
+        let as_result = self.paper.format() == ReportFormat::Text;
         if as_result {
             // Whether anybody reads the result decides nothing about the work.
             let _ = self.console.result(&text(self.console.stdout));
@@ -255,22 +263,29 @@ impl Desk<'_> {
         .collect();
         let error = troubles.first().map(Failure::line);
         let again = Nature::Changes.next(exit);
-        let written = if self.own.run.format.is_json() {
-            let desired = &self.session.loaded.desired;
-            let (stack, region) = (desired.stack.as_str(), desired.region.as_str());
+        let desired = &self.session.loaded.desired;
+        let (stack, region) = (desired.stack.as_str(), desired.region.as_str());
+        let (command, sandbox) = (kind.command(), self.session.sandbox);
+        let shown = AccountText { done: kind.done(), again: again.as_deref(), way_out, sandbox };
+        let published = self.paper.publish(|| {
+            let troubles: Vec<String> = troubles.iter().map(|trouble| trouble.render(Palette::plain())).collect();
+            let (items, troubles, outputs) = (&items, &troubles, &outputs);
+            markdown::account(AccountPage { command, stack, region, items, shown, troubles, outputs })
+        });
+        let written = if self.paper.format() == ReportFormat::Markdown {
+            published
+        } else if self.paper.format() == ReportFormat::Json {
             let end = End { exit_code: exit.code(), error: error.as_deref(), next: again.as_deref() };
-            let mut document = json::account::document(kind.command(), stack, region, &items, end);
+            let mut document = json::account::document(command, stack, region, &items, end);
             document["outputs"] = serde_json::json!(outputs);
             self.console.result(&format!("{document}\n"))
         } else if let Some(text) = quiet {
             self.console.result(&(text + &told))
         } else {
-            let (again, sandbox) = (again.as_deref(), self.session.sandbox);
-            let shown = AccountText { done: kind.done(), again, way_out, sandbox };
             self.console.result(&(account::render(&items, shown, self.console.stdout) + &told))
         };
         for trouble in troubles {
-            self.console.say(&trouble.render(self.console.stderr));
+            trouble.tell(self.console);
         }
         let Err(failed) = written else { return Ok(Ended { exit, items, error }) };
         let told = Failure::output(&failed);

@@ -1,17 +1,19 @@
 //! `lhprov drift`: is the cloud still as it was left, and until when is it paid?
 
-use crate::cli::args::{DriftArgs, Global, RunArgs};
+use crate::cli::args::{DriftArgs, Global, ReportFormat, RunArgs};
 use crate::cli::env;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::host;
 use crate::cli::load::{self, Loaded};
+use crate::cli::paper::Paper;
 use crate::cli::session::{self, Ended, Nature, Session};
 use crate::event::EventSink;
 use crate::ops::{self, DriftReport, Texts};
 use crate::report::console::Console;
 use crate::report::human::drift::{DriftText, render};
 use crate::report::json::plan::drift_values;
+use crate::report::markdown;
 use crate::report::style::Label;
 use crate::report::text::count;
 use serde_json::{Value, json};
@@ -19,16 +21,26 @@ use std::sync::Arc;
 
 /// Compares and shows what differs.
 pub fn run(global: &Global, own: &DriftArgs, console: Console) -> Result<Exit, Failure> {
-    session::with_events(own.cloud.events.as_deref(), Nature::Reads, console, |sinks| {
-        drift(global, own, console, sinks)
+    let paper = Paper::new("drift", own.format.format(), console);
+    session::with_events(own.cloud.events.as_ref(), Nature::Reads, console, |sinks| {
+        paper.told(drift(global, own, (&paper, console), sinks))
     })
 }
 
-fn drift(global: &Global, own: &DriftArgs, console: Console, sinks: Vec<Arc<dyn EventSink>>) -> Result<Ended, Failure> {
-    let mut run = own.cloud.as_run();
+fn drift(
+    global: &Global,
+    own: &DriftArgs,
+    (paper, console): (&Paper, Console),
+    sinks: Vec<Arc<dyn EventSink>>,
+) -> Result<Ended, Failure> {
+    let mut run = own.cloud.as_run(own.format.clone());
     run.select = own.select.clone();
     let loaded = session::load(global, &run, console)?;
+    paper.is_about(loaded.desired.stack.as_str());
     if let Some(addresses) = &own.accept {
+        if own.format.format() == ReportFormat::Markdown {
+            return Err(Failure::usage("--accept has no result as markdown").help("leave --format out, or take json"));
+        }
         if own.expires_within.is_some() {
             return Err(Failure::usage("--accept and --expires-within have nothing to do with one another"));
         }
@@ -39,7 +51,7 @@ fn drift(global: &Global, own: &DriftArgs, console: Console, sinks: Vec<Arc<dyn 
         let session = session::open("drift", global, &run, loaded, sinks)?;
         let looking = ops::drift(&session.context, &session.loaded.desired, own.expires_within);
         match session.perform(looking).await? {
-            Ok(report) => show(own, &session, &report, console),
+            Ok(report) => show(own, &session, &report, paper, console),
             Err(exit) => Ok(exit.into()),
         }
     });
@@ -68,7 +80,7 @@ fn accept(
             Ok(report) => report,
             Err(exit) => return Ok(exit.into()),
         };
-        let text = if own.cloud.format.is_json() {
+        let text = if own.format.format() == ReportFormat::Json {
             let document = json!({
                 "format_version": "1.0",
                 "accepted": drift_values(&report.accepted),
@@ -99,9 +111,28 @@ fn accept(
     ended
 }
 
-fn show(own: &DriftArgs, session: &Session, report: &DriftReport, console: Console) -> Result<Ended, Failure> {
+fn show(
+    own: &DriftArgs,
+    session: &Session,
+    report: &DriftReport,
+    paper: &Paper,
+    console: Console,
+) -> Result<Ended, Failure> {
     let exit = if report.is_clean() { Exit::Done } else { Exit::Drift };
-    let text = if own.cloud.format.is_json() {
+    let shown = DriftText {
+        drift: &report.drift,
+        paid: &report.paid,
+        instances: report.instances,
+        within: own.expires_within,
+        sandbox: session.sandbox,
+    };
+    let desired = &session.loaded.desired;
+    paper
+        .publish(|| markdown::drift(desired.stack.as_str(), &desired.region, shown))
+        .map_err(|error| Failure::output(&error))?;
+    let text = if paper.format() == ReportFormat::Markdown {
+        return Ok(exit.into());
+    } else if paper.format() == ReportFormat::Json {
         let paid: Vec<Value> = report
             .paid
             .iter()
@@ -122,13 +153,6 @@ fn show(own: &DriftArgs, session: &Session, report: &DriftReport, console: Conso
         });
         format!("{document:#}\n")
     } else {
-        let shown = DriftText {
-            drift: &report.drift,
-            paid: &report.paid,
-            instances: report.instances,
-            within: own.expires_within,
-            sandbox: session.sandbox,
-        };
         render(shown, console.stdout)
     };
     console.result(&text).map_err(|error| Failure::output(&error))?;

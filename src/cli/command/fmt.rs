@@ -6,7 +6,7 @@ use crate::cli::failure::Failure;
 use crate::diag::{Diagnostics, SourceId};
 use crate::manifest::{Sources, format};
 use crate::report::console::Console;
-use crate::report::human::difference;
+use crate::report::human::unified;
 use crate::report::text::count;
 use crate::state::store::replace_whole;
 use crate::state::{Disk as _, OsDisk};
@@ -82,8 +82,7 @@ fn format_stdin(own: &FmtArgs, console: Console) -> Result<Exit, Failure> {
 }
 
 fn check(sources: &Sources, changed: &[(SourceId, String)], console: Console) -> Result<Exit, Failure> {
-    let shown: String =
-        changed.iter().map(|(id, new)| difference::of_text(sources, *id, new, console.stdout)).collect();
+    let shown: String = changed.iter().map(|(id, new)| unified::of_text(sources, *id, new, console.stdout)).collect();
     console.result(&shown).map_err(|error| Failure::output(&error))?;
     if changed.is_empty() {
         return Ok(Exit::Done);

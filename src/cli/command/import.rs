@@ -1,6 +1,6 @@
 //! `lhprov import`: takes over what lhprov did not buy.
 
-use crate::cli::args::{Global, ImportArgs};
+use crate::cli::args::{Global, ImportArgs, ReportArgs};
 use crate::cli::env;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -21,7 +21,7 @@ use std::sync::Arc;
 /// Imports.
 pub fn run(global: &Global, own: &ImportArgs, console: Console) -> Result<Exit, Failure> {
     let what = what(own)?;
-    session::with_events(own.cloud.events.as_deref(), session::Nature::Changes, console, |sinks| {
+    session::with_events(own.cloud.events.as_ref(), session::Nature::Changes, console, |sinks| {
         import(global, own, &what, console, sinks)
     })
 }
@@ -50,7 +50,7 @@ fn import(
     console: Console,
     sinks: Vec<Arc<dyn EventSink>>,
 ) -> Result<Ended, Failure> {
-    let run = own.cloud.as_run();
+    let run = own.cloud.as_run(ReportArgs::default());
     let loaded = session::load(global, &run, console)?;
     let runtime = host::runtime()?;
     let ended = runtime.block_on(async {
@@ -70,7 +70,7 @@ fn import(
 }
 
 fn show(own: &ImportArgs, report: &ImportReport, sandbox: bool, console: Console) -> Result<Ended, Failure> {
-    let text = match own.cloud.format.is_json() {
+    let text = match own.format.is_json() {
         true => format!("{:#}\n", document(report)),
         false => text(report, sandbox, console),
     };

@@ -1,26 +1,40 @@
 //! `lhprov plan`: what apply would do.
 
-use crate::cli::args::{Global, PlanArgs};
+use crate::cli::args::{Global, PlanArgs, ReportFormat};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::github;
 use crate::cli::host;
+use crate::cli::paper::Paper;
 use crate::cli::session::{self, Ended, Nature, Session};
 use crate::event::EventSink;
+use crate::model::InstanceId;
 use crate::ops::{self, PlanOptions, PlanReport};
 use crate::report::console::Console;
-use crate::report::human::diagnostic;
 use crate::report::human::plan::{PlanText, render};
 use crate::report::json::plan::{PlanDocument, write};
+use crate::report::markdown::{self, PlanPage};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Plans and shows the plan.
 pub fn run(global: &Global, own: &PlanArgs, console: Console) -> Result<Exit, Failure> {
-    session::with_events(own.run.events.as_deref(), Nature::Reads, console, |sinks| plan(global, own, console, sinks))
+    let paper = Paper::new("plan", own.run.format.format(), console);
+    session::with_events(own.run.events.as_ref(), Nature::Reads, console, |sinks| {
+        paper.told(plan(global, own, &paper, console, sinks))
+    })
 }
 
-fn plan(global: &Global, own: &PlanArgs, console: Console, sinks: Vec<Arc<dyn EventSink>>) -> Result<Ended, Failure> {
+fn plan(
+    global: &Global,
+    own: &PlanArgs,
+    paper: &Paper,
+    console: Console,
+    sinks: Vec<Arc<dyn EventSink>>,
+) -> Result<Ended, Failure> {
     let loaded = session::load(global, &own.run, console)?;
+    paper.is_about(loaded.desired.stack.as_str());
     let runtime = host::runtime()?;
     let ended = runtime.block_on(async {
         let session = session::open("plan", global, &own.run, loaded, sinks)?;
@@ -46,7 +60,7 @@ fn plan(global: &Global, own: &PlanArgs, console: Console, sinks: Vec<Arc<dyn Ev
             report = planning => report,
         };
         match report {
-            Ok(report) => show(own, &session, &report, console),
+            Ok(report) => show(own, &session, &report, paper, console),
             Err(error) => Err(Failure::of_operation(error, session.loaded.sources)),
         }
     });
@@ -55,7 +69,13 @@ fn plan(global: &Global, own: &PlanArgs, console: Console, sinks: Vec<Arc<dyn Ev
     ended
 }
 
-fn show(own: &PlanArgs, session: &Session, report: &PlanReport, console: Console) -> Result<Ended, Failure> {
+fn show(
+    own: &PlanArgs,
+    session: &Session,
+    report: &PlanReport,
+    paper: &Paper,
+    console: Console,
+) -> Result<Ended, Failure> {
     let planned = &report.planned;
     let sources = &session.loaded.sources;
     let exit = if planned.diagnostics.has_errors() {
@@ -69,37 +89,42 @@ fn show(own: &PlanArgs, session: &Session, report: &PlanReport, console: Console
     } else {
         Exit::Done
     };
-    if own.run.format.is_json() {
-        let before = |id: &crate::model::InstanceId| {
-            let recorded = report.prior.instances.values().find(|recorded| recorded.instance_id == *id)?;
-            (!recorded.spec.is_null()).then(|| recorded.spec.clone())
-        };
+    let (stack, region) = (session.loaded.desired.stack.as_str(), session.loaded.desired.region.as_str());
+    let shown = PlanText {
+        plan: &planned.plan,
+        blocked: &planned.blocked,
+        adopted: &planned.adopted,
+        sandbox: session.sandbox,
+        refreshed: !own.no_refresh,
+        sources: Some(sources),
+    };
+    // The document has what the checks found by itself; everybody else is told of it here.
+    let found = planned.everything_found();
+    paper
+        .publish(|| markdown::plan(PlanPage { command: "plan", stack, region, shown, diagnostics: &found, sources }))
+        .map_err(|error| Failure::output(&error))?;
+    if paper.format() == ReportFormat::Json {
+        github::annotate(&found, sources, console);
+        let specs: BTreeMap<&InstanceId, &Value> =
+            report.prior.instances.values().map(|recorded| (&recorded.instance_id, &recorded.spec)).collect();
+        let before = |id: &InstanceId| specs.get(id).filter(|spec| !spec.is_null()).map(|spec| (*spec).clone());
         let document = PlanDocument {
             plan: &planned.plan,
             blocked: &planned.blocked,
             adopted: &planned.adopted,
             diagnostics: &planned.diagnostics,
             sources,
-            stack: session.loaded.desired.stack.as_str(),
-            region: &session.loaded.desired.region,
+            stack,
+            region,
             inputs: inputs(own, session, report),
             before: &before,
         };
         console.result_with(|out| write(&document, out)).map_err(|error| Failure::output(&error))?;
         return Ok(exit.into());
     }
-    let found = planned.everything_found();
-    console.say(&diagnostic::render(&found, sources, console.stderr.is_coloured()));
+    github::say_problems(&found, sources, console);
     // A plan with errors in it is no plan; what is wrong was said.
-    if exit != Exit::Error {
-        let shown = PlanText {
-            plan: &planned.plan,
-            blocked: &planned.blocked,
-            adopted: &planned.adopted,
-            sandbox: session.sandbox,
-            refreshed: !own.no_refresh,
-            sources: Some(sources),
-        };
+    if exit != Exit::Error && paper.format() == ReportFormat::Text {
         let text = render(shown, own.run.view(), console.stdout);
         console.result(&text).map_err(|error| Failure::output(&error))?;
     }

@@ -1,6 +1,6 @@
 //! `lhprov price`: what the manifest costs, and what of it is still to be bought.
 
-use crate::cli::args::{Global, PriceArgs};
+use crate::cli::args::{Global, PriceArgs, ReportArgs};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::host;
@@ -18,13 +18,13 @@ use std::sync::Arc;
 
 /// Asks and shows.
 pub fn run(global: &Global, own: &PriceArgs, console: Console) -> Result<Exit, Failure> {
-    session::with_events(own.cloud.events.as_deref(), Nature::Reads, console, |sinks| {
+    session::with_events(own.work.cloud.events.as_ref(), Nature::Reads, console, |sinks| {
         price(global, own, console, sinks)
     })
 }
 
 fn price(global: &Global, own: &PriceArgs, console: Console, sinks: Vec<Arc<dyn EventSink>>) -> Result<Ended, Failure> {
-    let run = own.cloud.as_run();
+    let run = own.work.cloud.as_run(ReportArgs::default());
     let loaded = session::load(global, &run, console)?;
     let runtime = host::runtime()?;
     let ended = runtime.block_on(async {
@@ -34,7 +34,7 @@ fn price(global: &Global, own: &PriceArgs, console: Console, sinks: Vec<Arc<dyn 
             Ok(report) => report,
             Err(exit) => return Ok(exit.into()),
         };
-        let text = match own.cloud.format.is_json() {
+        let text = match own.work.format.is_json() {
             true => format!("{:#}\n", document(&session, &report)),
             false => in_words(&session, &report, console),
         };

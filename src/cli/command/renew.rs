@@ -1,10 +1,9 @@
 //! `lhprov renew`: more time for instances, and back into service with what is isolated.
 
-use super::apply::{Kind, carry_out};
+use super::apply::{Kind, with_paper};
 use crate::cli::args::{ApplyArgs, Global, RenewArgs};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::session::{self, Nature};
 use crate::desired::DesiredState;
 use crate::model::Address;
 use crate::ops::RenewOptions;
@@ -14,15 +13,13 @@ use std::collections::BTreeSet;
 /// Renews.
 pub fn run(global: &Global, own: &RenewArgs, console: Console) -> Result<Exit, Failure> {
     let apply = ApplyArgs {
-        run: own.cloud.as_run(),
+        run: own.cloud.as_run(own.format.clone()),
         yes: own.yes,
         allow_data_loss: false,
         accept_no_refund: false,
         adopt: false,
     };
-    session::with_events(own.cloud.events.as_deref(), Nature::Changes, console, |sinks| {
-        carry_out(Kind::Renew(own), global, &apply, console, sinks)
-    })
+    with_paper(Kind::Renew(own), global, &apply, console)
 }
 
 /// Which addresses are meant: an address, or all instances of a block.

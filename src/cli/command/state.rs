@@ -41,9 +41,9 @@ pub fn run(global: &Global, own: &StateArgs, console: Console) -> Result<Exit, F
             let (store, state) = read(global, console)?;
             show_one(&store, state.as_ref(), address, format.is_json(), console)
         }
-        StateCommand::Move { from, to, cloud } => state_work::run(global, &Work::Move(from, to), cloud, console),
-        StateCommand::Remove { address, cloud } => state_work::run(global, &Work::Remove(address), cloud, console),
-        StateCommand::Rebuild { cloud } => state_work::run(global, &Work::Rebuild, cloud, console),
+        StateCommand::Move { from, to, work } => state_work::run(global, &Work::Move(from, to), work, console),
+        StateCommand::Remove { address, work } => state_work::run(global, &Work::Remove(address), work, console),
+        StateCommand::Rebuild { work } => state_work::run(global, &Work::Rebuild, work, console),
     }
 }
 

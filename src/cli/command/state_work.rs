@@ -1,7 +1,7 @@
 //! `lhprov state mv`, `rm` and `rebuild`: what puts a state right.
 
 use super::import::{tagged_text, tagged_value};
-use crate::cli::args::{CloudArgs, Global};
+use crate::cli::args::{Global, ReportArgs, WorkArgs};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::host;
@@ -26,7 +26,7 @@ pub enum Work<'a> {
 }
 
 /// Does it.
-pub fn run(global: &Global, work: &Work<'_>, own: &CloudArgs, console: Console) -> Result<Exit, Failure> {
+pub fn run(global: &Global, work: &Work<'_>, own: &WorkArgs, console: Console) -> Result<Exit, Failure> {
     let parse =
         |text: &str| -> Result<Address, Failure> { text.parse().map_err(|error| Failure::of(Exit::Usage, &error)) };
     let (command, addresses) = match work {
@@ -34,8 +34,8 @@ pub fn run(global: &Global, work: &Work<'_>, own: &CloudArgs, console: Console) 
         Work::Remove(address) => ("state rm", vec![parse(address)?]),
         Work::Rebuild => ("state rebuild", Vec::new()),
     };
-    session::with_events(own.events.as_deref(), session::Nature::Changes, console, |sinks| {
-        let run = own.as_run();
+    session::with_events(own.cloud.events.as_ref(), session::Nature::Changes, console, |sinks| {
+        let run = own.cloud.as_run(ReportArgs::default());
         let loaded = session::load(global, &run, console)?;
         let runtime = host::runtime()?;
         let ended = runtime.block_on(async {

@@ -3,6 +3,7 @@
 use crate::cli::args::{Global, ValidateArgs};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::github;
 use crate::cli::load;
 use crate::report::console::Console;
 use crate::report::json::plan::one_diagnostic;
@@ -44,6 +45,7 @@ fn counted(number: usize, what: &str) -> String {
 
 fn for_programs(global: &Global, console: Console) -> Result<Exit, Failure> {
     let (desired, sources, diagnostics) = load::read(global);
+    github::annotate(&diagnostics, &sources, console);
     let problems: Vec<Value> = diagnostics.sorted().iter().map(|d| one_diagnostic(d, &sources)).collect();
     let document = json!({
         "format_version": "1.0",

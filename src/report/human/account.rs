@@ -74,7 +74,8 @@ pub fn counts(items: &[Item]) -> BTreeMap<ItemStatus, usize> {
     counts
 }
 
-fn heading(status: ItemStatus) -> (&'static str, Label) {
+/// The heading of what is in a status, and how it looks.
+pub(in crate::report) fn heading(status: ItemStatus) -> (&'static str, Label) {
     match status {
         ItemStatus::Running => ("Running", Label::Add),
         ItemStatus::Updated => ("Updated", Label::Add),
@@ -126,8 +127,8 @@ fn ids(items: &[&Item]) -> String {
     format!("      {}\n", wrap(&clean(&text), 6, 6))
 }
 
-/// What this run bought, a line for each purchase: the receipt.
-fn bought(items: &[Item], palette: Palette) -> String {
+/// What this run bought, by the request ids of the purchases; none where an answer was lost.
+pub(in crate::report) fn purchases(items: &[Item]) -> Vec<(Option<&String>, Vec<&Item>)> {
     let mut purchases: Vec<(Option<&String>, Vec<&Item>)> = Vec::new();
     for item in items.iter().filter(|item| item.created) {
         match purchases.iter_mut().find(|(request, _)| *request == item.request_id.as_ref()) {
@@ -135,6 +136,24 @@ fn bought(items: &[Item], palette: Palette) -> String {
             None => purchases.push((item.request_id.as_ref(), vec![item])),
         }
     }
+    purchases
+}
+
+/// Items of a status by what kept them from being done, with the first of each.
+pub(in crate::report) fn causes(items: &[Item], status: ItemStatus) -> Vec<(&Item, Vec<&Item>)> {
+    let mut causes: Vec<(&Item, Vec<&Item>)> = Vec::new();
+    for item in items.iter().filter(|item| item.status == status) {
+        match causes.iter_mut().find(|(first, _)| first.detail == item.detail && first.request_id == item.request_id) {
+            Some((_, of_it)) => of_it.push(item),
+            None => causes.push((item, vec![item])),
+        }
+    }
+    causes
+}
+
+/// What this run bought, a line for each purchase: the receipt.
+fn bought(items: &[Item], palette: Palette) -> String {
+    let purchases = purchases(items);
     if purchases.is_empty() {
         return String::new();
     }
@@ -161,13 +180,7 @@ fn more(out: &mut String, number: usize, tail: &str) {
 
 /// What is not done; items of one cause together.
 fn not_done(items: &[Item], status: ItemStatus, way_out: fn(&str) -> Option<String>, palette: Palette) -> String {
-    let mut causes: Vec<(&Item, Vec<&Item>)> = Vec::new();
-    for item in items.iter().filter(|item| item.status == status) {
-        match causes.iter_mut().find(|(first, _)| first.detail == item.detail && first.request_id == item.request_id) {
-            Some((_, of_it)) => of_it.push(item),
-            None => causes.push((item, vec![item])),
-        }
-    }
+    let causes = causes(items, status);
     if causes.is_empty() {
         return String::new();
     }

@@ -19,6 +19,14 @@ pub(super) fn not_checked(checks: &Checks, palette: Palette) -> String {
 /// `      200.00 CNY now, 200.00 CNY a month, quota left: 6 GENERAL_BUNDLE, 1 with loss of data.` Empty if there is nothing to
 /// say.
 pub(super) fn line(plan: &Plan, mark: &str) -> String {
+    match parts(plan).as_slice() {
+        [] => String::new(),
+        parts => format!("      {}\n", wrap(&format!("{}.{mark}", parts.join(", ")), 6, 6)),
+    }
+}
+
+/// What it costs, what is left of quotas, and how much data is lost.
+pub(in crate::report) fn parts(plan: &Plan) -> Vec<String> {
     let mut parts = Vec::new();
     match &plan.checks.quote {
         Some(quote) if quote.buys => {
@@ -43,8 +51,5 @@ pub(super) fn line(plan: &Plan, mark: &str) -> String {
     if lost > 0 {
         parts.push(format!("{lost} with loss of data"));
     }
-    match parts.as_slice() {
-        [] => String::new(),
-        parts => format!("      {}\n", wrap(&format!("{}.{mark}", parts.join(", ")), 6, 6)),
-    }
+    parts
 }

@@ -54,6 +54,17 @@ pub fn render(diagnostics: &Diagnostics, sources: &Sources, colour: bool) -> Str
     out
 }
 
+/// Each problem by itself, in order of their places, without colour; the last one says how many are left out.
+pub fn each(diagnostics: &Diagnostics, sources: &Sources) -> Vec<String> {
+    let renderer = Renderer::plain().term_width(WIDTH).hyperlink(false);
+    let sorted = diagnostics.clone().sorted();
+    let mut texts: Vec<String> = sorted.iter().take(SHOWN_MAX).map(|one| self::one(one, sources, &renderer)).collect();
+    if sorted.len() > SHOWN_MAX {
+        texts.push(format!("… and {} more", sorted.len() - SHOWN_MAX));
+    }
+    texts
+}
+
 /// `3 errors in 2 files`.
 fn count(severity: Severity, diagnostics: &[&Diagnostic]) -> String {
     let plural = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });

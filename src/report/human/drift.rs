@@ -32,12 +32,9 @@ pub struct DriftText<'a> {
 pub fn render(shown: DriftText<'_>, palette: Palette) -> String {
     let DriftText { drift, paid, instances, within, sandbox } = shown;
     let mark = if sandbox { " (sandbox)" } else { "" };
-    let counted = drift.iter().filter(|drift| drift.counts()).count();
-    let first = match (counted, instances) {
-        (0, 0) => "No drift: the state records no instance.".to_owned(),
-        (0, 1) => "No drift. 1 instance is as it was left.".to_owned(),
-        (0, many) => format!("No drift. {many} instances are as they were left."),
-        (number, _) => format!("Drift: {} in {}.", count(number, "difference"), count(instances, "instance")),
+    let first = match drift.iter().any(Drift::counts) {
+        false => format!("No drift{} {}.", if instances == 0 { ":" } else { "." }, first_line(&shown)),
+        true => format!("Drift: {}.", first_line(&shown)),
     };
     let mut out = format!("{}{mark}\n", palette.paint(Label::Heading, &first));
     let mut by_address: BTreeMap<_, Vec<&Drift>> = BTreeMap::new();
@@ -57,7 +54,19 @@ pub fn render(shown: DriftText<'_>, palette: Palette) -> String {
     out
 }
 
-fn sentence(drift: &Drift) -> String {
+/// How much of it there is, without a period.
+pub(in crate::report) fn first_line(shown: &DriftText<'_>) -> String {
+    let counted = shown.drift.iter().filter(|drift| drift.counts()).count();
+    match (counted, shown.instances) {
+        (0, 0) => "the state records no instance".to_owned(),
+        (0, 1) => "1 instance is as it was left".to_owned(),
+        (0, many) => format!("{many} instances are as they were left"),
+        (number, instances) => format!("{} in {}", count(number, "difference"), count(instances, "instance")),
+    }
+}
+
+/// One difference, and what becomes of it.
+pub(in crate::report) fn sentence(drift: &Drift) -> String {
     let becomes = match drift.decision {
         Decision::Revert => "the next apply reverts it",
         Decision::Adopt => "as the manifest wants it now: the next apply records it",

@@ -1,10 +1,10 @@
 //! Output for people: calm, at 80 columns, its meaning never in the colour alone.
 
 pub mod account;
-mod cost;
+pub mod cost;
 pub mod diagnostic;
-pub mod difference;
 pub mod drift;
+pub mod explain;
 pub mod failure;
 pub mod lines;
 pub mod plan;
@@ -12,3 +12,4 @@ pub mod progress;
 pub mod screen;
 pub mod table;
 pub mod tally;
+pub mod unified;

@@ -6,6 +6,7 @@ use super::cost;
 use crate::manifest::Sources;
 use crate::model::Address;
 use crate::plan::change::{Action, Blocked, Change, OpenPurchase, Plan, Reason, UnsettledOrder};
+use crate::report::difference::{self, show};
 use crate::report::style::{Label, Palette};
 use crate::report::text::{WIDTH, clean, clean_line, columns, count, cut, members, pad, wrap};
 use serde_json::Value;
@@ -57,7 +58,9 @@ pub fn render(shown: PlanText<'_>, view: View, palette: Palette) -> String {
     }
     for group in groups(plan, view) {
         out.push_str(&entry(&group, view, palette));
-        out.push_str(&more_about(group.changes[0], group.changes.len(), sources));
+        for line in more_about(group.changes[0], group.changes.len(), sources) {
+            let _ = writeln!(out, "{}{}", " ".repeat(INDENT + 2), wrap(&line, INDENT + 2, INDENT + 4));
+        }
     }
     if !out.is_empty() {
         out.push('\n');
@@ -115,6 +118,16 @@ pub fn summary(shown: PlanText<'_>, palette: Palette) -> String {
     );
     let mut out = format!("{}{mark}\n", palette.paint(Label::Heading, &first));
     out.push_str(&cost::line(plan, mark));
+    let others = other_counts(plan);
+    if !others.is_empty() {
+        let _ = writeln!(out, "      {}.{mark}", others.join(", "));
+    }
+    out
+}
+
+/// How many of what the first line does not count.
+pub(in crate::report) fn other_counts(plan: &Plan) -> Vec<String> {
+    let counts = plan.summary();
     let others = [
         (plan.open.len(), if plan.open.len() == 1 { "purchase to settle" } else { "purchases to settle" }),
         (plan.orders.len(), if plan.orders.len() == 1 { "order to settle" } else { "orders to settle" }),
@@ -125,12 +138,7 @@ pub fn summary(shown: PlanText<'_>, palette: Palette) -> String {
         (counts.forget, "to forget"),
         (counts.no_op, "unchanged"),
     ];
-    let others: Vec<String> =
-        others.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")).collect();
-    if !others.is_empty() {
-        let _ = writeln!(out, "      {}.{mark}", others.join(", "));
-    }
-    out
+    others.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")).collect()
 }
 
 /// What stands in the way, and the way out.
@@ -143,12 +151,14 @@ pub fn blocked_text(blocked: &Blocked, palette: Palette) -> String {
 }
 
 /// Changes that are told together.
-struct Group<'a> {
-    action: Action,
-    changes: Vec<&'a Change>,
+pub(in crate::report) struct Group<'a> {
+    /// What happens.
+    pub action: Action,
+    /// To whom.
+    pub changes: Vec<&'a Change>,
 }
 
-fn groups(plan: &Plan, view: View) -> Vec<Group<'_>> {
+pub(in crate::report) fn groups(plan: &Plan, view: View) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     // Where the groups of the present block begin: changes come by address, so the blocks come one after another.
     let mut block_begin = 0;
@@ -223,23 +233,56 @@ fn entry(group: &Group<'_>, view: View, palette: Palette) -> String {
     if view == View::Full {
         out.push_str(&attributes(group.changes[0], palette));
     }
+    for line in differences(group, WIDTH - INDENT - 2) {
+        let text = match line {
+            Line::Sentence(text) => wrap(&text, INDENT + 2, INDENT + 4),
+            Line::Removed(text) => palette.paint(Label::Remove, &text),
+            Line::Added(text) => palette.paint(Label::Add, &text),
+            Line::Around(text) => text,
+        };
+        let _ = writeln!(out, "{}{text}", " ".repeat(INDENT + 2));
+    }
+    out
+}
+
+/// A line about what differs.
+pub(in crate::report) enum Line {
+    /// A sentence, which may be broken.
+    Sentence(String),
+    /// What was there, after a `-`.
+    Removed(String),
+    /// What is to be there, after a `+`.
+    Added(String),
+    /// What is around it.
+    Around(String),
+}
+
+/// What differs, and where from it moves, for the first few of a group. Lines are no wider than `room`.
+pub(in crate::report) fn differences(group: &Group<'_>, room: usize) -> Vec<Line> {
+    let mut lines = Vec::new();
     for change in group.changes.iter().take(LISTED_MAX) {
         if let (Some(from), true) = (&change.moved_from, change.action != Action::Move) {
-            let _ = writeln!(out, "{}{} moves here from {from}", " ".repeat(INDENT + 2), change.address);
+            lines.push(Line::Sentence(clean_line(&format!("{} moves here from {from}", change.address))));
         }
         for diff in &change.diffs {
             let whose = match group.changes.len() {
-                1 => String::new(),
-                _ => format!("{}  ", change.address),
+                1 => diff.name.to_owned(),
+                _ => format!("{}  {}", change.address, diff.name),
             };
-            let text = format!("{whose}{}: {} → {}", diff.name, show(&diff.before), show(&diff.after));
-            let _ = writeln!(out, "{}{}", " ".repeat(INDENT + 2), wrap(&clean_line(&text), INDENT + 2, INDENT + 4));
+            let told = difference::lines(&whose, &diff.before, &diff.after, room);
+            let is_sentence = told.len() == 1;
+            lines.extend(told.into_iter().enumerate().map(|(number, line)| match line.as_bytes().first() {
+                _ if is_sentence => Line::Sentence(line),
+                Some(b'-') if number > 0 => Line::Removed(line),
+                Some(b'+') if number > 0 => Line::Added(line),
+                _ => Line::Around(line),
+            }));
         }
     }
     if group.changes.len() > LISTED_MAX && group.changes.iter().any(|change| !change.diffs.is_empty()) {
-        let _ = writeln!(out, "{}… and {} more", " ".repeat(INDENT + 2), group.changes.len() - LISTED_MAX);
+        lines.push(Line::Around(format!("… and {} more", group.changes.len() - LISTED_MAX)));
     }
-    out
+    lines
 }
 
 fn label(action: Action) -> Label {
@@ -253,7 +296,7 @@ fn label(action: Action) -> Label {
 }
 
 /// `create 300 × bundle in zone, image, 1 month, 10 batches`; `isolate lhins-1: is not in the manifest`.
-fn sentence(group: &Group<'_>, view: View) -> String {
+pub(in crate::report) fn sentence(group: &Group<'_>, view: View) -> String {
     let number = group.changes.len();
     let first = group.changes[0];
     let mut text = group.action.as_str().to_owned();
@@ -306,7 +349,7 @@ fn sentence(group: &Group<'_>, view: View) -> String {
 }
 
 /// What forces a replacement and where, what it costs, what comes back, and what else is to be known.
-fn more_about(change: &Change, number: usize, sources: Option<&Sources>) -> String {
+pub(in crate::report) fn more_about(change: &Change, number: usize, sources: Option<&Sources>) -> Vec<String> {
     let mut lines = Vec::new();
     for forced in &change.forces_replace {
         let place = sources.map(|sources| sources.location(forced.span));
@@ -322,23 +365,23 @@ fn more_about(change: &Change, number: usize, sources: Option<&Sources>) -> Stri
         Some(refund) => lines.push(format!("the service does not take it back: {}", refund.why())),
         None => {}
     }
-    let mut out = String::new();
-    for line in lines {
-        let _ = writeln!(out, "{}{}", " ".repeat(INDENT + 2), wrap(&clean_line(&line), INDENT + 2, INDENT + 4));
-    }
-    out
+    lines.iter().map(|line| clean_line(line)).collect()
+}
+
+/// An order of an earlier run in words.
+pub(in crate::report) fn order_sentence(order: &UnsettledOrder) -> String {
+    let answer = if order.accepted { "the service has taken it" } else { "no answer is known" };
+    clean_line(&format!("find out about the {} ({}) of an earlier run: {answer}", order.kind.as_str(), order.to))
 }
 
 fn unsettled_order(order: &UnsettledOrder, palette: Palette) -> String {
     let addresses = members(&order.members);
     let head = format!("  …  {addresses}  ");
-    let answer = if order.accepted { "the service has taken it" } else { "no answer is known" };
-    let text = format!("find out about the {} ({}) of an earlier run: {answer}", order.kind.as_str(), order.to);
     format!(
         "  {}  {}  {}\n",
         palette.paint(Label::Change, "…"),
         palette.paint(Label::Heading, &addresses),
-        wrap(&clean_line(&text), columns(&head), INDENT + 2)
+        wrap(&order_sentence(order), columns(&head), INDENT + 2)
     )
 }
 
@@ -378,32 +421,25 @@ fn flatten(prefix: &str, value: &Value, lines: &mut Vec<(String, String)>) {
     }
 }
 
-fn show(value: &Value) -> String {
-    match value {
-        Value::Null => "(none)".to_owned(),
-        Value::Array(items) if items.iter().all(|item| !item.is_object() && !item.is_array()) => {
-            items.iter().map(show).collect::<Vec<_>>().join(", ")
-        }
-        // Line breaks inside stay visible as `\n`.
-        other => other.to_string(),
-    }
+/// A purchase of an earlier run in words.
+pub(in crate::report) fn purchase_sentence(open: &OpenPurchase) -> String {
+    let answer = if open.answered { "answered, not yet matched to its members" } else { "no answer is known" };
+    let number = if open.members.len() == 1 { String::new() } else { format!(" of {}", open.members.len()) };
+    format!(
+        "resume purchase {}{number} of an earlier run: asked {}, {answer}",
+        open.token.short(),
+        if open.attempts == 1 { "once".to_owned() } else { count(open.attempts, "time") },
+    )
 }
 
 fn open_purchase(open: &OpenPurchase, palette: Palette) -> String {
     let addresses = members(&open.members);
     let head = format!("  …  {addresses}  ");
-    let answer = if open.answered { "answered, not yet matched to its members" } else { "no answer is known" };
-    let number = if open.members.len() == 1 { String::new() } else { format!(" of {}", open.members.len()) };
-    let text = format!(
-        "resume purchase {}{number} of an earlier run: asked {}, {answer}",
-        open.token.short(),
-        if open.attempts == 1 { "once".to_owned() } else { count(open.attempts, "time") },
-    );
     format!(
         "  {}  {}  {}\n",
         palette.paint(Label::Change, "…"),
         palette.paint(Label::Heading, &addresses),
-        wrap(&text, columns(&head), INDENT + 2)
+        wrap(&purchase_sentence(open), columns(&head), INDENT + 2)
     )
 }
 

@@ -4,3 +4,4 @@ pub mod account;
 pub mod checks;
 pub mod events;
 pub mod plan;
+pub mod schema;

@@ -278,6 +278,52 @@ mod tests {
     use super::*;
     use crate::diag::SourceId;
     use crate::plan::{AttributeDiff, Reason};
+    use std::cell::Cell;
+
+    /// Counts the lines that are written.
+    struct Lines<'a>(&'a Cell<i64>);
+
+    impl Write for Lines<'_> {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
+            self.0.set(self.0.get() + i64::try_from(lines).unwrap_or(i64::MAX));
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// No change is made into JSON before the one before it is written: a plan of any size is held once.
+    #[test]
+    fn changes_leave_as_they_are_made() {
+        let change = |n| Change {
+            instance_id: Some(format!("lhins-{n}").as_str().into()),
+            ..Change::new(&Address::indexed("web", n), Action::Isolate, Reason::NotInManifest)
+        };
+        let plan = Plan { changes: (0..10_000).map(change).collect(), ..Plan::default() };
+        let (lines, made, ahead) = (Cell::new(0), Cell::new(0), Cell::new(0));
+        let before = |_: &InstanceId| {
+            made.set(made.get() + 1);
+            ahead.set(ahead.get().max(made.get() - lines.get()));
+            None
+        };
+        let document = PlanDocument {
+            plan: &plan,
+            blocked: &[],
+            adopted: &[],
+            diagnostics: &Diagnostics::default(),
+            sources: &Sources::default(),
+            stack: "shop",
+            region: "ap-guangzhou",
+            inputs: json!({}),
+            before: &before,
+        };
+        write(&document, &mut Lines(&lines)).unwrap();
+        assert_eq!(made.get(), 10_000);
+        assert!(ahead.get() <= 1, "{} changes were made before they were written", ahead.get());
+    }
 
     #[test]
     fn one_change_a_line_and_all_counters() {
@@ -325,6 +371,7 @@ mod tests {
         "resume":[],
         "consents":[],
         "preflight":[],
+        "price":null,
         "blocked":[
         {"help":["put it back"],"what":"`x` is protected"}],
         "adopted":[],
