@@ -7,6 +7,7 @@ use super::failure::Failure;
 use crate::clock::{BoxFuture, Clock};
 use crate::model::{Lineage, Timestamp};
 use crate::report::console::Console;
+use crate::report::human::progress::Live;
 use crate::report::style::Palette;
 use crate::state::lock::Holder;
 use std::io::IsTerminal as _;
@@ -74,6 +75,15 @@ pub fn holder() -> Holder {
 /// Whether stdout and stderr are terminals.
 pub fn terminals() -> (bool, bool) {
     (std::io::stdout().is_terminal(), std::io::stderr().is_terminal())
+}
+
+/// Shows a run on the terminal of stderr.
+pub fn live(console: Console) -> Live {
+    let size = || {
+        let (columns, rows) = terminal_size::terminal_size_of(std::io::stderr())?;
+        Some((usize::from(columns.0), usize::from(rows.0)))
+    };
+    Live::new(console.stderr, move |bytes| console.draw(bytes), size, || SystemClock.now())
 }
 
 /// Says how a command failed that cannot say it itself any more.

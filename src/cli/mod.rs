@@ -4,6 +4,7 @@
 
 mod args;
 mod command;
+mod completions;
 mod connect;
 mod env;
 mod events;
@@ -18,6 +19,7 @@ mod prompt;
 mod saved;
 mod session;
 mod signals;
+mod usage;
 
 pub use exit::Exit;
 
@@ -41,7 +43,7 @@ fn run_command() -> Exit {
         .and_then(|words| Ok((Cli::from_arg_matches(&words)?, words)));
     let (cli, words) = match parsed {
         Ok(parsed) => parsed,
-        Err(error) => return refuse_usage(&error),
+        Err(error) => return refuse_usage(error),
     };
     let annotates = env::is_github_actions() && !cli.global.no_annotations;
     let console = Console { annotates, ..console(cli.global.color()) };
@@ -104,6 +106,8 @@ fn dispatch(cli: &Cli, console: Console) -> Result<Exit, Failure> {
     match &cli.command {
         Command::Validate(own) => command::validate::run(&cli.global, own, console),
         Command::Render(own) => command::render::run(&cli.global, own, console),
+        Command::Fmt(own) => command::fmt::run(&cli.global, own, console),
+        Command::Graph(own) => command::graph::run(&cli.global, own, console),
         Command::Plan(own) => command::plan::run(&cli.global, own, console),
         Command::Apply(own) => command::apply::run(&cli.global, own, console),
         Command::Destroy(own) => command::apply::run_destroy(&cli.global, own, console),
@@ -120,7 +124,10 @@ fn dispatch(cli: &Cli, console: Console) -> Result<Exit, Failure> {
         Command::Selftest(own) => command::selftest::run(own, console),
         Command::Schema(own) => command::schema::run(own, console),
         Command::Explain(own) => command::explain::run(own, console),
-        Command::Version => command::version::run(console),
+        Command::Completions(own) => command::completions::run(own, console),
+        Command::Complete(own) => command::completions::complete(own, console),
+        Command::Man(own) => command::man::run(own, console),
+        Command::Version(own) => command::version::run(own, console),
     }
 }
 
@@ -132,24 +139,22 @@ fn console(choice: crate::report::style::ColorChoice) -> Console {
         stderr: Palette::new(decide(choice, wishes, stderr_is_terminal)),
         annotates: false,
         stdout_is_terminal,
-        stderr_is_terminal,
+        stderr_is_live: stderr_is_terminal && !env::is_dumb(),
     }
 }
 
 /// Help and version are results; everything else that the parser has to say is about a mistake.
-fn refuse_usage(error: &clap::Error) -> Exit {
+fn refuse_usage(error: clap::Error) -> Exit {
     // The arguments could not be read, so `--color` is looked for by hand.
     let console = console(env::color_choice_unparsed());
-    let coloured = |palette: Palette, text: &clap::builder::StyledStr| match palette.is_coloured() {
-        true => text.ansi().to_string(),
-        false => text.to_string(),
-    };
-    let text = error.render();
-    if error.use_stderr() {
-        console.say(&coloured(console.stderr, &text));
+    let is_mistake = error.use_stderr();
+    let palette = if is_mistake { console.stderr } else { console.stdout };
+    let text = usage::text(error, palette.is_coloured());
+    if is_mistake {
+        console.say(&text);
         return Exit::Usage;
     }
-    match console.result(&coloured(console.stdout, &text)) {
+    match console.result(&text) {
         Ok(()) => Exit::Done,
         Err(_) => Exit::Error,
     }

@@ -9,6 +9,7 @@ mod blocks;
 pub mod bounds;
 pub mod decode;
 pub mod edit;
+pub mod format;
 mod instance;
 pub mod json_schema;
 mod keys;

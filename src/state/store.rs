@@ -220,11 +220,11 @@ pub fn replace_with_backup(disk: &dyn Disk, path: &Path, old: &[u8], new: &[u8])
     replace_keeping_mode(disk, path, path, new)
 }
 
-/// Puts a file's old content back.
+/// Replaces a file that is not a state's, keeping its permissions.
 ///
 /// # Errors
 /// When the disk refuses.
-pub fn put_back(disk: &dyn Disk, path: &Path, old: &[u8]) -> Result<(), StateError> {
+pub fn replace_whole(disk: &dyn Disk, path: &Path, old: &[u8]) -> Result<(), StateError> {
     replace_keeping_mode(disk, path, path, old)
 }
 

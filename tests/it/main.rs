@@ -5,16 +5,25 @@ mod accept;
 mod apply;
 mod bad_input;
 mod change;
+#[cfg(unix)]
+mod colour;
+#[cfg(unix)]
+mod completions;
 mod credentials;
 mod events;
 mod explain;
 mod far;
 mod files;
+mod fmt;
 mod github;
+mod graph;
 mod import;
 mod language;
 mod leaks;
+#[cfg(unix)]
+mod live;
 mod markdown;
+mod no_escape;
 mod output;
 mod preflight;
 mod protocol;
@@ -25,4 +34,6 @@ mod select;
 mod sockets;
 mod state;
 mod support;
+#[cfg(unix)]
+mod terminal;
 mod usage;

@@ -2,12 +2,14 @@
 
 mod account;
 mod common;
+mod examples;
 mod fleet;
 mod manifest;
 mod reference;
 mod run;
 mod sandbox;
 mod saved;
+mod shell;
 mod state;
 
 pub use account::*;
@@ -18,6 +20,7 @@ pub use reference::*;
 pub use run::*;
 pub use sandbox::*;
 pub use saved::*;
+pub use shell::*;
 pub use state::*;
 
 use crate::report::style::ColorChoice;
@@ -51,7 +54,11 @@ pub struct Cli {
 
 /// The definition that clap works on.
 pub fn definition() -> clap::Command {
-    Cli::command().mut_args(|arg| arg.hide_env_values(true))
+    examples::added(without_env_values(Cli::command()))
+}
+
+fn without_env_values(command: clap::Command) -> clap::Command {
+    command.mut_args(|arg| arg.hide_env_values(true)).mut_subcommands(without_env_values)
 }
 
 /// Options of all commands.
@@ -199,6 +206,10 @@ pub enum Command {
     Validate(ValidateArgs),
     /// Print the manifest as it is understood: one entry for each instance, no variables left
     Render(RenderArgs),
+    /// Put manifests into the common form; comments and order stay
+    Fmt(FmtArgs),
+    /// Print what waits for what, to be drawn; an arrow points at what is needed first
+    Graph(GraphArgs),
     /// Show what apply would do; changes nothing
     Plan(PlanArgs),
     /// Say what the manifest costs as a whole, and what of it is still to be bought
@@ -227,12 +238,19 @@ pub enum Command {
     Sandbox(SandboxArgs),
     /// Prove on this machine that crashes and lost answers neither buy twice nor forget
     Selftest(SelftestArgs),
+    /// Print a script that lets a shell complete commands, options, addresses and files
+    Completions(CompletionsArgs),
+    /// Print what could stand at the cursor; for the scripts of `completions`
+    #[command(name = "__complete", hide = true)]
+    Complete(CompleteArgs),
+    /// Print the manual
+    Man(ManArgs),
     /// Print a JSON Schema: of the manifest for editors, of plans, states and events for programs
     Schema(SchemaArgs),
     /// Say what an error code means, what it proves, and what to do; without a code, list all of them
     Explain(ExplainArgs),
     /// Print the version
-    Version,
+    Version(VersionArgs),
 }
 
 #[cfg(test)]

@@ -97,7 +97,7 @@ pub(super) fn carry_out(
         return Err(Failure::usage(format!("--replace {address} has no meaning where everything goes")));
     }
     // A log and live lines would write over one another.
-    let live = (console.stderr_is_terminal && !global.is_logging()).then(|| Arc::new(Live::new(console.stderr)));
+    let live = (console.stderr_is_live && !global.is_logging()).then(|| Arc::new(host::live(console)));
     sinks.push(match &live {
         Some(live) => Arc::clone(live) as Arc<dyn EventSink>,
         None => Arc::new(Lines::new(console, || SystemClock.now())),

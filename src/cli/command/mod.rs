@@ -3,9 +3,13 @@
 pub mod apply;
 pub mod auth;
 pub mod catalog;
+pub mod completions;
 pub mod drift;
 pub mod explain;
+pub mod fmt;
+pub mod graph;
 pub mod import;
+pub mod man;
 pub mod output;
 pub mod plan;
 pub mod price;
