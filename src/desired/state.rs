@@ -53,13 +53,13 @@ pub const VISIBILITY_GRACE_DEFAULT: Duration = Duration::from_secs(10 * 60);
 #[derive(Clone, Debug)]
 pub struct DesiredInstance {
     /// What it is to be.
-    pub spec: InstanceSpec,
+    pub spec: Arc<InstanceSpec>,
     /// What must be running before it is bought; shared by the instances of a block.
     pub depends_on: Arc<[DependencyRef]>,
     /// Where its block's name is written.
     pub span: Span,
     /// Where each attribute was written, by its top-level key (`bundle_id`, `login`, …); shared by the block.
-    pub attribute_spans: Arc<BTreeMap<String, Span>>,
+    pub attribute_spans: Arc<BTreeMap<&'static str, Span>>,
     /// May not be destroyed or replaced.
     pub protect: bool,
     /// Attributes whose differences are left alone, by the names that differences have (`renew_flag`, `tags`); sorted, shared

@@ -105,7 +105,7 @@ impl Sources {
             Some(text) => text.clone(),
             None => read_text(file, SOURCE_BYTES_MAX)?,
         };
-        let id = self.add(shown, file, &text);
+        let id = self.add(shown, file, text);
         self.by_file.insert(real, id);
         Ok((id, false))
     }
@@ -142,7 +142,7 @@ impl Sources {
     pub(super) fn add_file(&mut self, path: &Path, diagnostics: &mut Diagnostics) -> Option<SourceId> {
         let file = self.directory.join(path);
         match read_text(&file, SOURCE_BYTES_MAX) {
-            Ok(text) => Some(self.add(path, &file, &text)),
+            Ok(text) => Some(self.add(path, &file, text)),
             Err(problem) => {
                 let summary = format!("cannot read the variables in `{}`: {problem}", path.display());
                 diagnostics.push(Diagnostic::error("var-file", summary));
@@ -153,7 +153,7 @@ impl Sources {
 
     /// A text that comes from elsewhere, with what to show as its path.
     pub(super) fn add_text(&mut self, shown: String, text: &str) -> SourceId {
-        self.add(Path::new(&shown), Path::new(""), text)
+        self.add(Path::new(&shown), Path::new(""), text.to_owned())
     }
 
     /// From texts at hand, each with the path to show for it. Files that they name are looked for beside those paths.
@@ -161,18 +161,21 @@ impl Sources {
         let mut sources = Self::default();
         for (path, text) in texts {
             let path = PathBuf::from(path.into());
-            let id = sources.add(&path, &path, &text.into());
+            let id = sources.add(&path, &path, text.into());
             sources.by_file.insert(fs::canonicalize(&path).unwrap_or_else(|_| path.clone()), id);
             sources.manifests.push(id);
         }
         sources
     }
 
-    fn add(&mut self, shown: &Path, file: &Path, text: &str) -> SourceId {
+    fn add(&mut self, shown: &Path, file: &Path, mut text: String) -> SourceId {
         let id = SourceId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text).to_owned();
+        if text.starts_with('\u{feff}') {
+            text.remove(0);
+        }
         let mut lines = vec![0];
-        lines.extend(text.bytes().zip(1_u32..).filter(|(byte, _)| *byte == b'\n').map(|(_, next)| next));
+        let after = |(at, _)| u32::try_from(at + 1).unwrap_or(u32::MAX);
+        lines.extend(text.match_indices('\n').map(after));
         self.files.push(Source {
             path: shown.display().to_string(),
             folder: file.parent().unwrap_or(Path::new("")).to_owned(),
@@ -211,7 +214,7 @@ impl Sources {
             let id = match sources.manifest(&shown, &file) {
                 Ok((id, _)) => id,
                 // It was there a moment ago: what it said then.
-                Err(_) => sources.add(&shown, &file, self.text(*other)),
+                Err(_) => sources.add(&shown, &file, self.text(*other).to_owned()),
             };
             sources.manifests.push(id);
         }

@@ -70,7 +70,7 @@ impl Kind {
             Value::Map(_) => Some(Kind::Map),
             Value::Scalar(scalar) => match scalar.kind {
                 ScalarKind::String => Some(Kind::String),
-                ScalarKind::Integer(_) | ScalarKind::Float(_) => Some(Kind::Number),
+                ScalarKind::Integer(_) | ScalarKind::Large(_) | ScalarKind::Float(_) => Some(Kind::Number),
                 ScalarKind::Boolean(_) => Some(Kind::Boolean),
                 ScalarKind::Null | ScalarKind::Refused => None,
             },

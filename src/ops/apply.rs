@@ -220,6 +220,7 @@ impl Run<'_> {
         if stuck {
             return Ok(Some(self.report(outcome, save_error)));
         }
+        self.keep(outcome);
         let (settled, unsettled) =
             std::mem::take(&mut self.items).into_iter().partition(|(_, item)| item.status.is_done());
         self.items = settled;
@@ -293,6 +294,7 @@ impl Run<'_> {
             if !again || round == ROUNDS_MAX {
                 return Ok(self.report(outcome, save_error));
             }
+            self.keep(outcome);
         }
         unreachable!("the loop ends by returning")
     }
@@ -459,15 +461,19 @@ impl Run<'_> {
         let account = &mut outcome.account;
         self.tell(&mut account.state);
         let save_error = save(context, &mut account.state, &account.open, &mut journal).err();
-        for item in &account.items {
+        for item in std::mem::take(&mut account.items) {
             // An earlier round's word on an address is overtaken by a later one's.
             if !item.status.is_departure() {
                 self.items.remove(&(item.address.clone(), None));
             }
-            self.items.insert((item.address.clone(), item.instance_id.clone()), item.clone());
+            self.items.insert((item.address.clone(), item.instance_id.clone()), item);
         }
-        self.left = Some((account.state.clone(), account.open.len()));
         (outcome, save_error)
+    }
+
+    /// What a machine left, should the run not come to an end of its own after it.
+    fn keep(&mut self, outcome: Outcome) {
+        self.left = Some((outcome.account.state, outcome.account.open.len()));
     }
 
     pub(super) fn report(&mut self, outcome: Outcome, save_error: Option<StateError>) -> ApplyReport {

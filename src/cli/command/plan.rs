@@ -69,7 +69,12 @@ fn plan(
             report = planning => report,
         };
         match report {
-            Ok(report) => show((global, own), &session, &report, paper, console),
+            Ok(report) => {
+                let ended = show((global, own), &session, &report, paper, console);
+                // The process ends here: the memory of a large fleet is not given back piece by piece.
+                std::mem::forget((report, session.loaded));
+                ended
+            }
             Err(error) => Err(Failure::of_operation(error, session.loaded.sources)),
         }
     });
