@@ -151,7 +151,7 @@ fn a_fault_stands_first() {
     let fault = ["apply", "--yes", "--no-preflight", "--fault", "sold-out:CreateInstances:n=9"];
     let said = run(&place, &fault);
     assert!(matches!(said.code, Some(1 | 6)), "{said:#?}");
-    let failed = said.out.find("**Failed**").expect("what failed");
+    let failed = said.out.find("**Not started**").expect("what failed");
     assert!(said.out.find("<details>").is_none_or(|folded| failed < folded), "{}", said.out);
     assert!(said.out.contains("ResourcesSoldOut"), "{}", said.out);
     assert!(said.out.contains("`lhprov explain ResourcesSoldOut"), "{}", said.out);
