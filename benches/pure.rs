@@ -126,8 +126,8 @@ fn text_to_desired(criterion: &mut Criterion) {
             let mut read = sources();
             let parsed = manifest::load(&mut read, &Given::default(), true, &mut Diagnostics::default());
             let parsed = parsed.expect("it holds");
-            let inputs =
-                desired::Inputs { environment: &|_| None, read_file: &|_, _| Err("there are no files".to_owned()) };
+            let no_file = |_, _: &str| Err("there are no files".to_owned());
+            let inputs = desired::Inputs { environment: &|_| None, read_file: &no_file, read_secret: &no_file };
             group.bench_function(BenchmarkId::new("expand", number), |bencher| {
                 bencher.iter_with_large_drop(|| desired::expand(&parsed, &inputs, &mut Diagnostics::default()));
             });

@@ -248,8 +248,7 @@ pub struct Change {
 pub enum After {
     /// What is wanted of an instance.
     Wanted(Arc<InstanceSpec>),
-    /// In so many words.
-    #[cfg(test)]
+    /// As a saved plan has it, in the manifest's words.
     Words(Value),
 }
 
@@ -263,7 +262,6 @@ impl After {
     pub fn to_json(&self) -> Value {
         let wanted = match self {
             Self::Wanted(wanted) => wanted,
-            #[cfg(test)]
             Self::Words(words) => return words.clone(),
         };
         let mut spec = wanted.to_json("");

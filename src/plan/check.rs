@@ -8,7 +8,7 @@ use super::change::{Action, Change};
 use super::planner::{Inputs, Planned};
 use crate::desired::{DependencyRef, DesiredInstance};
 use crate::model::digest::sha256_hex;
-use crate::model::{Address, InstanceId, Life, Replace};
+use crate::model::{Address, InstanceId, InstanceSpec, Life, Replace};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
@@ -181,9 +181,9 @@ impl<'a> Check<'a> {
     }
 
     fn member(&mut self, address: &Address, wanted: &DesiredInstance, batch: &Batch, (name, protect): (&str, bool)) {
-        let mut spec = wanted.spec.clone();
+        let mut spec = InstanceSpec::clone(&wanted.spec);
         spec.instance_name.clone_from(&batch.spec.instance_name);
-        if spec != batch.spec {
+        if spec != *batch.spec {
             self.about(address, "is bought as something else than the manifest wants");
         }
         if name != wanted.spec.instance_name || protect != wanted.protect {
@@ -445,6 +445,7 @@ mod tests {
     use crate::plan::{Options, plan};
     use crate::state::{Binding, OpenIntents, PriorState};
     use serde_json::json;
+    use std::sync::Arc;
 
     const APPLIED: &str = "version: 1
 stack: s
@@ -532,7 +533,7 @@ instances:
             ("a password in the request", |p| {
                 batch(p, "db").body["LoginConfiguration"]["Password"] = json!("Pass-word-A-1");
             }),
-            ("a spec that nobody wants", |p| batch(p, "gone").spec.charge.period = 12),
+            ("a spec that nobody wants", |p| Arc::make_mut(&mut batch(p, "gone").spec).charge.period = 12),
             ("another name", |p| batch(p, "web[0]").members[1].name = "other".into()),
             ("protection lost", |p| batch(p, "gone").members[0].protect = true),
             ("dependencies lost", |p| batch(p, "web[0]").depends_on = [].into()),

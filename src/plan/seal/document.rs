@@ -234,7 +234,7 @@ mod tests {
     use super::*;
     use crate::model::Site;
     use crate::observe::catalogue::Returnable;
-    use crate::plan::change::{Action, AttributeDiff, Change, Reason};
+    use crate::plan::change::{Action, After, AttributeDiff, Change, Reason};
 
     fn seal(plan: &Plan) -> Seal {
         Seal {
@@ -263,13 +263,13 @@ mod tests {
         let diffs = vec![AttributeDiff { name: "instance_name", before: json!("a"), after: json!("b") }];
         let changes = vec![
             Change {
-                after: Some(json!({"bundle_id": "b"})),
+                after: Some(After::Words(json!({"bundle_id": "b"}))),
                 ..Change::new(&Address::single("db"), Action::Create, Reason::New)
             },
             Change {
                 instance_id: Some("lhins-1".into()),
                 diffs,
-                after: Some(json!({"bundle_id": "b"})),
+                after: Some(After::Words(json!({"bundle_id": "b"}))),
                 notes: vec!["a note".into()],
                 ..Change::new(&Address::named("edge", "a"), Action::Update, Reason::Differs)
             },
@@ -284,7 +284,7 @@ mod tests {
             .changes
             .iter()
             .map(|change| {
-                json!({"address": change.address, "change": {"after": change.after}, "notes": change.notes}).to_string()
+                json!({"address": change.address, "change": {"after": change.after.as_ref().map(After::to_json)}, "notes": change.notes}).to_string()
             })
             .collect();
         let document = format!(

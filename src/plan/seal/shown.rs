@@ -7,7 +7,7 @@ use crate::model::money::Amount;
 use crate::observe::catalogue::Returnable;
 use crate::plan::attribute::TABLE;
 use crate::plan::change::{
-    ACCEPT_NO_REFUND, ALLOW_DATA_LOSS, AttributeDiff, Change, Need, OpenPurchase, Plan, UnsettledOrder,
+    ACCEPT_NO_REFUND, ALLOW_DATA_LOSS, After, AttributeDiff, Change, Need, OpenPurchase, Plan, UnsettledOrder,
 };
 use crate::plan::drift::{Decision, Drift};
 use crate::plan::preflight::{Checks, Price, QuotaLeft, Quote, Status};
@@ -40,7 +40,7 @@ fn change(shown: &Value, saved: &SavedChange) -> Option<Change> {
     if shown["address"] != saved.address.to_string() {
         return None;
     }
-    let after = Some(&shown["change"]["after"]).filter(|after| !after.is_null()).cloned();
+    let after = Some(&shown["change"]["after"]).filter(|after| !after.is_null()).cloned().map(After::Words);
     let diffs = saved.diffs.iter().map(|(name, before, after)| {
         let name = TABLE.iter().find(|row| row.name == name)?.name;
         Some(AttributeDiff { name, before: before.clone(), after: after.clone() })
