@@ -90,7 +90,6 @@ const HOMES: &[(&str, &[&str])] = &[
     ("getrandom", &["cli/host.rs", "sandbox/service.rs", "sandbox/store.rs"]),
     ("std::env", &["cli/env.rs"]),
     ("println!", &["report/"]),
-    ("indicatif", &["report/human/progress.rs"]),
     ("petgraph", &["apply/graph.rs"]),
     ("serde_yaml", &["manifest/", "desired/render.rs", "sandbox/fault.rs"]),
     ("process::exit", &[]),

@@ -93,6 +93,11 @@ fn less<K: Ord + Clone>(after: &BTreeMap<K, u64>, before: &BTreeMap<K, u64>) -> 
 
 impl World {
     fn new(number: usize, name: &str, names: BatchNames, faults: &[&str]) -> Self {
+        Self::far(number, name, names, faults, ROUND_TRIP)
+    }
+
+    /// A service so far away.
+    fn far(number: usize, name: &str, names: BatchNames, faults: &[&str], round_trip: Duration) -> Self {
         let text = format!(
             "version: 1
 stack: counted
@@ -110,7 +115,7 @@ instances:
             desired::load_sources(Sources::from_texts([("lighthouse.yaml", text)]), &Given::default(), &|_| None);
         let settings = Settings {
             boot_ms: BOOT.as_millis() as u64,
-            latency_ms: ROUND_TRIP.as_millis() as u64,
+            latency_ms: round_trip.as_millis() as u64,
             batch_names: names,
             ..Settings::default()
         };
@@ -311,4 +316,32 @@ fn three_hundred_run_a_tick_after_the_service_permits() {
     println!("{:?}, from {floor:?} to {most:?}", cost.time);
     assert_eq!(cost.calls("CreateInstances"), 10);
     assert!((floor..=most).contains(&cost.time), "{:?}", cost.time);
+}
+
+/// Purchases leave at the pace of their limit from the first second, wherever the service is: distance is paid for a few times in
+/// a run and not once for each call.
+#[test]
+fn distance_costs_a_few_round_trips() {
+    let floor = BETWEEN_PURCHASES * 9 + BOOT;
+    for round_trip in [50, 500].map(Duration::from_millis) {
+        let world = World::far(300, "web", BatchNames::Same, &[], round_trip);
+        let (_, cost) = world.apply();
+        println!("{round_trip:?}: {:?}, at least {floor:?}", cost.time);
+        // Before the first purchase: who and what is there, what it costs and whether it may be, the look. After the last one: the
+        // poll that misses its boot, and the one that sees it run.
+        assert!(cost.time <= floor + 8 * round_trip + TICK, "{round_trip:?}: {:?}", cost.time);
+        assert_eq!(cost.calls("CreateInstances"), 10, "{cost:?}");
+    }
+}
+
+/// Names are set at the pace of their own limit, beside the purchases and the boot.
+#[test]
+fn names_are_set_as_fast_as_their_limit_allows() {
+    const BETWEEN_NAMES: Duration = Duration::from_millis(102);
+    let world = World::new(300, "web-${count.index}", BatchNames::Same, &[]);
+    let (_, cost) = world.apply();
+    // The first member of each purchase has its name from it, and nothing can be renamed before the first machine runs.
+    let floor = BOOT + BETWEEN_NAMES * (300 - 10);
+    println!("{:?}, at least {floor:?}", cost.time);
+    assert!(cost.time <= floor.mul_f64(1.05), "{:?}", cost.time);
 }

@@ -148,7 +148,10 @@ impl Scene {
     fn clean(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         let path = std::env::var("PATH").unwrap_or_default();
-        command.env_clear().env("HOME", self.path("home")).env("PATH", format!("{}:{path}", self.path("bin").display()));
+        command
+            .env_clear()
+            .env("HOME", self.path("home"))
+            .env("PATH", format!("{}:{path}", self.path("bin").display()));
         command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_TERMINAL_PROMPT", "0").stdin(Stdio::null());
         command
     }
@@ -269,7 +272,14 @@ impl Runner<'_> {
 
     fn output(&self, name: &str) -> String {
         let written = std::fs::read_to_string(&self.outputs).unwrap_or_default();
-        written.lines().filter_map(|line| line.split_once('=')).filter(|(own, _)| *own == name).last().expect(name).1.to_owned()
+        written
+            .lines()
+            .filter_map(|line| line.split_once('='))
+            .filter(|(own, _)| *own == name)
+            .last()
+            .expect(name)
+            .1
+            .to_owned()
     }
 
     fn command(&self, step: &Step) -> Command {
@@ -338,7 +348,8 @@ impl Runner<'_> {
     /// Runs a step and kills all of it when so many purchases went out.
     fn killed(&self, job: &str, name: &str, purchases: u64) {
         let step = steps(job).into_iter().find(|step| step.name == name).expect("the step");
-        let mut running = Owned::start(self.command(&step).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0));
+        let mut running =
+            Owned::start(self.command(&step).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0));
         let until = Instant::now() + LIMIT;
         while self.scene.sandbox.counts("CreateInstances").0 < purchases {
             assert!(Instant::now() < until && running.code_within(Duration::ZERO).is_none(), "nothing was bought");
@@ -412,8 +423,12 @@ fn the_version_is_installed_that_the_workflow_names() {
     let cargo = "#!/bin/bash\necho \"$@\" >\"$HUB/cargo\"\nprintf '#!/bin/bash\\necho lhprov' >\"${0%/*}/lhprov\"\nchmod +x \"${0%/*}/lhprov\"\n";
     std::fs::write(scene.path("bin/cargo"), cargo).expect("cargo");
     std::fs::set_permissions(scene.path("bin/cargo"), std::fs::Permissions::from_mode(0o755)).expect("its mode");
-    let scripts: BTreeSet<String> =
-        jobs().iter().flat_map(|job| steps(job)).filter(|step| step.name == "Install lhprov").map(|step| step.run).collect();
+    let scripts: BTreeSet<String> = jobs()
+        .iter()
+        .flat_map(|job| steps(job))
+        .filter(|step| step.name == "Install lhprov")
+        .map(|step| step.run)
+        .collect();
     assert_eq!((scripts.len(), jobs().len()), (1, 4), "every job has the same");
     scene.runner(&Event::Push).named("apply", "Install lhprov", 0);
     let asked = scene.folder.read("hub/cargo");

@@ -15,9 +15,12 @@
 //! | `LHPROV_LOG_LEVEL`, `LHPROV_HTTP_TRACE` | `--log-level`, `--http-trace` |
 //! | `LHPROV_FORMAT`, `LHPROV_JSON` | `--format`, `--json` |
 //! | `LHPROV_VIEW` | `--view` |
+//! | `LHPROV_CHECK`, `LHPROV_MAN_OUT` | `--check` of `fmt`, `--out` of `man` |
 //! | `LHPROV_NO_ANNOTATIONS` | `--no-annotations` |
 //! | `LHPROV_DETAILED_EXITCODE` | `--detailed-exitcode` |
 //! | `LHPROV_NO_REFRESH` | `--no-refresh` |
+//! | `LHPROV_OUT`, `LHPROV_DESTROY` | `--out`, `--destroy` |
+//! | `LHPROV_IF_EQUIVALENT`, `LHPROV_MAX_PLAN_AGE` | `--if-equivalent`, `--max-plan-age` |
 //! | `LHPROV_YES` | `--yes` |
 //! | `LHPROV_EVENTS` | `--events` |
 //! | `LHPROV_UNTIL_SETTLED` | `--until-settled`: a time, or `true`, `1`, `false`, `0` |
@@ -47,8 +50,8 @@
 //! | `LHPROV_METADATA_URL` | where the role of this machine is asked for: a loopback address, for rehearsals and tests |
 //! | `HTTPS_PROXY`, `https_proxy`, `ALL_PROXY`, `all_proxy`, `NO_PROXY`, `no_proxy` | the way to the endpoint |
 //! | `HOME` | where the official CLI keeps its profiles |
+//! | `NO_COLOR`, `CLICOLOR_FORCE`, `CLICOLOR`, `TERM` | colour, and whether live lines are drawn |
 //! | `GITHUB_ACTIONS`, `GITHUB_WORKSPACE`, `GITHUB_STEP_SUMMARY` | annotations and summaries in GitHub Actions |
-//! | `NO_COLOR`, `CLICOLOR_FORCE`, `TERM` | colour |
 //! | `HOSTNAME` | the host's name in the lock, where the system does not say |
 //!
 //! An empty variable counts as unset. Variables that a manifest names with `${env:NAME}` are read besides.
@@ -93,8 +96,14 @@ pub fn color_wishes() -> ColorWishes {
     ColorWishes {
         no_color: variable("NO_COLOR").is_some(),
         force: variable("CLICOLOR_FORCE").is_some_and(|value| value != "0"),
-        dumb: variable("TERM").is_some_and(|value| value == "dumb"),
+        off: variable("CLICOLOR").is_some_and(|value| value == "0"),
+        dumb: is_dumb(),
     }
+}
+
+/// Whether the terminal can do no more than print one character behind the other.
+pub fn is_dumb() -> bool {
+    variable("TERM").is_some_and(|value| value == "dumb")
 }
 
 /// `--color` of a command line that could not be understood as a whole.

@@ -13,6 +13,8 @@ pub enum Exit {
     Drift,
     /// The state is locked.
     Locked,
+    /// The saved plan is stale.
+    Stale,
     /// Applied in part; all of it recorded; run apply again.
     Partial,
     /// Preflight found what would fail: quota, stock, balance, bundle and blueprint that do not go together.
@@ -47,6 +49,7 @@ impl Exit {
             Exit::Changes => 2,
             Exit::Drift => 3,
             Exit::Locked => 4,
+            Exit::Stale => 5,
             Exit::Partial => 6,
             Exit::Refused => 7,
             Exit::Preflight => 8,

@@ -8,8 +8,10 @@ use crate::cloud::endpoint::EndpointError;
 use crate::cloud::{CloudError, ErrorClass, explain};
 use crate::diag::{Diagnostics, Severity};
 use crate::manifest::Sources;
-use crate::ops::OpsError;
+use crate::model::address::compact;
+use crate::ops::{OpsError, Stale};
 use crate::plan::Blocked;
+use crate::plan::seal::{Difference, Moved};
 use crate::report::console::Console;
 use crate::report::human::plan::blocked_text;
 use crate::report::human::{diagnostic, failure};
@@ -85,6 +87,37 @@ impl Failure {
         Self { what: What::Blocked(blocked), closing: None, exit: Exit::Refused }
     }
 
+    /// A saved plan that no longer fits.
+    pub fn stale(stale: &Stale) -> Self {
+        const AGAIN: &str = "make another with `lhprov plan --out FILE`, and look at it";
+        let lines = |list: &[Moved]| list.iter().map(ToString::to_string).collect();
+        let (heading, causes, help): (_, Vec<String>, &[&str]) = match stale {
+            Stale::Inputs(moved) => (
+                format!("the saved plan is stale: {} moved since it was made", count(moved.len(), "input")),
+                lines(moved),
+                &[AGAIN, "or add --if-equivalent: it is carried out then if the actions are still the same"],
+            ),
+            Stale::Elsewhere(moved) => (
+                "the saved plan is for another fleet, account or cloud than this run".to_owned(),
+                lines(moved),
+                &["name the cloud and the credentials that it was made for (--sandbox, --endpoint, --profile)", AGAIN],
+            ),
+            Stale::Actions(differences) => (
+                format!(
+                    "the saved plan is stale: something else is to be done now, at {}",
+                    count_of(differences.len(), "address", "addresses")
+                ),
+                shortened(differences),
+                &[AGAIN],
+            ),
+        };
+        Self {
+            what: What::Error { heading, causes, help: help.iter().map(|line| (*line).to_owned()).collect() },
+            closing: None,
+            exit: Exit::Stale,
+        }
+    }
+
     /// Something could not be written.
     pub fn output(error: &std::io::Error) -> Self {
         Self::new(Exit::Error, format!("failed to write the result: {error}"))
@@ -144,6 +177,16 @@ impl Failure {
                     .fold(Self::new(Exit::Partial, what), Failure::help)
                     .help("look at it with `lhprov plan`, then run the command again")
             }
+            OpsError::Stale(stale) => Self::stale(&stale),
+            OpsError::Unsound(causes) => Self {
+                what: What::Error {
+                    heading: "lhprov has made a mistake in its plan, and has not used it".to_owned(),
+                    causes,
+                    help: vec!["please report these lines, with the manifest if you may show it".to_owned()],
+                },
+                closing: None,
+                exit: Exit::Error,
+            },
             OpsError::Declined => Self::new(Exit::Declined, "not carried out: nothing was changed"),
         }
     }
@@ -265,6 +308,22 @@ impl From<EndpointError> for Failure {
     fn from(error: EndpointError) -> Self {
         Self::of(Exit::Usage, &error)
     }
+}
+
+/// Most differences that are listed.
+const DIFFERENCES_MAX: usize = 20;
+
+fn shortened(differences: &[Difference]) -> Vec<String> {
+    let mut lines: Vec<String> = differences.iter().take(DIFFERENCES_MAX).map(ToString::to_string).collect();
+    if let Some(more) = differences.get(DIFFERENCES_MAX..).filter(|more| !more.is_empty()) {
+        let rest = compact(more.iter().map(|difference| &difference.address));
+        lines.push(format!("and {} more: {rest}", more.len()));
+    }
+    lines
+}
+
+fn count_of(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 /// What would help against an error that a text tells, found by the code in it.

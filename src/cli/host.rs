@@ -7,11 +7,15 @@ use super::failure::Failure;
 use crate::clock::{BoxFuture, Clock};
 use crate::model::{Lineage, Timestamp};
 use crate::report::console::Console;
+use crate::report::human::progress::Live;
 use crate::report::style::Palette;
 use crate::state::lock::Holder;
 use std::io::IsTerminal as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// The system's clock and the runtime's timer.
 #[derive(Clone, Copy, Debug, Default)]
@@ -76,6 +80,15 @@ pub fn terminals() -> (bool, bool) {
     (std::io::stdout().is_terminal(), std::io::stderr().is_terminal())
 }
 
+/// Shows a run on the terminal of stderr.
+pub fn live(console: Console) -> Live {
+    let size = || {
+        let (columns, rows) = terminal_size::terminal_size_of(std::io::stderr())?;
+        Some((usize::from(columns.0), usize::from(rows.0)))
+    };
+    Live::new(console.stderr, move |bytes| console.draw(bytes), size, || SystemClock.now())
+}
+
 /// Says how a command failed that cannot say it itself any more.
 pub fn say_last(failure: &Failure) {
     Console::default().say(&failure.render(Palette::plain()));
@@ -96,18 +109,18 @@ pub fn change_folder(folder: Option<&Path>) -> Result<(), Failure> {
 /// Logs to stderr from now on, and what goes over the wire if that is wanted.
 pub fn log_to_stderr(level: Option<LogLevel>, http: bool, colour: bool) {
     let level = match level {
-        None => "off",
-        Some(LogLevel::Error) => "error",
-        Some(LogLevel::Warn) => "warn",
-        Some(LogLevel::Info) => "info",
-        Some(LogLevel::Debug) => "debug",
-        Some(LogLevel::Trace) => "trace",
+        None => LevelFilter::OFF,
+        Some(LogLevel::Error) => LevelFilter::ERROR,
+        Some(LogLevel::Warn) => LevelFilter::WARN,
+        Some(LogLevel::Info) => LevelFilter::INFO,
+        Some(LogLevel::Debug) => LevelFilter::DEBUG,
+        Some(LogLevel::Trace) => LevelFilter::TRACE,
     };
-    let http = if http { format!(",{}=trace", crate::cloud::trace::TARGET) } else { String::new() };
-    let filter = tracing_subscriber::EnvFilter::new(format!("lhprov={level}{http}"));
+    let filter = Targets::new().with_target("lhprov", level);
+    let filter = if http { filter.with_target(crate::cloud::trace::TARGET, LevelFilter::TRACE) } else { filter };
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colour);
     // Whoever came first has set it; a process has one log.
-    let _already_set =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).try_init();
+    let _already_set = tracing_subscriber::registry().with(lines).with(filter).try_init();
 }
 
 #[cfg(test)]

@@ -32,6 +32,7 @@ pub fn given(global: &Global) -> Given {
         files: global.var_file.clone(),
         // One name behind the prefix is taken: that of `--var-file`.
         environment: env::with_prefix(VARIABLE_PREFIX).into_iter().filter(|(name, _)| name != "FILE").collect(),
+        saved: global.saved_variables.clone(),
     }
 }
 

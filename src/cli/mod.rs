@@ -4,6 +4,7 @@
 
 mod args;
 mod command;
+mod completions;
 mod connect;
 mod env;
 mod events;
@@ -15,8 +16,10 @@ mod life;
 mod load;
 mod paper;
 mod prompt;
+mod saved;
 mod session;
 mod signals;
+mod usage;
 
 pub use exit::Exit;
 
@@ -40,11 +43,12 @@ fn run_command() -> Exit {
         .and_then(|words| Ok((Cli::from_arg_matches(&words)?, words)));
     let (cli, words) = match parsed {
         Ok(parsed) => parsed,
-        Err(error) => return refuse_usage(&error),
+        Err(error) => return refuse_usage(error),
     };
     let annotates = env::is_github_actions() && !cli.global.no_annotations;
     let console = Console { annotates, ..console(cli.global.color()) };
     let outcome = check_sandbox(&cli, &words)
+        .and_then(|()| check_saved(&cli, &words))
         .and_then(|()| host::change_folder(cli.global.chdir.as_deref()))
         .and_then(|()| dispatch(&cli, console));
     outcome.unwrap_or_else(|failure| {
@@ -56,12 +60,7 @@ fn run_command() -> Exit {
 /// Which cloud is meant has to be clear: a flag that contradicts `--sandbox`, or does nothing without it, is a mistake.
 /// Variables are no contradiction, for they may be set once for many commands.
 fn check_sandbox(cli: &Cli, words: &ArgMatches) -> Result<(), Failure> {
-    let mut own = words;
-    while let Some((_, inner)) = own.subcommand() {
-        own = inner;
-    }
-    let typed =
-        |id: &str| own.try_contains_id(id).unwrap_or(false) && own.value_source(id) == Some(ValueSource::CommandLine);
+    let typed = |id: &str| is_typed(words, id);
     let sandbox = cli.global.sandbox().is_some();
     if sandbox && typed("endpoint") {
         return Err(Failure::usage("--sandbox and --endpoint name two clouds")
@@ -75,6 +74,30 @@ fn check_sandbox(cli: &Cli, words: &ArgMatches) -> Result<(), Failure> {
     }
 }
 
+/// An option that does nothing where no plan is saved, or none is carried out, is a mistake; its variable is not.
+fn check_saved(cli: &Cli, words: &ArgMatches) -> Result<(), Failure> {
+    let (needless, help) = match &cli.command {
+        Command::Plan(own) if own.save.out.is_none() => (&args::SAVE_FLAGS[..], "add --out FILE, or leave it out"),
+        Command::Apply(own) if own.plan.is_none() => (&args::SAVED_FLAGS[..], "name the plan: lhprov apply FILE"),
+        _ => return Ok(()),
+    };
+    match needless.iter().find(|flag| is_typed(words, flag)) {
+        Some(flag) => {
+            Err(Failure::usage(format!("--{} does nothing without a saved plan", flag.replace('_', "-"))).help(help))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Whether an option was given on the command line itself.
+fn is_typed(words: &ArgMatches, id: &str) -> bool {
+    let mut own = words;
+    while let Some((_, inner)) = own.subcommand() {
+        own = inner;
+    }
+    own.try_contains_id(id).unwrap_or(false) && own.value_source(id) == Some(ValueSource::CommandLine)
+}
+
 /// The whole surface on one page.
 fn dispatch(cli: &Cli, console: Console) -> Result<Exit, Failure> {
     if cli.global.is_logging() {
@@ -83,13 +106,15 @@ fn dispatch(cli: &Cli, console: Console) -> Result<Exit, Failure> {
     match &cli.command {
         Command::Validate(own) => command::validate::run(&cli.global, own, console),
         Command::Render(own) => command::render::run(&cli.global, own, console),
+        Command::Fmt(own) => command::fmt::run(&cli.global, own, console),
+        Command::Graph(own) => command::graph::run(&cli.global, own, console),
         Command::Plan(own) => command::plan::run(&cli.global, own, console),
         Command::Apply(own) => command::apply::run(&cli.global, own, console),
         Command::Destroy(own) => command::apply::run_destroy(&cli.global, own, console),
         Command::Price(own) => command::price::run(&cli.global, own, console),
         Command::Drift(own) => command::drift::run(&cli.global, own, console),
         Command::Renew(own) => command::renew::run(&cli.global, own, console),
-        Command::Show(own) => command::state::show(&cli.global, own, console),
+        Command::Show(own) => command::show::run(&cli.global, own, console),
         Command::Import(own) => command::import::run(&cli.global, own, console),
         Command::Output(own) => command::output::run(&cli.global, own, console),
         Command::State(own) => command::state::run(&cli.global, own, console),
@@ -99,7 +124,10 @@ fn dispatch(cli: &Cli, console: Console) -> Result<Exit, Failure> {
         Command::Selftest(own) => command::selftest::run(own, console),
         Command::Schema(own) => command::schema::run(own, console),
         Command::Explain(own) => command::explain::run(own, console),
-        Command::Version => command::version::run(console),
+        Command::Completions(own) => command::completions::run(own, console),
+        Command::Complete(own) => command::completions::complete(own, console),
+        Command::Man(own) => command::man::run(own, console),
+        Command::Version(own) => command::version::run(own, console),
     }
 }
 
@@ -111,24 +139,22 @@ fn console(choice: crate::report::style::ColorChoice) -> Console {
         stderr: Palette::new(decide(choice, wishes, stderr_is_terminal)),
         annotates: false,
         stdout_is_terminal,
-        stderr_is_terminal,
+        stderr_is_live: stderr_is_terminal && !env::is_dumb(),
     }
 }
 
 /// Help and version are results; everything else that the parser has to say is about a mistake.
-fn refuse_usage(error: &clap::Error) -> Exit {
+fn refuse_usage(error: clap::Error) -> Exit {
     // The arguments could not be read, so `--color` is looked for by hand.
     let console = console(env::color_choice_unparsed());
-    let coloured = |palette: Palette, text: &clap::builder::StyledStr| match palette.is_coloured() {
-        true => text.ansi().to_string(),
-        false => text.to_string(),
-    };
-    let text = error.render();
-    if error.use_stderr() {
-        console.say(&coloured(console.stderr, &text));
+    let is_mistake = error.use_stderr();
+    let palette = if is_mistake { console.stderr } else { console.stdout };
+    let text = usage::text(error, palette.is_coloured());
+    if is_mistake {
+        console.say(&text);
         return Exit::Usage;
     }
-    match console.result(&coloured(console.stdout, &text)) {
+    match console.result(&text) {
         Ok(()) => Exit::Done,
         Err(_) => Exit::Error,
     }

@@ -6,7 +6,8 @@ use crate::model::money::Amount;
 use crate::plan::change::{Action, OpenPurchase, Plan};
 use crate::report::console::Console;
 use crate::report::style::Label;
-use crate::report::text::count;
+use crate::report::text::{count, members, wrap};
+use std::fmt::Write as _;
 use std::io::BufRead as _;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
@@ -64,78 +65,73 @@ fn price_now(plan: &Plan) -> Option<String> {
     }
 }
 
-/// What changes of one kind cost now.
-fn price_of(plan: &Plan, action: Action) -> String {
+/// What changes of one kind cost now, where it is known of all of them.
+fn price_of(plan: &Plan, action: Action) -> Option<String> {
     let known = plan.changes.iter().filter(|change| change.action == action).map(|change| {
         let (price, currency) = change.price.as_ref()?;
         Some((Amount::parse(price)?, currency.as_str()))
     });
     match known.collect::<Option<Vec<_>>>().as_deref() {
         Some([first, rest @ ..]) => {
-            format!("{} {}", rest.iter().fold(first.0, |sum, (price, _)| sum + *price), first.1)
+            Some(format!("{} {}", rest.iter().fold(first.0, |sum, (price, _)| sum + *price), first.1))
         }
-        _ => "costs money".to_owned(),
+        _ => None,
     }
 }
 
-/// What a plan costs, in a sentence.
+/// What a plan costs and what it destroys, each on a line that says so, and what it does besides.
 pub fn about_plan(plan: &Plan, sandbox: bool) -> String {
     let counts = plan.summary();
-    let mut parts = Vec::new();
-    if counts.create > 0 {
-        let money = match (price_now(plan), sandbox) {
-            (Some(price), true) => format!("{price} now; the sandbox takes no money"),
-            (Some(price), false) => format!("{price} now"),
-            (None, true) => "the sandbox takes no money".to_owned(),
-            (None, false) => "this costs money".to_owned(),
-        };
-        parts.push(format!(
-            "buys {} in {} ({money})",
-            count(counts.create, "instance"),
-            count(plan.batches.len(), "purchase")
-        ));
+    let some = |number: usize, say: &dyn Fn(String) -> String| (number > 0).then(|| say(count(number, "instance")));
+    let disks = |number: usize| if number == 1 { "the disk" } else { "the disks" };
+    let price = |price: Option<String>, otherwise: &str| match price {
+        Some(price) => format!(" ({price} now{otherwise})"),
+        None => otherwise.strip_prefix("; ").map(|told| format!(" ({told})")).unwrap_or_default(),
+    };
+    let costs = [
+        some(counts.create + counts.replace, &|n| {
+            format!("buys {n} in {}{}", count(plan.batches.len(), "purchase"), price(price_now(plan), ""))
+        }),
+        some(counts.upgrade, &|n| {
+            let known = price_of(plan, Action::Upgrade);
+            let told = if known.is_some() { "; shut down meanwhile" } else { "; the difference; shut down meanwhile" };
+            format!("upgrades {n}{}", price(known, told))
+        }),
+        some(counts.renew, &|n| format!("buys more time for {n}{}", price(price_of(plan, Action::Renew), ""))),
+    ];
+    let destroys = [
+        some(counts.reinstall, &|n| format!("wipes {} of {n}", disks(counts.reinstall))),
+        some(counts.replace, &|n| format!("replaces {n}, the data of which is lost")),
+        some(counts.purge, &|n| format!("destroys {n} for good")),
+    ];
+    let calls = counts.update + counts.start + counts.stop;
+    let records = counts.import + counts.resume + counts.forget;
+    let others = [
+        some(counts.isolate, &|n| format!("returns {n} (out of service at once, recoverable for seven days)")),
+        some(calls, &|n| format!("changes {n} in place")),
+        some(records, &|n| format!("records {n}")),
+        some(counts.moved, &|n| format!("records {n} at another address")),
+    ];
+    let lost = plan
+        .changes
+        .iter()
+        .filter(|change| matches!(change.action, Action::Reinstall | Action::Replace(_) | Action::Purge));
+    let lost = members(lost.map(|change| &change.address));
+    let mut text = String::new();
+    for (title, parts, tail) in [
+        ("Costs money:   ", &costs[..], if sandbox { ", but not in the sandbox".to_owned() } else { String::new() }),
+        ("Destroys data: ", &destroys[..], format!(": {lost}")),
+        ("Besides, it:   ", &others[..], String::new()),
+    ] {
+        let parts: Vec<&str> = parts.iter().flatten().map(String::as_str).collect();
+        if !parts.is_empty() {
+            let told = format!("{}{tail}.", parts.join(", "));
+            let _ = writeln!(text, "{title}{}", wrap(&told, title.len(), title.len()));
+        }
     }
-    if counts.replace > 0 {
-        let price = price_now(plan).filter(|_| counts.create == 0);
-        parts.push(format!(
-            "replaces {} (the data on them is lost, and others are bought{})",
-            count(counts.replace, "instance"),
-            price.map(|price| format!(" for {price} now")).unwrap_or_default()
-        ));
-    }
-    if counts.upgrade > 0 {
-        let price = price_of(plan, Action::Upgrade);
-        let price = if price == "costs money" { "costs the difference".to_owned() } else { format!("{price} now") };
-        parts.push(format!("upgrades {} ({price}, shuts them down)", count(counts.upgrade, "instance")));
-    }
-    if counts.reinstall > 0 {
-        parts.push(format!("wipes the disks of {}", count(counts.reinstall, "instance")));
-    }
-    if counts.renew > 0 {
-        let price = price_of(plan, Action::Renew);
-        parts.push(format!("buys more time for {} ({price})", count(counts.renew, "instance")));
-    }
-    if counts.purge > 0 {
-        parts.push(format!("destroys {} for good", count(counts.purge, "instance")));
-    }
-    if counts.isolate > 0 {
-        parts.push(format!(
-            "returns {} (out of service at once, recoverable for seven days)",
-            count(counts.isolate, "instance")
-        ));
-    }
-    let calls = counts.update + counts.start + counts.stop > 0;
-    let changed = counts.update + counts.start + counts.stop + counts.import + counts.resume + counts.forget;
-    if changed > 0 {
-        let what = if calls { "changes" } else { "records" };
-        parts.push(format!("{what} {}", count(changed, "instance")));
-    }
-    if counts.moved > 0 {
-        parts.push(format!("records {} at another address", count(counts.moved, "instance")));
-    }
-    match parts.len() {
-        0 => "This settles what an earlier run left open.".to_owned(),
-        _ => format!("This {}.", parts.join(", and ")),
+    match text.trim_end() {
+        "" => "This settles what an earlier run left open.".to_owned(),
+        text => text.to_owned(),
     }
 }
 

@@ -52,7 +52,7 @@ impl Nature {
     pub fn next(self, exit: Exit) -> Option<String> {
         let goes_on = match exit {
             Exit::Error | Exit::Locked | Exit::Partial | Exit::Refused | Exit::Preflight | Exit::Interrupted(_) => true,
-            Exit::Done | Exit::Changes | Exit::Drift | Exit::Declined | Exit::Usage => false,
+            Exit::Done | Exit::Changes | Exit::Drift | Exit::Stale | Exit::Declined | Exit::Usage => false,
         };
         (self == Nature::Changes && goes_on).then(env::command_line)
     }

@@ -12,7 +12,7 @@ use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::manifest::Manifest;
 use crate::manifest::schema::{Block, Body, NamedBlock, Text, TimeoutsBlock};
 use crate::manifest::variable::Variables;
-use crate::model::{Address, Ownership, Replace, Site, StackName};
+use crate::model::{Address, InstanceSpec, Ownership, Replace, Site, StackName};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -42,6 +42,7 @@ pub fn expand(manifest: &Manifest, inputs: &Inputs<'_>, diagnostics: &mut Diagno
     let mut instances = BTreeMap::new();
     for (outline, dependencies) in outlines.iter().zip(&dependencies) {
         let mut shared: Option<(*const Block, Shared)> = None;
+        let mut last: Option<Arc<InstanceSpec>> = None;
         let (name, members) = (outline.name, &outline.members);
         // A block of none is checked like one of one: it would be wrong the day it gets an instance.
         let least = usize::from(!matches!(members, Members::Keys(_)));
@@ -58,6 +59,9 @@ pub fn expand(manifest: &Manifest, inputs: &Inputs<'_>, diagnostics: &mut Diagno
             if position >= members.len() {
                 continue;
             }
+            // Neighbours that are equal are one.
+            let spec = last.take().filter(|last| **last == spec).unwrap_or_else(|| Arc::new(spec));
+            last = Some(Arc::clone(&spec));
             let (address, span) = match members {
                 Members::Single(_) => (Address::single(&name.value), name.span),
                 Members::Count(..) => {
@@ -109,6 +113,7 @@ pub fn expand(manifest: &Manifest, inputs: &Inputs<'_>, diagnostics: &mut Diagno
         token_ttl: manifest.token_ttl.as_ref().map_or(TOKEN_TTL_DEFAULT, |ttl| ttl.value),
         visibility_grace: manifest.visibility_grace.as_ref().map_or(VISIBILITY_GRACE_DEFAULT, |grace| grace.value),
         variables: manifest.variables.iter().map(|(name, node)| (name.to_owned(), node.to_json())).collect(),
+        variables_given: manifest.variables.given().clone(),
         outputs,
         moves,
         bounds: manifest.bounds.clone(),
@@ -162,7 +167,7 @@ fn members<'m>(body: &'m Body, left: u32, problems: &mut Problems<'_>) -> Member
 
 /// What the instances of a block share.
 struct Shared {
-    attribute_spans: Arc<BTreeMap<String, Span>>,
+    attribute_spans: Arc<BTreeMap<&'static str, Span>>,
     ignore_changes: Arc<[String]>,
     timeouts: Timeouts,
 }
@@ -170,7 +175,7 @@ struct Shared {
 impl Shared {
     fn of(block: &Block, problems: &mut Problems<'_>) -> Self {
         Self {
-            attribute_spans: Arc::new(block.places.iter().map(|(key, span)| ((*key).to_owned(), *span)).collect()),
+            attribute_spans: Arc::clone(&block.places),
             ignore_changes: check::ignore_changes(problems, block.ignore_changes.as_deref().unwrap_or_default()),
             timeouts: timeouts(block.timeouts),
         }

@@ -61,6 +61,8 @@ fn finish(
         return (None, sources, diagnostics);
     };
     let read_file = |source, path: &str| sources.read_beside(source, path);
-    let desired = expand(&manifest, &Inputs { environment, read_file: &read_file }, &mut diagnostics);
+    let read_secret = |source, path: &str| sources.read_secret_beside(source, path);
+    let inputs = Inputs { environment, read_file: &read_file, read_secret: &read_secret };
+    let desired = expand(&manifest, &inputs, &mut diagnostics);
     (desired, sources, diagnostics)
 }

@@ -102,7 +102,7 @@ fn instance(wanted: &DesiredInstance) -> Value {
         init_command,
         domain_name,
         subdomain,
-    } = &wanted.spec;
+    } = wanted.spec.as_ref();
     let mut map = Mapping::new();
     put(&mut map, "bundle_id", bundle_id.as_str());
     put(&mut map, "blueprint_id", blueprint_id.as_str());

@@ -25,6 +25,8 @@ pub struct Inputs<'a> {
     pub environment: &'a dyn Fn(&str) -> Option<String>,
     /// The text of a file that a manifest names, relative to that manifest; the error says why not, as a fragment.
     pub read_file: &'a dyn Fn(SourceId, &str) -> Result<String, String>,
+    /// `read_file` for a file that holds a password.
+    pub read_secret: &'a dyn Fn(SourceId, &str) -> Result<String, String>,
 }
 
 /// Where a value stands: which block, and which instance of it.
@@ -248,7 +250,7 @@ impl Scope<'_> {
                 (Secret::new(text), variable.span)
             }
             PasswordBlock::File(path) => {
-                let text = self.file(path, problems)?;
+                let text = self.file(path, self.context.inputs.read_secret, problems)?;
                 // Editors end a file with a line break, which is no part of the password.
                 let line = text.strip_suffix('\n').unwrap_or(&text);
                 (Secret::new(line.strip_suffix('\r').unwrap_or(line)), path.span)
@@ -331,13 +333,18 @@ impl Scope<'_> {
     fn source(&self, source: &TextSource, problems: &mut Problems<'_>) -> Option<(String, Span)> {
         match source {
             TextSource::Inline(text) => Some((self.text(text, problems)?, text.span)),
-            TextSource::File(path) => Some((self.file(path, problems)?, path.span)),
+            TextSource::File(path) => Some((self.file(path, self.context.inputs.read_file, problems)?, path.span)),
         }
     }
 
-    fn file(&self, path: &Text, problems: &mut Problems<'_>) -> Option<String> {
+    fn file(
+        &self,
+        path: &Text,
+        read: &dyn Fn(SourceId, &str) -> Result<String, String>,
+        problems: &mut Problems<'_>,
+    ) -> Option<String> {
         let name = self.text(path, problems)?;
-        match (self.context.inputs.read_file)(path.span.source, &name) {
+        match read(path.span.source, &name) {
             Ok(text) => Some(text),
             Err(why) => {
                 problems.push(

@@ -6,7 +6,7 @@ use crate::diag::Span;
 use crate::manifest::bounds::Bounds;
 use crate::model::{Address, InstanceSpec, Ownership, Power, Replace, Site, StackName};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +33,8 @@ pub struct DesiredState {
     pub visibility_grace: Duration,
     /// Variables with their values.
     pub variables: BTreeMap<String, Value>,
+    /// Those of them whose values were given, and are not the manifest's defaults.
+    pub variables_given: BTreeSet<String>,
     /// Values to tell after an apply, by name.
     pub outputs: BTreeMap<String, Output>,
     /// What stands at another address now, and what is let go.
@@ -51,13 +53,13 @@ pub const VISIBILITY_GRACE_DEFAULT: Duration = Duration::from_secs(10 * 60);
 #[derive(Clone, Debug)]
 pub struct DesiredInstance {
     /// What it is to be.
-    pub spec: InstanceSpec,
+    pub spec: Arc<InstanceSpec>,
     /// What must be running before it is bought; shared by the instances of a block.
     pub depends_on: Arc<[DependencyRef]>,
     /// Where its block's name is written.
     pub span: Span,
     /// Where each attribute was written, by its top-level key (`bundle_id`, `login`, …); shared by the block.
-    pub attribute_spans: Arc<BTreeMap<String, Span>>,
+    pub attribute_spans: Arc<BTreeMap<&'static str, Span>>,
     /// May not be destroyed or replaced.
     pub protect: bool,
     /// Attributes whose differences are left alone, by the names that differences have (`renew_flag`, `tags`); sorted, shared

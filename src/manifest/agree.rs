@@ -78,11 +78,11 @@ impl<'de> Visitor<'de> for Same<'_, '_> {
     }
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
-        self.verdict(self.kind() == Some(ScalarKind::Integer(value.into())))
+        self.verdict(self.kind() == Some(ScalarKind::of_unsigned(value)))
     }
 
     fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
-        self.verdict(self.kind() == Some(ScalarKind::Integer(value.into())))
+        self.verdict(self.kind() == Some(ScalarKind::Integer(value)))
     }
 
     // Beyond 64 bits a number is no integer to serde_yaml's own values, which is what types our scalars.

@@ -13,9 +13,9 @@ use std::sync::Arc;
 const KEY_CHARACTERS_MAX: usize = 60;
 
 /// Decodes blocks over `defaults`.
-pub(super) fn blocks<'n>(
-    written: impl Iterator<Item = (Text, &'n Node)>,
-    defaults: Option<Spanned<&'n Node>>,
+pub(super) fn blocks(
+    written: impl Iterator<Item = (Text, Node)>,
+    defaults: Option<Spanned<&Node>>,
     diagnostics: &mut Diagnostics,
 ) -> Vec<NamedBlock> {
     let mut blocks = Blocks::new(defaults, diagnostics);
@@ -69,33 +69,25 @@ impl<'n, 'd> Blocks<'n, 'd> {
         Self { diagnostics, defaults, defaults_mention_each, plain: None, shared: None, found: HashSet::new() }
     }
 
-    fn body(&mut self, node: &Node) -> Body {
-        match for_each_of(node) {
-            None => {
-                let own = self.decode(node, Each::Nothing);
-                let defaults = self.defaults_of(Each::Nothing);
-                Body::Plain(Arc::new(own.over(&defaults)))
-            }
-            Some(entry) => self.each(node, entry),
+    fn body(&mut self, mut node: Node) -> Body {
+        // The keys are not part of what each of them gets.
+        if let Some((span, keys)) = take_for_each(&mut node) {
+            return self.each(&node, span, keys);
         }
+        let own = self.decode(&node, Each::Nothing);
+        let defaults = self.defaults_of(Each::Nothing);
+        Body::Plain(Arc::new(own.over(&defaults)))
     }
 
-    fn each(&mut self, node: &Node, entry: &Entry) -> Body {
-        let keys = self.keys(&entry.value);
+    fn each(&mut self, rest: &Node, span: Span, keys: Node) -> Body {
+        let keys = self.keys(keys);
         if keys.is_empty() {
             // A block of none is read like one of one: what is wrong in it would be wrong the day it gets a key.
-            let block = self.decode(node, Each::Unknown);
-            self.refuse_count(&block.over(&Block::default()), entry);
-            return Body::Each { span: entry.key_span, members: Vec::new() };
+            let block = self.decode(rest, Each::Unknown);
+            self.refuse_count(&block.over(&Block::default()), span);
+            return Body::Each { span, members: Vec::new() };
         }
-        let mut rest = node.clone();
-        if let Value::Map(entries) = &mut rest.value {
-            // The keys are not part of what each of them gets.
-            entries.iter_mut().filter(|entry| entry.key.text == "for_each").for_each(|entry| {
-                entry.value = Node { span: entry.value.span, value: Value::Map(Vec::new()) };
-            });
-        }
-        let differs = substitute::mentions_each(&rest) || self.defaults_mention_each;
+        let differs = substitute::mentions_each(rest) || self.defaults_mention_each;
         let mut same: Option<Arc<Block>> = None;
         let mut members = Vec::with_capacity(keys.len());
         for (key, value) in keys {
@@ -103,25 +95,25 @@ impl<'n, 'd> Blocks<'n, 'd> {
                 Some(block) if !differs => Arc::clone(block),
                 _ => {
                     let each = Each::Of(&key.value, key.span, &value);
-                    let own = self.decode(&rest, each);
+                    let own = self.decode(rest, each);
                     let defaults = self.defaults_of(each);
                     Arc::new(own.over(&defaults))
                 }
             };
             if same.is_none() {
-                self.refuse_count(&block, entry);
+                self.refuse_count(&block, span);
                 same = Some(Arc::clone(&block));
             }
             members.push(EachMember { key, value, block });
         }
-        Body::Each { span: entry.key_span, members }
+        Body::Each { span, members }
     }
 
-    fn refuse_count(&mut self, block: &Block, entry: &Entry) {
+    fn refuse_count(&mut self, block: &Block, for_each: Span) {
         if let Some(count) = block.places.get("count") {
             self.diagnostics.push(
                 Diagnostic::error("for-each", "`for_each` and `count` exclude one another")
-                    .at(entry.key_span)
+                    .at(for_each)
                     .label("this, or")
                     .related(*count, "this"),
             );
@@ -129,7 +121,7 @@ impl<'n, 'd> Blocks<'n, 'd> {
     }
 
     /// The keys of `for_each` with their values.
-    fn keys(&mut self, node: &Node) -> Vec<(Text, Node)> {
+    fn keys(&mut self, node: Node) -> Vec<(Text, Node)> {
         let mut reader = Reader { diagnostics: self.diagnostics };
         if matches!(node.value, Value::List(_)) {
             reader.diagnostics.push(
@@ -140,10 +132,13 @@ impl<'n, 'd> Blocks<'n, 'd> {
             );
             return Vec::new();
         }
-        let Some(entries) = reader.map(node) else { return Vec::new() };
+        if reader.map(&node).is_none() {
+            return Vec::new();
+        }
+        let Value::Map(entries) = node.value else { return Vec::new() };
         let mut keys = Vec::with_capacity(entries.len());
         for entry in entries {
-            let Some(key) = reader.key(entry) else { continue };
+            let Some(key) = reader.key(&entry) else { continue };
             let length = key.value.chars().count();
             if length == 0 || length > KEY_CHARACTERS_MAX || key.value.chars().any(char::is_control) {
                 reader.diagnostics.push(
@@ -153,7 +148,7 @@ impl<'n, 'd> Blocks<'n, 'd> {
                 );
                 continue;
             }
-            keys.push((key, entry.value.clone()));
+            keys.push((key, entry.value));
         }
         keys
     }
@@ -194,6 +189,14 @@ impl<'n, 'd> Blocks<'n, 'd> {
         }
         block
     }
+}
+
+/// Takes the keys of a block out of it; also where they stand.
+fn take_for_each(node: &mut Node) -> Option<(Span, Node)> {
+    let Value::Map(entries) = &mut node.value else { return None };
+    let entry = entries.iter_mut().find(|entry| entry.key.text == "for_each")?;
+    let nothing = Node { span: entry.value.span, value: Value::Map(Vec::new()) };
+    Some((entry.key_span, std::mem::replace(&mut entry.value, nothing)))
 }
 
 fn for_each_of(node: &Node) -> Option<&Entry> {

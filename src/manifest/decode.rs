@@ -36,7 +36,7 @@ pub struct FileManifest<'n> {
     /// `defaults`, not yet decoded, and where the key stands.
     pub defaults: Option<Spanned<&'n Node>>,
     /// `instances`, each block not yet decoded; none if the file has no such key.
-    pub instances: Option<Vec<(Text, &'n Node)>>,
+    pub instances: Option<Vec<(Text, Node)>>,
     /// `outputs`.
     pub outputs: Vec<(Text, Node)>,
     /// `moved`.
@@ -51,8 +51,17 @@ pub struct FileManifest<'n> {
     pub written: Vec<&'static str>,
 }
 
-/// Decodes the tree of one file.
-pub fn decode<'n>(root: &'n Node, diagnostics: &mut Diagnostics) -> FileManifest<'n> {
+/// Takes what stands under `instances` out of the tree of a file: most of what a large manifest says is there, and each block is
+/// let go once it is decoded.
+pub fn take_instances(root: &mut Node) -> Option<Node> {
+    let Value::Map(entries) = &mut root.value else { return None };
+    let entry = entries.iter_mut().find(|entry| entry.key.text == "instances")?;
+    let nothing = Node { span: entry.value.span, value: Value::Map(Vec::new()) };
+    Some(std::mem::replace(&mut entry.value, nothing))
+}
+
+/// Decodes the tree of one file, and what was taken out of it.
+pub fn decode<'n>(root: &'n Node, instances: Option<Node>, diagnostics: &mut Diagnostics) -> FileManifest<'n> {
     let mut reader = Reader { diagnostics };
     let mut file = FileManifest {
         start: Span { start: 0, end: 0, ..root.span },
@@ -106,7 +115,7 @@ pub fn decode<'n>(root: &'n Node, diagnostics: &mut Diagnostics) -> FileManifest
             }
             "rate_limits" => file.rate_limits = reader.rate_limits(value).map(|value| Spanned { value, span }),
             "defaults" => file.defaults = Some(Spanned { value, span }),
-            "instances" => file.instances = reader.instances(value),
+            "instances" => {}
             "outputs" => file.outputs = reader.outputs(value).unwrap_or_default(),
             "moved" => file.moved = reader.list(value, Reader::moved).unwrap_or_default(),
             "forget" => file.forget = reader.list(value, Reader::text).unwrap_or_default(),
@@ -117,6 +126,7 @@ pub fn decode<'n>(root: &'n Node, diagnostics: &mut Diagnostics) -> FileManifest
             _ => unknown(key),
         }
     }
+    file.instances = instances.and_then(|instances| Reader { diagnostics }.instances(instances));
     file
 }
 
@@ -135,7 +145,7 @@ impl Reader<'_> {
     fn accounts(&mut self, node: &Node) -> Option<Vec<Text>> {
         let accounts = self.list(node, |reader, node| {
             let text = match node.scalar() {
-                Some(Scalar { text, kind: ScalarKind::Integer(_), quoted, .. }) => {
+                Some(Scalar { text, kind: ScalarKind::Integer(_) | ScalarKind::Large(_), quoted, .. }) => {
                     Text { value: text.clone(), span: node.span, quoted: *quoted, verbatim: false }
                 }
                 _ => reader.text(node)?,
@@ -160,9 +170,10 @@ impl Reader<'_> {
         Some(entries.iter().filter_map(|entry| Some((self.key(entry)?, self.number(&entry.value)?))).collect())
     }
 
-    fn instances<'n>(&mut self, node: &'n Node) -> Option<Vec<(Text, &'n Node)>> {
-        let entries = self.map(node)?;
-        Some(entries.iter().filter_map(|entry| Some((self.key(entry)?, &entry.value))).collect())
+    fn instances(&mut self, node: Node) -> Option<Vec<(Text, Node)>> {
+        self.map(&node)?;
+        let Value::Map(entries) = node.value else { return None };
+        Some(entries.into_iter().filter_map(|entry| Some((self.key(&entry)?, entry.value))).collect())
     }
 
     fn outputs(&mut self, node: &Node) -> Option<Vec<(Text, Node)>> {

@@ -10,6 +10,7 @@ use super::schema::{
 use crate::diag::{Diagnostic, Span, Spanned};
 use crate::model::{Power, Replace};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 impl Reader<'_> {
     /// A block.
@@ -18,11 +19,11 @@ impl Reader<'_> {
         for (key, entry) in self.entries(node, &INSTANCE)? {
             let value = &entry.value;
             let place = if value.scalar().is_some() { value.span } else { entry.key_span };
-            block.places.insert(key, place);
+            Arc::make_mut(&mut block.places).insert(key, place);
             match key {
                 "bundle_id" => block.bundle_id = self.text(value),
                 "blueprint_id" => block.blueprint_id = self.text(value),
-                "charge" => block.charge = self.charge(value, &mut block.places),
+                "charge" => block.charge = self.charge(value, Arc::make_mut(&mut block.places)),
                 "instance_name" => block.instance_name = self.text(value),
                 "zones" => block.zones = self.list(value, Reader::text),
                 "count" => block.count = self.number(value),

@@ -9,6 +9,7 @@ mod blocks;
 pub mod bounds;
 pub mod decode;
 pub mod edit;
+pub mod format;
 mod instance;
 pub mod json_schema;
 mod keys;
@@ -54,7 +55,8 @@ pub fn load(sources: &mut Sources, given: &Given, complete: bool, diagnostics: &
             substitute::variables(&mut entry.value, &variables, diagnostics);
         }
     }
-    let files = roots.iter().map(|root| decode::decode(root, diagnostics)).collect();
+    let taken: Vec<Option<Node>> = roots.iter_mut().map(decode::take_instances).collect();
+    let files = roots.iter().zip(taken).map(|(root, instances)| decode::decode(root, instances, diagnostics)).collect();
     merge::merge(files, variables, diagnostics)
 }
 

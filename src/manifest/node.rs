@@ -46,7 +46,9 @@ pub enum ScalarKind {
     /// `true` or `false`.
     Boolean(bool),
     /// A whole number.
-    Integer(i128),
+    Integer(i64),
+    /// A whole number beyond those.
+    Large(u64),
     /// Any other number.
     Float(f64),
     /// Anything else. `yes`, `no`, `on` and `off` among it.
@@ -103,10 +105,8 @@ impl Node {
                 ScalarKind::Null | ScalarKind::Refused => Json::Null,
                 ScalarKind::Boolean(value) => Json::from(value),
                 ScalarKind::Float(value) => Json::from(value),
-                ScalarKind::Integer(value) => i64::try_from(value)
-                    .map(Json::from)
-                    .or_else(|_| u64::try_from(value).map(Json::from))
-                    .unwrap_or_else(|_| Json::from(scalar.text.as_str())),
+                ScalarKind::Integer(value) => Json::from(value),
+                ScalarKind::Large(value) => Json::from(value),
                 ScalarKind::String => Json::from(scalar.text.as_str()),
             },
         }
@@ -122,12 +122,26 @@ impl Node {
 }
 
 impl ScalarKind {
+    /// A whole number.
+    pub(super) fn of_unsigned(value: u64) -> Self {
+        i64::try_from(value).map_or(Self::Large(value), Self::Integer)
+    }
+
+    /// The whole number that it is.
+    pub fn integer(self) -> Option<i128> {
+        match self {
+            Self::Integer(value) => Some(value.into()),
+            Self::Large(value) => Some(value.into()),
+            _ => None,
+        }
+    }
+
     /// What it is, for people.
     pub fn describe(self) -> &'static str {
         match self {
             ScalarKind::Null | ScalarKind::Refused => "nothing",
             ScalarKind::Boolean(_) => "a boolean",
-            ScalarKind::Integer(_) | ScalarKind::Float(_) => "a number",
+            ScalarKind::Integer(_) | ScalarKind::Large(_) | ScalarKind::Float(_) => "a number",
             ScalarKind::String => "a string",
         }
     }

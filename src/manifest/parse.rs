@@ -46,6 +46,8 @@ pub fn parse(text: &str, source: SourceId, diagnostics: &mut Diagnostics) -> Par
         secrets: Vec::new(),
         root: None,
         duplicates: false,
+        spare_items: Vec::new(),
+        spare_entries: Vec::new(),
     };
     let result = builder.run(text);
     let root = builder.root.take();
@@ -111,6 +113,9 @@ struct Builder<'a> {
     secrets: Vec<Span>,
     root: Option<Node>,
     duplicates: bool,
+    /// Emptied lists and maps: what is read into one that is large enough already is kept without room for more.
+    spare_items: Vec<Vec<Node>>,
+    spare_entries: Vec<Vec<Entry>>,
 }
 
 impl Builder<'_> {
@@ -139,11 +144,13 @@ impl Builder<'_> {
                 }
                 Event::SequenceStart(anchor, tag) => {
                     self.refuse_tag(tag.is_some(), span)?;
-                    self.begin(Value::List(Vec::new()), anchor, span)?;
+                    let items = self.spare_items.pop().unwrap_or_default();
+                    self.begin(Value::List(items), anchor, span)?;
                 }
                 Event::MappingStart(anchor, tag) => {
                     self.refuse_tag(tag.is_some(), span)?;
-                    self.begin(Value::Map(Vec::new()), anchor, span)?;
+                    let entries = self.spare_entries.pop().unwrap_or_default();
+                    self.begin(Value::Map(entries), anchor, span)?;
                 }
                 Event::SequenceEnd | Event::MappingEnd => self.end(span)?,
                 Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
@@ -207,6 +214,21 @@ impl Builder<'_> {
 
     fn end(&mut self, span: Span) -> Step<()> {
         let Some(Open { start, anchor, value, .. }) = self.open.pop() else { return Ok(()) };
+        let value = match value {
+            Value::List(mut items) => {
+                let mut exact = Vec::with_capacity(items.len());
+                exact.append(&mut items);
+                self.spare_items.push(items);
+                Value::List(exact)
+            }
+            Value::Map(mut entries) => {
+                let mut exact = Vec::with_capacity(entries.len());
+                exact.append(&mut entries);
+                self.spare_entries.push(entries);
+                Value::Map(exact)
+            }
+            scalar @ Value::Scalar(_) => scalar,
+        };
         let flow = self.places.text.as_bytes().get(start as usize).is_some_and(|byte| matches!(byte, b'[' | b'{'));
         // The end of a block is where the next thing starts: too far to underline.
         let end = match &value {
@@ -399,10 +421,13 @@ impl<'a> Places<'a> {
     fn new(text: &'a str, source: SourceId) -> Self {
         let bytes = text.as_bytes();
         let mut lines = vec![0];
-        for (offset, byte) in bytes.iter().enumerate() {
-            if *byte == b'\n' || (*byte == b'\r' && bytes.get(offset + 1) != Some(&b'\n')) {
-                lines.push(offset + 1);
-            }
+        let ends = text.match_indices(['\n', '\r']);
+        match text.contains('\r') {
+            true => lines.extend(
+                ends.filter(|(at, end)| *end == "\n" || bytes.get(at + 1) != Some(&b'\n')).map(|(at, _)| at + 1),
+            ),
+            // The search for one character is several times as fast.
+            false => lines.extend(text.match_indices('\n').map(|(at, _)| at + 1)),
         }
         Self { text, source, lines, ascii: text.is_ascii(), last: (0, 0, 0) }
     }

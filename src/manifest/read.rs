@@ -108,8 +108,11 @@ impl Reader<'_> {
             return Some(Text { value: text.clone(), span, quoted: *quoted, verbatim: *verbatim });
         }
         // A number that an expression in quotes stands for is wanted as a text.
-        if let (Some(_), true, ScalarKind::Integer(_) | ScalarKind::Float(_) | ScalarKind::Boolean(_)) =
-            (&scalar.expression, scalar.quoted, scalar.kind)
+        if let (
+            Some(_),
+            true,
+            ScalarKind::Integer(_) | ScalarKind::Large(_) | ScalarKind::Float(_) | ScalarKind::Boolean(_),
+        ) = (&scalar.expression, scalar.quoted, scalar.kind)
         {
             return Some(Text { value: scalar.text.clone(), span, quoted: true, verbatim: true });
         }
@@ -151,8 +154,10 @@ impl Reader<'_> {
 
     /// A whole number as written.
     pub(super) fn number(&mut self, node: &Node) -> Option<Spanned<i128>> {
+        if let Some(value) = node.scalar().and_then(|scalar| scalar.kind.integer()) {
+            return Some(Spanned { value, span: node.span });
+        }
         match node.scalar().map(|scalar| (scalar, scalar.kind)) {
-            Some((_, ScalarKind::Integer(value))) => Some(Spanned { value, span: node.span }),
             Some((scalar, ScalarKind::String)) if scalar.text.parse::<i128>().is_ok() && scalar.quoted => {
                 let text = scalar.text.trim_start_matches('+');
                 let problem = wrong_type(node.span, "a whole number", "a string");

@@ -34,7 +34,7 @@ impl Typing {
 }
 
 /// `7`, `30`, `100000`: no sign, no leading zero.
-fn small_decimal(text: &str) -> Option<i128> {
+fn small_decimal(text: &str) -> Option<i64> {
     let plain = text.len() <= 18 && text.bytes().all(|byte| byte.is_ascii_digit());
     if plain && (text == "0" || !text.starts_with('0')) { text.parse().ok() } else { None }
 }
@@ -55,8 +55,8 @@ fn ask(text: &str) -> ScalarKind {
         Ok(serde_yaml::Value::Null) => ScalarKind::Null,
         Ok(serde_yaml::Value::Bool(value)) => ScalarKind::Boolean(value),
         Ok(serde_yaml::Value::Number(number)) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
-            (Some(value), _, _) => ScalarKind::Integer(value.into()),
-            (None, Some(value), _) => ScalarKind::Integer(value.into()),
+            (Some(value), _, _) => ScalarKind::Integer(value),
+            (None, Some(value), _) => ScalarKind::of_unsigned(value),
             (None, None, Some(value)) => ScalarKind::Float(value),
             (None, None, None) => ScalarKind::String,
         },
@@ -85,7 +85,7 @@ mod tests {
         assert_eq!(typing.plain("0o17"), ScalarKind::Integer(15));
         assert_eq!(typing.plain("-3"), ScalarKind::Integer(-3));
         assert_eq!(typing.plain("0"), ScalarKind::Integer(0));
-        assert_eq!(typing.plain("18446744073709551615"), ScalarKind::Integer(u64::MAX.into()));
+        assert_eq!(typing.plain("18446744073709551615"), ScalarKind::Large(u64::MAX));
         assert_eq!(typing.plain("1.10"), ScalarKind::Float(1.1));
         assert_eq!(typing.plain(".inf"), ScalarKind::Float(f64::INFINITY));
     }

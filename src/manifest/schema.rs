@@ -164,7 +164,7 @@ pub struct Block {
     pub timeouts: TimeoutsBlock,
     /// Where each key was written: the value where that is a scalar, else the key. A key is here also when its value could
     /// not be read: what is wrong is not also missing. `charge.period` is here by that name.
-    pub places: BTreeMap<&'static str, Span>,
+    pub places: Arc<BTreeMap<&'static str, Span>>,
 }
 
 /// `charge`.
@@ -281,8 +281,11 @@ impl Block {
             (own, default) => own.or_else(|| default.clone()),
         };
         let mut places = self.places;
-        for (key, span) in &defaults.places {
-            places.entry(key).or_insert(*span);
+        if !defaults.places.is_empty() {
+            let all = Arc::make_mut(&mut places);
+            for (key, span) in defaults.places.iter() {
+                all.entry(key).or_insert(*span);
+            }
         }
         Block {
             bundle_id: or(self.bundle_id, &defaults.bundle_id),

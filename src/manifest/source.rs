@@ -48,7 +48,13 @@ pub struct Sources {
     /// Texts that stand for those of manifests on disk: what they would be after a change.
     instead: BTreeMap<PathBuf, String>,
     /// Files named by values, each read once however many blocks name it.
-    side_files: Mutex<BTreeMap<PathBuf, Result<String, String>>>,
+    side_files: Mutex<BTreeMap<PathBuf, SideFile>>,
+}
+
+/// A file named by a value.
+struct SideFile {
+    text: Result<String, String>,
+    is_secret: bool,
 }
 
 impl fmt::Debug for Sources {
@@ -99,7 +105,7 @@ impl Sources {
             Some(text) => text.clone(),
             None => read_text(file, SOURCE_BYTES_MAX)?,
         };
-        let id = self.add(shown, file, &text);
+        let id = self.add(shown, file, text);
         self.by_file.insert(real, id);
         Ok((id, false))
     }
@@ -136,7 +142,7 @@ impl Sources {
     pub(super) fn add_file(&mut self, path: &Path, diagnostics: &mut Diagnostics) -> Option<SourceId> {
         let file = self.directory.join(path);
         match read_text(&file, SOURCE_BYTES_MAX) {
-            Ok(text) => Some(self.add(path, &file, &text)),
+            Ok(text) => Some(self.add(path, &file, text)),
             Err(problem) => {
                 let summary = format!("cannot read the variables in `{}`: {problem}", path.display());
                 diagnostics.push(Diagnostic::error("var-file", summary));
@@ -147,7 +153,7 @@ impl Sources {
 
     /// A text that comes from elsewhere, with what to show as its path.
     pub(super) fn add_text(&mut self, shown: String, text: &str) -> SourceId {
-        self.add(Path::new(&shown), Path::new(""), text)
+        self.add(Path::new(&shown), Path::new(""), text.to_owned())
     }
 
     /// From texts at hand, each with the path to show for it. Files that they name are looked for beside those paths.
@@ -155,18 +161,21 @@ impl Sources {
         let mut sources = Self::default();
         for (path, text) in texts {
             let path = PathBuf::from(path.into());
-            let id = sources.add(&path, &path, &text.into());
+            let id = sources.add(&path, &path, text.into());
             sources.by_file.insert(fs::canonicalize(&path).unwrap_or_else(|_| path.clone()), id);
             sources.manifests.push(id);
         }
         sources
     }
 
-    fn add(&mut self, shown: &Path, file: &Path, text: &str) -> SourceId {
+    fn add(&mut self, shown: &Path, file: &Path, mut text: String) -> SourceId {
         let id = SourceId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text).to_owned();
+        if text.starts_with('\u{feff}') {
+            text.remove(0);
+        }
         let mut lines = vec![0];
-        lines.extend(text.bytes().zip(1_u32..).filter(|(byte, _)| *byte == b'\n').map(|(_, next)| next));
+        let after = |(at, _)| u32::try_from(at + 1).unwrap_or(u32::MAX);
+        lines.extend(text.match_indices('\n').map(after));
         self.files.push(Source {
             path: shown.display().to_string(),
             folder: file.parent().unwrap_or(Path::new("")).to_owned(),
@@ -205,7 +214,7 @@ impl Sources {
             let id = match sources.manifest(&shown, &file) {
                 Ok((id, _)) => id,
                 // It was there a moment ago: what it said then.
-                Err(_) => sources.add(&shown, &file, self.text(*other)),
+                Err(_) => sources.add(&shown, &file, self.text(*other).to_owned()),
             };
             sources.manifests.push(id);
         }
@@ -278,14 +287,30 @@ impl Sources {
     /// Reads a file that a value of text `id` names; relative paths start at that text's folder. The error is a fragment
     /// that follows "cannot read `PATH`: ".
     pub fn read_beside(&self, id: SourceId, path: &str) -> Result<String, String> {
+        self.side_file(id, path, false)
+    }
+
+    /// `read_beside` for a file that holds a password.
+    pub fn read_secret_beside(&self, id: SourceId, path: &str) -> Result<String, String> {
+        self.side_file(id, path, true)
+    }
+
+    fn side_file(&self, id: SourceId, path: &str, is_secret: bool) -> Result<String, String> {
         let folder = self.get(id).map_or(Path::new(""), |source| &source.folder);
-        let file = folder.join(path);
-        self.side_files
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .entry(file)
-            .or_insert_with_key(|file| read_text(file, SIDE_FILE_BYTES_MAX).map_err(|problem| problem.to_string()))
-            .clone()
+        let mut files = self.side_files.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = files.entry(folder.join(path)).or_insert_with_key(|file| SideFile {
+            text: read_text(file, SIDE_FILE_BYTES_MAX).map_err(|problem| problem.to_string()),
+            is_secret: false,
+        });
+        read.is_secret |= is_secret;
+        read.text.clone()
+    }
+
+    /// Paths and texts of the files that values name, without those that hold a password.
+    pub fn side_files(&self) -> BTreeMap<String, String> {
+        let files = self.side_files.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = files.iter().filter(|(_, file)| !file.is_secret);
+        open.filter_map(|(path, file)| Some((path.display().to_string(), file.text.clone().ok()?))).collect()
     }
 }
 

@@ -10,7 +10,8 @@ use super::schema::Text;
 use super::source::Sources;
 use super::template::{self, Part, Step};
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Span, did_you_mean};
-use std::collections::BTreeMap;
+use serde_json::Value as Json;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// What variable of the environment sets `x`: this, and `x` behind it.
@@ -25,6 +26,8 @@ pub struct Given {
     pub files: Vec<PathBuf>,
     /// Names behind `LHPROV_VAR_` in the environment, with their values.
     pub environment: Vec<(String, String)>,
+    /// What a saved plan was made with. Everything else that is given beats it.
+    pub saved: BTreeMap<String, Json>,
 }
 
 /// What a variable may hold.
@@ -67,7 +70,7 @@ impl Kind {
             Value::Map(_) => Some(Kind::Map),
             Value::Scalar(scalar) => match scalar.kind {
                 ScalarKind::String => Some(Kind::String),
-                ScalarKind::Integer(_) | ScalarKind::Float(_) => Some(Kind::Number),
+                ScalarKind::Integer(_) | ScalarKind::Large(_) | ScalarKind::Float(_) => Some(Kind::Number),
                 ScalarKind::Boolean(_) => Some(Kind::Boolean),
                 ScalarKind::Null | ScalarKind::Refused => None,
             },
@@ -90,9 +93,15 @@ struct Declaration {
 #[derive(Clone, Debug, Default)]
 pub struct Variables {
     values: BTreeMap<String, Node>,
+    given: BTreeSet<String>,
 }
 
 impl Variables {
+    /// Names whose values do not come from the manifest.
+    pub fn given(&self) -> &BTreeSet<String> {
+        &self.given
+    }
+
     /// The value of a variable; one that could not be worked out, which was reported, is refused.
     pub fn get(&self, name: &str) -> Option<&Node> {
         self.values.get(name)
@@ -145,6 +154,7 @@ pub(super) fn resolve(
         declare(node, &mut declarations, diagnostics);
     }
     let mut resolver = Resolver { declarations: &declarations, values: BTreeMap::new(), sources, diagnostics };
+    resolver.saved(&given.saved);
     resolver.environment(&given.environment);
     let mut complete = true;
     for file in &given.files {
@@ -325,6 +335,17 @@ impl Resolver<'_> {
         did_you_mean(name, self.declarations.keys().map(String::as_str))
     }
 
+    /// A variable that the manifest has no more is told by whoever compares the manifests.
+    fn saved(&mut self, values: &BTreeMap<String, Json>) {
+        for (name, value) in values.iter().filter(|(name, _)| self.declarations.contains_key(*name)) {
+            // JSON is YAML.
+            let id = self.sources.add_text(format!("{name} of the saved plan"), &value.to_string());
+            if let Some(node) = self.tree(id) {
+                self.values.insert(name.clone(), node);
+            }
+        }
+    }
+
     /// A variable for another manifest may well be set, so this is no error; a slip should be seen all the same.
     fn environment(&mut self, pairs: &[(String, String)]) {
         for (name, text) in pairs {
@@ -411,6 +432,7 @@ impl Resolver<'_> {
     /// Checks what was given, takes the defaults for the rest, and reports what has neither.
     fn finish(mut self, complete: bool) -> Variables {
         let mut values = BTreeMap::new();
+        let given = self.values.keys().cloned().collect();
         for (name, declaration) in self.declarations {
             let refused = Node::refused(declaration.name.span);
             // A default that is not allowed is wrong also while it is not needed.
@@ -435,7 +457,7 @@ impl Resolver<'_> {
             };
             values.insert(name.clone(), value);
         }
-        Variables { values }
+        Variables { values, given }
     }
 
     fn checked(&mut self, declaration: &Declaration, value: Node) -> Node {

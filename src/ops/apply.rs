@@ -1,10 +1,11 @@
 //! Applying: settle what is open, plan, ask, carry out, save. All of it under the exclusive lock.
 
+use super::approved::Progress;
 use super::context::Context;
 use super::error::OpsError;
 use super::load::{Prior, account_of, bind_account, load_prior, observe, rewrite_journal, salt};
 use super::outputs;
-use super::plan::{planned_with_catalogue, selection};
+use super::plan::{emptied, planned_with_catalogue, selection};
 use super::preflight::{Preflight, check, price_of_open};
 use super::settled::Passes;
 use crate::apply::machine::Account;
@@ -103,6 +104,13 @@ pub struct ApplyReport {
     pub stop: Option<OpsError>,
 }
 
+impl ApplyReport {
+    /// Whether nothing is left to do.
+    pub fn is_done(&self) -> bool {
+        self.exit == ApplyExit::Done && self.open == 0 && self.save_error.is_none() && self.stop.is_none()
+    }
+}
+
 /// Applies under the exclusive lock.
 ///
 /// # Errors
@@ -115,18 +123,29 @@ pub async fn apply(
     consent: &(dyn Fn(Question<'_>) -> Consent + Sync),
 ) -> Result<ApplyReport, OpsError> {
     let _lock = context.lock(Mode::Exclusive).await?;
+    apply_under_lock(context, desired, options, None, consent).await
+}
+
+/// `apply` for whoever holds the lock.
+pub(super) async fn apply_under_lock(
+    context: &Context,
+    desired: &DesiredState,
+    options: ApplyOptions,
+    saved: Option<&Progress<'_>>,
+    consent: &(dyn Fn(Question<'_>) -> Consent + Sync),
+) -> Result<ApplyReport, OpsError> {
     let selection = match context.select.is_everything() {
         true => None,
         false => selection(context, desired, &load_prior(context, desired)?, options.destroy)?,
     };
-    // The manifest says which stack and how; what it wants is nothing.
-    let emptied = options.destroy.then(|| DesiredState { instances: BTreeMap::new(), ..desired.clone() });
+    let emptied = options.destroy.then(|| emptied(desired));
     let desired = emptied.as_ref().unwrap_or(desired);
     let mut run = Run {
         context,
         desired,
         options,
         consent,
+        saved,
         selection,
         items: BTreeMap::new(),
         unsettled: Vec::new(),
@@ -142,6 +161,8 @@ pub(super) struct Run<'a> {
     pub(super) desired: &'a DesiredState,
     pub(super) options: ApplyOptions,
     pub(super) consent: &'a (dyn Fn(Question<'_>) -> Consent + Sync),
+    /// The saved plan that is carried out, where it is one.
+    pub(super) saved: Option<&'a Progress<'a>>,
     /// Worked out once: an address that has gone since is still meant.
     pub(super) selection: Option<Selection>,
     pub(super) items: BTreeMap<(Address, Option<InstanceId>), Item>,
@@ -205,6 +226,7 @@ impl Run<'_> {
         if stuck {
             return Ok(Some(self.report(outcome, save_error)));
         }
+        self.keep(outcome);
         let (settled, unsettled) =
             std::mem::take(&mut self.items).into_iter().partition(|(_, item)| item.status.is_done());
         self.items = settled;
@@ -216,7 +238,7 @@ impl Run<'_> {
 
     async fn carry_out(&mut self) -> Result<ApplyReport, OpsError> {
         for round in 1.. {
-            let is_first = round == 1 && self.passes.before == 0;
+            let is_first = round == 1 && self.passes.agreed.is_none();
             let mut prior = load_prior(self.context, self.desired)?;
             let (account, observed) = match self.ask_the_cloud(&prior).await {
                 Ok(answers) => answers,
@@ -229,10 +251,15 @@ impl Run<'_> {
             let mut observed = observed?;
             let options = self.plan_options();
             let limits = (options, self.selection.as_ref());
-            let mut planned = planned_with_catalogue(self.context, self.desired, &prior, &mut observed, limits).await?;
+            let calmed = self.without_what_is_replaced(!is_first, &prior.state);
+            let desired = calmed.as_ref().unwrap_or(self.desired);
+            let mut planned = planned_with_catalogue(self.context, desired, &prior, &mut observed, limits).await?;
             if let Err(signal) = self.check(&observed, &mut planned, is_first).await {
                 let account = Account::of_nothing(prior.state, prior.open);
                 return Ok(self.report(Outcome { account, signal: Some(signal) }, None));
+            }
+            if let Some(saved) = self.saved {
+                saved.admit(&planned, is_first)?;
             }
             if let Some(stop) = self.obstacle(&planned) {
                 return Err(stop);
@@ -257,15 +284,19 @@ impl Run<'_> {
                 return Ok(self.report(Outcome { account, signal: None }, save_error));
             }
             self.agree(&planned)?;
+            if let (Some(saved), true) = (self.saved, is_first) {
+                saved.note_begun(&self.context.store)?;
+            }
             self.relocate(&mut prior)?;
             prior.renew_journal()?;
-            let job = Job::Apply { plan: &planned.plan, desired: self.desired, observed: &observed };
+            let job = Job::Apply { plan: &planned.plan, desired, observed: &observed };
             self.before.count(&planned.plan);
             let (outcome, save_error) = self.work(prior, job).await;
             let again = outcome.account.replan && !outcome.account.stopped && save_error.is_none();
             if !again || round == ROUNDS_MAX {
                 return Ok(self.report(outcome, save_error));
             }
+            self.keep(outcome);
         }
         unreachable!("the loop ends by returning")
     }
@@ -287,6 +318,29 @@ impl Run<'_> {
         }
         self.passes.agreed.get_or_insert_default().extend(&planned.plan);
         Ok(())
+    }
+
+    /// The manifest without the wish for replacements (`--replace`) that this run, or what it goes on with, has seen to: each is
+    /// another purchase. None if there are none.
+    fn without_what_is_replaced(&self, is_later_round: bool, state: &PriorState) -> Option<DesiredState> {
+        let settled: BTreeSet<&Address> = self.items.keys().map(|(address, _)| address).collect();
+        let is_over = |address: &Address| {
+            is_later_round
+                || settled.contains(address)
+                || self.saved.is_some_and(|saved| saved.has_replaced(address, state))
+        };
+        let asked = self.desired.instances.iter().filter(|(_, wanted)| wanted.replace_now);
+        let over: Vec<&Address> = asked.map(|(address, _)| address).filter(|address| is_over(address)).collect();
+        if over.is_empty() {
+            return None;
+        }
+        let mut desired = self.desired.clone();
+        for address in over {
+            if let Some(wanted) = desired.instances.get_mut(address) {
+                wanted.replace_now = false;
+            }
+        }
+        Some(desired)
     }
 
     /// Works the outputs out. Returns whether they differ from before.
@@ -428,16 +482,20 @@ impl Run<'_> {
         let account = &mut outcome.account;
         self.tell(&mut account.state);
         let save_error = save(context, &mut account.state, &account.open, &mut journal).err();
-        for item in &account.items {
+        self.note_standing(&outcome.account);
+        for item in std::mem::take(&mut outcome.account.items) {
             // An earlier round's word on an address is overtaken by a later one's.
             if !item.status.is_departure() {
                 self.items.remove(&(item.address.clone(), None));
             }
-            self.items.insert((item.address.clone(), item.instance_id.clone()), item.clone());
+            self.items.insert((item.address.clone(), item.instance_id.clone()), item);
         }
-        self.left = Some((account.state.clone(), account.open.len()));
-        self.note_standing(&outcome.account);
         (outcome, save_error)
+    }
+
+    /// What a machine left, should the run not come to an end of its own after it.
+    fn keep(&mut self, outcome: Outcome) {
+        self.left = Some((outcome.account.state, outcome.account.open.len()));
     }
 
     pub(super) fn report(&mut self, outcome: Outcome, save_error: Option<StateError>) -> ApplyReport {
@@ -458,9 +516,8 @@ impl Run<'_> {
         let told: BTreeSet<&Address> =
             items.iter().filter(|item| !item.status.is_departure()).map(|item| &item.address).collect();
         let ids: BTreeSet<&InstanceId> = items.iter().filter_map(|item| item.instance_id.as_ref()).collect();
-        let is_told = |item: &Item| {
-            told.contains(&item.address) || item.instance_id.as_ref().is_some_and(|id| ids.contains(id))
-        };
+        let is_told =
+            |item: &Item| told.contains(&item.address) || item.instance_id.as_ref().is_some_and(|id| ids.contains(id));
         std::mem::take(&mut self.unsettled).into_iter().filter(|item| !is_told(item)).collect()
     }
 

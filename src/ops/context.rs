@@ -1,5 +1,6 @@
 //! The ports of a run, bundled.
 
+use super::error::OpsError;
 use crate::clock::{BoxFuture, Clock};
 use crate::cloud::port::{CloudRead, CloudWrite};
 use crate::desired::DesiredState;
@@ -57,8 +58,22 @@ impl Context {
         }
     }
 
-    /// Takes the lock, waiting for it as long as the user allows.
-    pub(super) async fn lock(&self, mode: Mode) -> Result<Option<Lock>, LockError> {
+    /// Takes the lock, waiting for it as long as the user allows. Whoever takes it for themselves goes on with no saved plan: what
+    /// they do is not that plan's work.
+    pub(super) async fn lock(&self, mode: Mode) -> Result<Option<Lock>, OpsError> {
+        let lock = self.wait_for_lock(mode).await?;
+        if mode == Mode::Exclusive {
+            self.store.end()?;
+        }
+        Ok(lock)
+    }
+
+    /// The exclusive lock for a saved plan, which may have been begun.
+    pub(super) async fn lock_for_saved_plan(&self) -> Result<Option<Lock>, OpsError> {
+        Ok(self.wait_for_lock(Mode::Exclusive).await?)
+    }
+
+    async fn wait_for_lock(&self, mode: Mode) -> Result<Option<Lock>, LockError> {
         if !self.locking {
             return Ok(None);
         }

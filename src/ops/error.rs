@@ -1,5 +1,6 @@
 //! Why an operation did not do what was asked.
 
+use super::approved::Stale;
 use crate::cloud::CloudError;
 use crate::diag::Diagnostics;
 use crate::manifest::Sources;
@@ -30,6 +31,12 @@ pub enum OpsError {
     /// Protection, or unclear what is owned.
     #[error("the plan may not be applied")]
     Blocked(Vec<Blocked>),
+    /// The plan breaks a rule: a defect of ours. A sentence for each rule.
+    #[error("the plan is unsound: {}", .0.join("; "))]
+    Unsound(Vec<String>),
+    /// The saved plan no longer fits.
+    #[error("the saved plan is stale")]
+    Stale(Stale),
     /// Limits or policies that the plan breaks (exit 7); what would fail besides is among them.
     #[error("the plan breaks a limit or a policy")]
     Refused(Diagnostics),

@@ -2,6 +2,7 @@
 
 mod accept;
 mod apply;
+mod approved;
 mod catalog;
 mod context;
 mod drift;
@@ -24,6 +25,7 @@ mod together;
 pub use crate::plan::Select;
 pub use accept::{AcceptReport, accept};
 pub use apply::{ApplyExit, ApplyOptions, ApplyReport, Consent, Question, apply};
+pub use approved::{Approved, Stale, apply_saved};
 pub use catalog::{BlueprintRow, BundleRow, RegionRow, ZoneRow, blueprints, bundles, regions, zones};
 pub use context::Context;
 pub use drift::{DriftReport, drift};

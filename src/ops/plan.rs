@@ -1,5 +1,6 @@
 //! Planning: read, ask, compare. Changes nothing, not even on disk.
 
+use super::approved::bound_state;
 use super::context::Context;
 use super::error::OpsError;
 use super::load::{Prior, account_of, bind_account, load_prior, observe};
@@ -7,11 +8,14 @@ use super::preflight::{Preflight, check};
 use crate::desired::DesiredState;
 use crate::observe::catalogue::{self, Questions};
 use crate::observe::state::ObservedState;
+use crate::plan::check;
 use crate::plan::limits::{Before, Ceilings};
 use crate::plan::questions::questions;
+use crate::plan::seal::BoundState;
 use crate::plan::{self, Inputs, Options, Planned, Selection, select};
 use crate::state::PriorState;
 use crate::state::lock::Mode;
+use std::collections::BTreeMap;
 
 /// How to plan.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,6 +42,8 @@ pub struct PlanReport {
     pub observed: ObservedState,
     /// What disk says.
     pub prior: PriorState,
+    /// What disk says, as a saved plan is bound to it.
+    pub bound: BoundState,
 }
 
 /// Plans under the shared lock.
@@ -53,6 +59,8 @@ pub async fn plan(context: &Context, desired: &DesiredState, options: PlanOption
         (true, true) => Preflight::Asked,
     };
     let what = (wish, options.ceilings, &Before::default());
+    let emptied = options.destroy.then(|| emptied(desired));
+    let desired = emptied.as_ref().unwrap_or(desired);
     check(context, desired, &report.observed, &mut report.planned, what).await;
     Ok(report)
 }
@@ -63,8 +71,11 @@ pub(super) async fn unchecked(
     desired: &DesiredState,
     options: PlanOptions,
 ) -> Result<PlanReport, OpsError> {
+    let bound = bound_state(&context.store)?;
     let mut prior = load_prior(context, desired)?;
     let selection = selection(context, desired, &prior, options.destroy)?;
+    let emptied = options.destroy.then(|| emptied(desired));
+    let desired = emptied.as_ref().unwrap_or(desired);
     let mut observed = if options.refresh {
         let (account, observed) =
             futures_util::future::join(account_of(context), observe(context, desired, &prior)).await;
@@ -75,7 +86,12 @@ pub(super) async fn unchecked(
     };
     let wanted = Options { buy_anyway: options.buy_anyway, destroy: options.destroy, purge: options.purge };
     let planned = planned_with_catalogue(context, desired, &prior, &mut observed, (wanted, selection.as_ref())).await?;
-    Ok(PlanReport { planned, observed, prior: prior.state })
+    Ok(PlanReport { planned, observed, prior: prior.state, bound })
+}
+
+/// The manifest says which stack and how; what it wants is nothing.
+pub(super) fn emptied(desired: &DesiredState) -> DesiredState {
+    DesiredState { instances: BTreeMap::new(), ..desired.clone() }
 }
 
 /// Plans, asks what is sold and taken back where something changes or leaves, and plans with that again. What an answer
@@ -93,7 +109,14 @@ pub(super) async fn planned_with_catalogue(
         let planned = plan::plan(inputs, options);
         let questions = questions(&planned);
         if !observed.asked || questions.is_empty() || questions == asked {
-            return Ok(planned);
+            let wrong = check::check(inputs, &planned);
+            // Of an engine that is broken on purpose the ledger is to find out, too.
+            #[cfg(test)]
+            let wrong = match crate::sim::sabotage::is(crate::sim::sabotage::Sabotage::Sound) {
+                true => wrong,
+                false => Vec::new(),
+            };
+            return if wrong.is_empty() { Ok(planned) } else { Err(OpsError::Unsound(wrong)) };
         }
         let answers = catalogue::ask(context.read.as_ref(), &questions).await?;
         observed.catalogue.extend(answers);

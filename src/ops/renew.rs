@@ -41,6 +41,7 @@ pub async fn renew(
         desired,
         options: ApplyOptions::default(),
         consent,
+        saved: None,
         selection: None,
         items: BTreeMap::new(),
         unsettled: Vec::new(),

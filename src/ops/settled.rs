@@ -104,8 +104,9 @@ impl Agreement {
             Some(agreed) => !is_rest_of(agreed, change.action, &change.reason),
             None => !matches!(change.action, Action::NoOp | Action::Forget | Action::Move),
         });
-        let mut beyond: Vec<String> =
-            changes.map(|change| format!("{}: {} ({})", change.address, change.action.as_str(), change.reason)).collect();
+        let mut beyond: Vec<String> = changes
+            .map(|change| format!("{}: {} ({})", change.address, change.action.as_str(), change.reason))
+            .collect();
         let strangers = planned.adopted.iter().filter(|address| {
             let agreed = self.0.get(*address);
             !agreed.is_some_and(|agreed| agreed.contains(&Action::Import))
@@ -166,7 +167,7 @@ impl Run<'_> {
                 events.emit(Event::Note { text });
                 return self.end(result);
             }
-            let what = self.keep(result);
+            let what = self.put_by(result);
             events.emit(Event::Note { text: format!("{what}; going on in {}.", show_duration(pause)) });
             self.passes.before += 1;
             if let Either::Left((signal, _)) = select((self.context.signals)(), clock.sleep(pause)).await {
@@ -238,9 +239,12 @@ impl Run<'_> {
     }
 
     /// Keeps the account of a pass for the end of the run; what is open, in words.
-    fn keep(&mut self, result: Result<ApplyReport, OpsError>) -> String {
+    fn put_by(&mut self, result: Result<ApplyReport, OpsError>) -> String {
         let (items, why) = match result {
-            Ok(report) => (report.items, None),
+            Ok(report) => {
+                self.left = Some((report.state, report.open));
+                (report.items, None)
+            }
             Err(stop) => (std::mem::take(&mut self.items).into_values().collect(), Some(stop.to_string())),
         };
         let items = self.with_origins(items);
@@ -256,8 +260,7 @@ impl Run<'_> {
             self.unsettled.clear();
         }
         self.unsettled.extend(open);
-        self.items =
-            done.into_iter().map(|item| ((item.address.clone(), item.instance_id.clone()), item)).collect();
+        self.items = done.into_iter().map(|item| ((item.address.clone(), item.instance_id.clone()), item)).collect();
         why.unwrap_or_else(|| in_words(&self.unsettled))
     }
 

@@ -11,7 +11,7 @@ use super::load::{Prior, rewrite_journal};
 use crate::desired::{self, DesiredState};
 use crate::diag::{Diagnostics, SourceId};
 use crate::manifest::{Given, Sources};
-use crate::state::store::{put_back, replace_with_backup};
+use crate::state::store::{replace_whole, replace_with_backup};
 use crate::state::{PriorState, StateError};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -111,7 +111,7 @@ pub(super) fn write(
         before.serial = guarded.serial;
         let undone = store.amend(&mut before).and_then(|_| rewrite_journal(&before, &open, &mut journal));
         // It may have failed after the new text was in its place.
-        let manifest = put_back(store.disk().as_ref(), &edit.path, &edit.old);
+        let manifest = replace_whole(store.disk().as_ref(), &edit.path, &edit.old);
         return Err(match (undone, manifest) {
             (Err(_), _) => OpsError::mistake(
                 format!("{error}, and the state could not be put back"),

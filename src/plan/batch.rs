@@ -26,7 +26,7 @@ pub struct Batch {
     /// For whom, in order.
     pub members: Vec<Member>,
     /// The first member's spec; the others differ in their name alone.
-    pub spec: InstanceSpec,
+    pub spec: Arc<InstanceSpec>,
     /// What must be running before.
     pub depends_on: Arc<[DependencyRef]>,
     /// How long its instances may take to run.
@@ -76,7 +76,8 @@ pub fn cut(desired: &DesiredState) -> Vec<Vec<&Address>> {
     cuts
 }
 
-fn same_but_name(a: &InstanceSpec, b: &InstanceSpec) -> bool {
+/// Whether two specs differ in nothing but the name.
+pub(super) fn same_but_name(a: &InstanceSpec, b: &InstanceSpec) -> bool {
     // Destructured, so that a new field cannot be forgotten.
     let InstanceSpec {
         bundle_id,
@@ -145,7 +146,7 @@ pub fn batch(desired: &DesiredState, missing: &[(&Address, &str)]) -> Option<Bat
         token,
         body,
         members,
-        spec: first.spec.clone(),
+        spec: Arc::clone(&first.spec),
         depends_on: Arc::clone(&first.depends_on),
         create_timeout: first.timeouts.create,
     })

@@ -1,14 +1,17 @@
 //! What a plan is: an ordered, immutable set of changes, specific enough that no choice is left for apply.
 
-use super::batch::Batch;
+use super::batch::{Batch, same_but_name};
 use super::drift::Drift;
 use super::preflight::Checks;
+use crate::desired::DesiredInstance;
 use crate::diag::Span;
-use crate::model::{Address, ClientToken, InstanceId, Replace};
+use crate::model::{Address, ClientToken, InstanceId, InstanceSpec, Replace};
 use crate::observe::catalogue::Returnable;
 use crate::state::OrderKind;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
+use std::sync::Arc;
 
 /// What happens to one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -107,7 +110,8 @@ impl Action {
 }
 
 /// Why; for people, never read by apply.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// Live and as desired.
     AsDesired,
@@ -227,7 +231,7 @@ pub struct Change {
     /// What differs, for an update.
     pub diffs: Vec<AttributeDiff>,
     /// The spec that is to be, secrets left out; for everything that ends up in the cloud anew or changed.
-    pub after: Option<Value>,
+    pub after: Option<After>,
     /// What forces a replacement.
     pub forces_replace: Vec<Forced>,
     /// What it costs now, where the service says: a decimal text and its currency.
@@ -236,6 +240,50 @@ pub struct Change {
     pub refund: Option<Returnable>,
     /// What else is to be known: one sentence each.
     pub notes: Vec<String>,
+}
+
+/// The spec that is to be. It is the manifest's own, and becomes JSON only where it is shown: a plan of a large fleet would be
+/// twice as large otherwise.
+#[derive(Clone, Debug, PartialEq)]
+pub enum After {
+    /// What is wanted of an instance.
+    Wanted(Arc<InstanceSpec>),
+    /// As a saved plan has it, in the manifest's words.
+    Words(Value),
+}
+
+impl After {
+    /// What is wanted of an instance.
+    pub fn of(wanted: &DesiredInstance) -> Self {
+        Self::Wanted(Arc::clone(&wanted.spec))
+    }
+
+    /// In the manifest's words; a password is a word.
+    pub fn to_json(&self) -> Value {
+        let wanted = match self {
+            Self::Wanted(wanted) => wanted,
+            Self::Words(words) => return words.clone(),
+        };
+        let mut spec = wanted.to_json("");
+        if wanted.password().is_some() {
+            spec["login"] = serde_json::json!({"password": "(sensitive)"});
+        }
+        spec
+    }
+
+    /// Whether two differ in nothing that is shown but the name.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let shown = |after: &Self| {
+            let mut spec = after.to_json();
+            spec["instance_name"] = Value::Null;
+            spec
+        };
+        match (self, other) {
+            (Self::Wanted(a), Self::Wanted(b)) if same_but_name(a, b) => true,
+            (Self::Wanted(a), Self::Wanted(b)) if a.password().is_none() || b.password().is_none() => false,
+            _ => shown(self) == shown(other),
+        }
+    }
 }
 
 impl Change {

@@ -3,6 +3,7 @@
 pub mod attribute;
 pub mod batch;
 pub mod change;
+pub mod check;
 pub mod diff;
 pub mod drift;
 pub mod limits;
@@ -12,6 +13,7 @@ pub mod questions;
 mod relocate;
 pub mod renewal;
 pub mod request;
+pub mod seal;
 pub mod select;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ mod limited;
 mod removal;
 
 use super::batch::{Batch, batch, cut};
-use super::change::{Action, Blocked, Change, OpenPurchase, Plan, Reason, UnsettledOrder, count};
+use super::change::{Action, After, Blocked, Change, OpenPurchase, Plan, Reason, UnsettledOrder, count};
 use super::drift::drift;
 use super::preflight::Checks;
 use super::relocate::{self, relocations};
@@ -17,7 +17,6 @@ use crate::model::{Address, ClientToken, InstanceId, Life, ObservedInstance, Own
 use crate::observe::ownership::{self, Finding, Sought};
 use crate::observe::state::ObservedState;
 use crate::state::{OpenIntents, PriorState, RecordedInstance};
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What planning reads.
@@ -314,7 +313,7 @@ impl<'a> Planner<'a> {
                     instance_id: Some(id.clone()),
                     source: Some(instance.span),
                     predecessor: Some(missing.predecessor),
-                    after: Some(shown_spec(instance)),
+                    after: Some(After::of(instance)),
                     ..Change::new(address, Action::Import, Reason::FoundAgain(id))
                 });
             }
@@ -356,7 +355,7 @@ impl<'a> Planner<'a> {
                     Some(replacement) => replacement,
                     None => Change {
                         source: Some(instance.span),
-                        after: Some(shown_spec(instance)),
+                        after: Some(After::of(instance)),
                         ..Change::new(&member.address, Action::Create, reason)
                     },
                 };
@@ -617,13 +616,4 @@ pub fn sought<'a>(desired: &'a DesiredState, batch: &'a Batch) -> Sought<'a> {
         zones: batch.spec.zones.iter().map(String::as_str).collect(),
         since: None,
     }
-}
-
-/// The spec for people: a password is a word.
-pub(super) fn shown_spec(desired: &DesiredInstance) -> Value {
-    let mut spec = desired.spec.to_json("");
-    if desired.spec.password().is_some() {
-        spec["login"] = serde_json::json!({"password": "(sensitive)"});
-    }
-    spec
 }

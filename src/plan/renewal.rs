@@ -2,7 +2,7 @@
 
 use super::change::{Action, Change, Plan, Reason};
 use super::planner::{Inputs, Planned, unsettled};
-use crate::diag::{Diagnostic, Diagnostics};
+use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
 use crate::model::{Address, InstanceId, Life, ObservedInstance};
 use std::collections::BTreeSet;
 
@@ -21,10 +21,13 @@ pub fn renewals(inputs: Inputs<'_>, addresses: &BTreeSet<Address>, months: Optio
             (Some(recorded), _) => recorded.instance_id.clone(),
             (None, Some(before)) => InstanceId(before.clone()),
             (None, None) => {
-                diagnostics.push(
-                    Diagnostic::error("nothing-to-renew", format!("nothing stands at `{address}`"))
-                        .help("`lhprov state list` prints the addresses that have an instance"),
-                );
+                let known: Vec<String> = prior.instances.keys().map(ToString::to_string).collect();
+                let help = match did_you_mean(&address.to_string(), known.iter().map(String::as_str)) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "`lhprov state list` prints the addresses that have an instance".to_owned(),
+                };
+                let what = format!("nothing stands at `{address}`");
+                diagnostics.push(Diagnostic::error("nothing-to-renew", what).help(help));
                 continue;
             }
         };

@@ -1,6 +1,7 @@
 //! Plans of changes, from manifest texts: three-way comparison row by row, consents, what leaves, renewals, drift.
 
 use super::change::{ACCEPT_NO_REFUND, ALLOW_DATA_LOSS, Change};
+use super::check::check;
 use super::drift::{Decision, Drift, drift};
 use super::{Action, Inputs, Options, Planned, Reason, plan};
 use crate::desired::{DesiredState, load_sources};
@@ -18,7 +19,7 @@ const NOON: Timestamp = Timestamp::from_secs(1_800_000_000);
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-fn of_text(text: &str) -> DesiredState {
+pub(super) fn of_text(text: &str) -> DesiredState {
     let environment = |name: &str| Some(format!("Pass-word-{name}-1"));
     let (desired, sources, diagnostics) =
         load_sources(Sources::from_texts([("lighthouse.yaml", text)]), &Given::default(), &environment);
@@ -30,13 +31,13 @@ fn db() -> Address {
 }
 
 /// A cloud and a state in which `applied` was applied.
-struct Case {
-    prior: PriorState,
-    observed: ObservedState,
+pub(super) struct Case {
+    pub(super) prior: PriorState,
+    pub(super) observed: ObservedState,
 }
 
 impl Case {
-    fn of(applied: &DesiredState) -> Self {
+    pub(super) fn of(applied: &DesiredState) -> Self {
         let binding = Binding {
             stack: applied.stack.clone(),
             site: Site::China,
@@ -86,13 +87,20 @@ impl Case {
         &mut self.observed.instances.get_mut(&InstanceId::from("lhins-0")).expect("it stands").attributes
     }
 
+    pub(super) fn inputs<'a>(&'a self, desired: &'a DesiredState, open: &'a OpenIntents) -> Inputs<'a> {
+        Inputs { desired, prior: &self.prior, open, observed: &self.observed, selection: None }
+    }
+
     fn planned(&self, desired: &DesiredState) -> Planned {
         self.planned_with(desired, Options::default())
     }
 
-    fn planned_with(&self, desired: &DesiredState, options: Options) -> Planned {
+    pub(super) fn planned_with(&self, desired: &DesiredState, options: Options) -> Planned {
         let open = OpenIntents::new();
-        plan(Inputs { desired, prior: &self.prior, open: &open, observed: &self.observed, selection: None }, options)
+        let inputs = self.inputs(desired, &open);
+        let planned = plan(inputs, options);
+        assert_eq!(check(inputs, &planned), Vec::<String>::new());
+        planned
     }
 
     fn drift(&self, desired: &DesiredState) -> Vec<Drift> {

@@ -7,6 +7,7 @@
 pub mod annotations;
 pub mod console;
 pub mod difference;
+pub mod graph;
 pub mod human;
 pub mod json;
 pub mod markdown;

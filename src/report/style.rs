@@ -21,18 +21,21 @@ pub struct ColorWishes {
     pub no_color: bool,
     /// `CLICOLOR_FORCE` is set and neither empty nor `0` (bixense.com/clicolors).
     pub force: bool,
+    /// `CLICOLOR` is `0`.
+    pub off: bool,
     /// `TERM` is `dumb`.
     pub dumb: bool,
 }
 
-/// Decides for one stream. The flag beats the environment, and `NO_COLOR` beats `CLICOLOR_FORCE`.
+/// Decides for one stream. The flag beats the environment, `NO_COLOR` beats `CLICOLOR_FORCE`, and that beats what is known of
+/// the terminal.
 pub fn decide(choice: ColorChoice, wishes: ColorWishes, is_terminal: bool) -> bool {
     match choice {
         ColorChoice::Always => true,
         ColorChoice::Never => false,
         ColorChoice::Auto if wishes.no_color => false,
         ColorChoice::Auto if wishes.force => true,
-        ColorChoice::Auto => is_terminal && !wishes.dumb,
+        ColorChoice::Auto => is_terminal && !wishes.dumb && !wishes.off,
     }
 }
 
@@ -108,7 +111,9 @@ mod tests {
         let none = ColorWishes::default();
         let no = ColorWishes { no_color: true, ..none };
         let force = ColorWishes { force: true, ..none };
-        let both = ColorWishes { no_color: true, force: true, dumb: false };
+        let both = ColorWishes { no_color: true, force: true, ..none };
+        let off = ColorWishes { off: true, ..none };
+        let forced = ColorWishes { off: true, dumb: true, ..force };
         let dumb = ColorWishes { dumb: true, ..none };
         use ColorChoice::{Always, Auto, Never};
         for (choice, wishes, is_terminal, expected) in [
@@ -118,6 +123,9 @@ mod tests {
             (Auto, force, false, true),
             (Auto, both, true, false),
             (Auto, dumb, true, false),
+            (Auto, off, true, false),
+            (Auto, forced, false, true),
+            (Always, dumb, true, true),
             (Always, no, false, true),
             (Never, force, true, false),
         ] {

@@ -2,13 +2,16 @@
 
 use crate::model::Address;
 use crate::model::address::compact;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use unicode_width::UnicodeWidthChar as _;
 
 /// Columns that texts keep to.
 pub const WIDTH: usize = 80;
 
-/// Most parts of a list of addresses that are written out.
+/// Most parts of a list of addresses that are written out, and columns that they may take.
 const PARTS_MAX: usize = 6;
+const PARTS_WIDTH: usize = 64;
 
 /// Columns that a list of ranges may take.
 const RANGES_WIDTH: usize = 40;
@@ -21,6 +24,55 @@ pub fn clean(text: &str) -> String {
 /// `clean` for one line.
 pub fn clean_line(text: &str) -> String {
     clean(text).replace('\n', "␊")
+}
+
+/// Who reads a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// A person on a terminal.
+    Person,
+    /// A program, which is given what is not ASCII as it is.
+    Program,
+}
+
+/// A text of ours before it leaves. Whatever would do something to a terminal is made visible, but for line breaks, tabs,
+/// and, with `colours`, sequences that colour.
+pub fn harmless(text: &str, colours: bool, reader: Reader) -> Cow<'_, str> {
+    let is_odd = |character: char| {
+        let concerns = reader == Reader::Person || character < ' ';
+        concerns && !matches!(character, '\n' | '\t') && visible_character(character) != character
+    };
+    if !text.chars().any(is_odd) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(character) = rest.chars().next() {
+        let length = match colours.then(|| colour_sequence(rest)).flatten() {
+            Some(length) => {
+                out.push_str(&rest[..length]);
+                length
+            }
+            // The line breaks of a file from elsewhere.
+            None if rest.starts_with("\r\n") => {
+                out.push_str("\r\n");
+                2
+            }
+            None => {
+                out.push(if is_odd(character) { visible_character(character) } else { character });
+                character.len_utf8()
+            }
+        };
+        rest = &rest[length..];
+    }
+    Cow::Owned(out)
+}
+
+/// Bytes of the sequence that colours what follows, if the text begins with one.
+fn colour_sequence(text: &str) -> Option<usize> {
+    let inner = text.strip_prefix("\u{1b}[")?;
+    let end = inner.find(|c: char| !c.is_ascii_digit() && c != ';')?;
+    inner[end..].starts_with('m').then_some(2 + end + 1)
 }
 
 /// A character that does nothing to a terminal. Tabs are left to the renderer, which widens them.
@@ -42,12 +94,17 @@ pub fn count(number: usize, word: &str) -> String {
 
 /// Columns of a text without escape sequences.
 pub fn columns(text: &str) -> usize {
-    text.chars().map(|character| if is_wide(character) { 2 } else { 1 }).sum()
+    text.chars().map(columns_of).sum()
 }
 
-/// East Asian characters and emoji take two columns; near enough without a table of all of Unicode.
-fn is_wide(character: char) -> bool {
-    matches!(u32::from(character), 0x1100..=0x115f | 0x2e80..=0xa4cf | 0xac00..=0xd7a3 | 0xf900..=0xfaff | 0xfe30..=0xfe6f | 0xff00..=0xff60 | 0xffe0..=0xffe6 | 0x1f300..=0x1faff | 0x20000..=0x3fffd)
+/// East Asian characters and emoji take two columns, marks above others none. What terminals disagree on counts as more: a
+/// line that is too short is better than one that wraps.
+fn columns_of(character: char) -> usize {
+    match character {
+        // Makes an emoji of what is before it.
+        '\u{fe0f}' => 1,
+        _ => character.width().unwrap_or(1),
+    }
 }
 
 /// Pads on the right with spaces; never cuts.
@@ -63,7 +120,7 @@ pub fn cut(text: &str, width: usize) -> String {
     let mut shown = String::new();
     let mut used = 1;
     for character in text.chars() {
-        used += if is_wide(character) { 2 } else { 1 };
+        used += columns_of(character);
         if used > width {
             break;
         }
@@ -120,9 +177,16 @@ pub fn members<'a>(addresses: impl IntoIterator<Item = &'a Address>) -> String {
         }
     }
     let in_all = parts.len();
-    parts.truncate(PARTS_MAX);
+    let mut width = 0;
+    let fitting = parts.iter().take_while(|part| {
+        width += columns(part) + 1;
+        width <= PARTS_WIDTH + 1
+    });
+    // The first is shown however long it is.
+    let fitting = fitting.count().clamp(1, PARTS_MAX);
+    parts.truncate(fitting);
     let shown = parts.join(" ");
-    if in_all > PARTS_MAX { format!("{shown} … ({} in all)", addresses.len()) } else { shown }
+    if in_all > fitting { format!("{shown} … ({} in all)", addresses.len()) } else { shown }
 }
 
 /// A list of ranges with many holes, cut after a few of them: `web[2-8,12-18,…]`.
@@ -158,7 +222,20 @@ mod tests {
         assert_eq!(cut("東京都", 5), "東京…");
         assert_eq!(cut("abc", 3), "abc");
         assert_eq!(pad("東", 4), "東  ");
+        assert_eq!((columns("⌚❤\u{fe0f}"), columns("e\u{301}━…")), (4, 3));
         assert_eq!(clean_line("a\u{1b}[31m\nb"), "a␛[31m␊b");
+    }
+
+    #[test]
+    fn lets_nothing_out_but_text_and_colour() {
+        assert_eq!(harmless("a\tb\r\nc東\n", false, Reader::Person), "a\tb\r\nc東\n");
+        assert_eq!(
+            harmless("\u{1b}[31mred\u{1b}[0m \u{7}\r|\u{9b}2J", false, Reader::Person),
+            "␛[31mred␛[0m ␇␍|\u{fffd}2J"
+        );
+        assert_eq!(harmless("\u{1b}[1;31mred\u{1b}[0m", true, Reader::Person), "\u{1b}[1;31mred\u{1b}[0m");
+        assert_eq!(harmless("\u{1b}\u{9b}", false, Reader::Program), "␛\u{9b}");
+        assert_eq!(harmless("\u{1b}[2J\u{1b}]0;t\u{7}\u{1b}[31", true, Reader::Person), "␛[2J␛]0;t␇␛[31");
     }
 
     #[test]
@@ -170,9 +247,6 @@ mod tests {
             "web[0,3,6,10,13,16,19,22,25,28,31,34,…]"
         );
         let named: Vec<Address> = (0..9).map(|n| Address::named("edge", format!("k {n}"))).collect();
-        assert_eq!(
-            members(&named),
-            r#"edge["k 0"] edge["k 1"] edge["k 2"] edge["k 3"] edge["k 4"] edge["k 5"] … (9 in all)"#
-        );
+        assert_eq!(members(&named), r#"edge["k 0"] edge["k 1"] edge["k 2"] edge["k 3"] edge["k 4"] … (9 in all)"#);
     }
 }

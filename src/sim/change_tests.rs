@@ -9,6 +9,7 @@ use crate::desired::DesiredState;
 use crate::model::{Address, Site};
 use crate::ops::{ApplyExit, Consent, Context, OpsError, RenewOptions, renew};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 fn two() -> DesiredState {
@@ -47,7 +48,7 @@ fn at_every_effect(change: impl Fn(&mut DesiredState), check: impl Fn(&Stage, &B
 #[test]
 fn an_upgrade_is_ordered_once() {
     let change = |desired: &mut DesiredState| {
-        desired.instances.values_mut().for_each(|instance| instance.spec.bundle_id = LARGE.into());
+        desired.instances.values_mut().for_each(|instance| Arc::make_mut(&mut instance.spec).bundle_id = LARGE.into());
     };
     at_every_effect(change, |stage, old, about| {
         for id in old {
@@ -62,7 +63,10 @@ fn an_upgrade_is_ordered_once() {
 #[test]
 fn a_disk_is_wiped_once() {
     let change = |desired: &mut DesiredState| {
-        desired.instances.values_mut().for_each(|instance| instance.spec.blueprint_id = "lhbp-5e8807lo".into());
+        desired
+            .instances
+            .values_mut()
+            .for_each(|instance| Arc::make_mut(&mut instance.spec).blueprint_id = "lhbp-5e8807lo".into());
     };
     at_every_effect(change, |stage, old, about| {
         for id in old {
@@ -77,7 +81,10 @@ fn a_disk_is_wiped_once() {
 #[test]
 fn a_replacement_leaves_never_two_and_never_none() {
     let change = |desired: &mut DesiredState| {
-        desired.instances.values_mut().for_each(|instance| instance.spec.zones = vec!["ap-guangzhou-6".into()]);
+        desired
+            .instances
+            .values_mut()
+            .for_each(|instance| Arc::make_mut(&mut instance.spec).zones = vec!["ap-guangzhou-6".into()]);
     };
     at_every_effect(change, |stage, old, about| {
         let live = stage.live();

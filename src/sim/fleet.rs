@@ -147,6 +147,7 @@ pub fn stack(site: Site, instances: BTreeMap<Address, DesiredInstance>) -> Desir
         instances,
         rate_limits: BTreeMap::new(),
         variables: BTreeMap::new(),
+        variables_given: BTreeSet::new(),
         outputs: BTreeMap::new(),
         moves: Moves::default(),
         bounds: Bounds::default(),
@@ -158,7 +159,7 @@ pub fn stack(site: Site, instances: BTreeMap<Address, DesiredInstance>) -> Desir
 /// An instance of which the manifest says no more than its spec.
 pub fn instance(spec: InstanceSpec) -> DesiredInstance {
     DesiredInstance {
-        spec,
+        spec: Arc::new(spec),
         depends_on: Arc::from([]),
         span: Span { source: SourceId(0), start: 0, end: 0 },
         attribute_spans: Arc::default(),

@@ -130,7 +130,7 @@ fn another_address() {
                     "charge: { period: 1 }\n    zones",
                     "charge: { period: 1 }\n    instance_name: web\n    zones",
                 ),
-            )
+            );
         },
         |stage, dies| {
             let desired = Written::on(stage).desired;

@@ -14,7 +14,7 @@ use super::world::World;
 use super::writer::{CONSENTING, Ended, Writer, run_apply, run_plan, with_signal};
 use crate::clock::Clock as _;
 use crate::model::{Ownership, Timestamp};
-use crate::ops::{ApplyOptions, Consent, Context, apply};
+use crate::ops::{ApplyOptions, Consent, Context, OpsError, apply};
 use crate::sandbox::settings::TokenMemory;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -167,8 +167,14 @@ impl Story {
             context.clock.sleep(*late).await;
             apply(context, desired_here, ApplyOptions::default(), &|_| Consent::Given).await
         });
-        if self.world.clock.run(futures_util::future::join_all(all)).is_none() {
+        let Some(ended) = self.world.clock.run(futures_util::future::join_all(all)) else {
             return Err("a writer waits for what never comes".into());
+        };
+        if let Some(found) = ended.iter().find_map(|ended| match ended {
+            Err(OpsError::Unsound(found)) => Some(found),
+            _ => None,
+        }) {
+            return Err(format!("an unsound plan: {found:?}"));
         }
         self.no_violation()?;
         self.world.set_faults(NetworkFaults::default());
@@ -204,7 +210,13 @@ impl Story {
                 self.world.log(format!("{what} died"));
                 self.passed.crashes += 1;
             }
-            Some(Ended::Over(Ok(report))) => self.world.log(format!("{what} ended: {:?}", report.exit)),
+            Some(Ended::Over(Ok(report))) => {
+                if let Some(OpsError::Unsound(found)) = &report.stop {
+                    return Err(format!("an unsound plan: {found:?}"));
+                }
+                self.world.log(format!("{what} ended: {:?}", report.exit));
+            }
+            Some(Ended::Over(Err(OpsError::Unsound(found)))) => return Err(format!("an unsound plan: {found:?}")),
             Some(Ended::Over(Err(error))) => self.world.log(format!("{what} refused: {error}")),
         }
         // The power goes with the process, now and then.
@@ -291,6 +303,7 @@ impl Story {
         };
         self.world.log(match planned {
             Ok(report) => format!("a plan: {:?}", report.planned.plan.summary()),
+            Err(OpsError::Unsound(found)) => return Err(format!("an unsound plan: {found:?}")),
             Err(error) => format!("a plan is refused: {error}"),
         });
         // What was on its way before may have arrived meanwhile.

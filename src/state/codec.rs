@@ -7,14 +7,17 @@ use super::prior::{Binding, Deposed, PriorState, RecordedInstance};
 use crate::model::{Address, Attributes, InstanceId, Lineage, Site, StackName};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
-use serde::{Deserialize, Serialize};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// The format this version writes.
 pub const FORMAT: u64 = 1;
 
-#[derive(Serialize, Deserialize, JsonSchema)]
+/// A state as it is read.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct FileV1 {
     /// The account, where it is known.
@@ -26,7 +29,9 @@ struct FileV1 {
     /// Version of the format.
     format: u64,
     /// What stands at each address.
-    instances: BTreeMap<Address, InstanceV1>,
+    #[serde(deserialize_with = "recorded_instances")]
+    #[schemars(with = "BTreeMap<Address, InstanceV1>")]
+    instances: BTreeMap<Address, RecordedInstance>,
     /// Identity of this history of states.
     lineage: Lineage,
     /// Outputs as the last apply told them.
@@ -45,7 +50,7 @@ struct FileV1 {
     stack: StackName,
 }
 
-#[derive(Serialize, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct InstanceV1 {
     /// What the cloud said of it last.
@@ -72,6 +77,75 @@ struct DeposedV1 {
     instance_id: InstanceId,
     /// Why it stands there no more.
     why: String,
+}
+
+/// The same as it is written. Nothing of a large state is copied for it.
+#[derive(Serialize)]
+struct WrittenV1<'a> {
+    account: &'a Option<String>,
+    deposed: Vec<DeposedV1>,
+    endpoint: &'a str,
+    format: u64,
+    instances: WrittenInstances<'a>,
+    lineage: &'a Lineage,
+    outputs: &'a BTreeMap<String, Value>,
+    predecessors: &'a BTreeMap<Address, String>,
+    region: &'a str,
+    resources: &'a BTreeMap<String, Value>,
+    serial: u64,
+    site: Site,
+    stack: &'a StackName,
+}
+
+struct WrittenInstances<'a>(&'a BTreeMap<Address, RecordedInstance>);
+
+#[derive(Serialize)]
+struct WrittenInstanceV1<'a> {
+    attributes: &'a Attributes,
+    instance_id: &'a InstanceId,
+    predecessor: &'a str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    protect: bool,
+    seen: bool,
+    spec: &'a Value,
+}
+
+impl Serialize for WrittenInstances<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(address, recorded)| {
+            // Destructured, so that a new field cannot be forgotten.
+            let RecordedInstance { instance_id, predecessor, seen, protect, spec, attributes } = recorded;
+            let (seen, protect) = (*seen, *protect);
+            (address, WrittenInstanceV1 { attributes, instance_id, predecessor, protect, seen, spec })
+        }))
+    }
+}
+
+/// Puts each instance where it is kept as it is read: a large state would be there twice otherwise.
+fn recorded_instances<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<Address, RecordedInstance>, D::Error> {
+    struct Instances;
+
+    impl<'de> Visitor<'de> for Instances {
+        type Value = BTreeMap<Address, RecordedInstance>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("instances by address")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut instances = BTreeMap::new();
+            while let Some((address, instance)) = map.next_entry::<Address, InstanceV1>()? {
+                let InstanceV1 { attributes, instance_id, predecessor, protect, seen, spec } = instance;
+                let recorded = RecordedInstance { instance_id, predecessor, seen, protect, spec, attributes };
+                instances.insert(address, recorded);
+            }
+            Ok(instances)
+        }
+    }
+
+    deserializer.deserialize_map(Instances)
 }
 
 /// The JSON Schema of a state file (draft 2020-12), made from the types that are written and read.
@@ -104,38 +178,24 @@ pub enum DecodeError {
 
 /// Writes a state.
 pub fn encode(state: &PriorState) -> Vec<u8> {
-    let file = FileV1 {
-        account: state.binding.account.clone(),
+    let file = WrittenV1 {
+        account: &state.binding.account,
         deposed: state
             .deposed
             .iter()
             .map(|d| DeposedV1 { address: d.address.clone(), instance_id: d.instance_id.clone(), why: d.why.clone() })
             .collect(),
-        endpoint: state.binding.endpoint.clone(),
+        endpoint: &state.binding.endpoint,
         format: FORMAT,
-        instances: state
-            .instances
-            .iter()
-            .map(|(address, r)| {
-                let instance = InstanceV1 {
-                    attributes: r.attributes.clone(),
-                    instance_id: r.instance_id.clone(),
-                    predecessor: r.predecessor.clone(),
-                    protect: r.protect,
-                    seen: r.seen,
-                    spec: r.spec.clone(),
-                };
-                (address.clone(), instance)
-            })
-            .collect(),
-        lineage: state.lineage.clone(),
-        outputs: state.outputs.clone(),
-        predecessors: state.predecessors.clone(),
-        region: state.binding.region.clone(),
-        resources: state.resources.clone(),
+        instances: WrittenInstances(&state.instances),
+        lineage: &state.lineage,
+        outputs: &state.outputs,
+        predecessors: &state.predecessors,
+        region: &state.binding.region,
+        resources: &state.resources,
         serial: state.serial,
         site: state.binding.site,
-        stack: state.binding.stack.clone(),
+        stack: &state.binding.stack,
     };
     let mut bytes = serde_json::to_vec_pretty(&file).expect("a state has only string keys");
     bytes.push(b'\n');
@@ -156,11 +216,17 @@ pub fn decode(bytes: &[u8]) -> Result<PriorState, DecodeError> {
         column: error.column(),
         message: message_without_place(&error),
     };
-    let probe: Probe = serde_json::from_slice(bytes).map_err(damaged)?;
-    if probe.format > FORMAT {
-        return Err(DecodeError::Newer(probe.format));
+    let newer = |format| DecodeError::Newer(format);
+    let file: FileV1 = serde_json::from_slice(bytes).map_err(|error| {
+        // What cannot be read may be of a later version, which says so.
+        match serde_json::from_slice::<Probe>(bytes) {
+            Ok(probe) if probe.format > FORMAT => newer(probe.format),
+            _ => damaged(error),
+        }
+    })?;
+    if file.format > FORMAT {
+        return Err(newer(file.format));
     }
-    let file: FileV1 = serde_json::from_slice(bytes).map_err(damaged)?;
     Ok(PriorState {
         lineage: file.lineage,
         serial: file.serial,
@@ -171,21 +237,7 @@ pub fn decode(bytes: &[u8]) -> Result<PriorState, DecodeError> {
             endpoint: file.endpoint,
             account: file.account,
         },
-        instances: file
-            .instances
-            .into_iter()
-            .map(|(address, i)| {
-                let recorded = RecordedInstance {
-                    instance_id: i.instance_id,
-                    predecessor: i.predecessor,
-                    seen: i.seen,
-                    protect: i.protect,
-                    spec: i.spec,
-                    attributes: i.attributes,
-                };
-                (address, recorded)
-            })
-            .collect(),
+        instances: file.instances,
         deposed: file
             .deposed
             .into_iter()

@@ -144,7 +144,7 @@ pub fn apply_record(state: &mut PriorState, open: &mut OpenIntents, record: Reco
         Record::Assigned { token, matches, at, .. } => {
             if let Some(entry) = open.remove(&token) {
                 assign(state, &entry.intent, &matches, at);
-                depose_the_rest(state, &entry);
+                depose_the_rest(state, &entry, &matches);
             }
         }
         Record::Adopted { address, instance_id, predecessor, spec, protect } => {
@@ -241,9 +241,10 @@ fn assign(state: &mut PriorState, intent: &Intent, matches: &[(Address, Instance
 }
 
 /// What an answer brought beyond what was asked for is nobody's, and is not forgotten.
-fn depose_the_rest(state: &mut PriorState, entry: &OpenIntent) {
+fn depose_the_rest(state: &mut PriorState, entry: &OpenIntent, matches: &[(Address, InstanceId)]) {
     let Some(first) = entry.intent.members.first() else { return };
-    for id in entry.answer.iter().flat_map(|answer| &answer.ids) {
+    let is_matched = |id: &InstanceId| matches.iter().any(|(_, matched)| matched == id);
+    for id in entry.answer.iter().flat_map(|answer| &answer.ids).filter(|id| !is_matched(id)) {
         if state.holder(id).is_none() && !state.deposed.iter().any(|deposed| deposed.instance_id == *id) {
             state.deposed.push(Deposed {
                 address: first.address.clone(),

@@ -3,6 +3,7 @@
 //! `prior` and `fold` are pure; `codec` knows the bytes; `store`, `journal` and `lock` touch the disk, the first two through
 //! the port in `disk`.
 
+mod begun;
 pub mod codec;
 pub mod disk;
 pub mod fold;
@@ -14,6 +15,7 @@ pub mod store;
 #[cfg(test)]
 mod tests;
 
+pub use begun::Begun;
 pub use disk::{Disk, OsDisk};
 pub use fold::{OpenIntent, apply_record, fold};
 pub use journal::{Header, Intent, Journal, Member, Record, Via};

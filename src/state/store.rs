@@ -220,12 +220,23 @@ pub fn replace_with_backup(disk: &dyn Disk, path: &Path, old: &[u8], new: &[u8])
     replace_keeping_mode(disk, path, path, new)
 }
 
-/// Puts a file's old content back.
+/// Replaces a file that is not a state's, keeping its permissions.
 ///
 /// # Errors
 /// When the disk refuses.
-pub fn put_back(disk: &dyn Disk, path: &Path, old: &[u8]) -> Result<(), StateError> {
+pub fn replace_whole(disk: &dyn Disk, path: &Path, old: &[u8]) -> Result<(), StateError> {
     replace_keeping_mode(disk, path, path, old)
+}
+
+/// Writes a file of its own, whole or not at all, readable for its owner alone.
+///
+/// # Errors
+/// When the disk refuses; what was there before is then still whole.
+pub fn write_private(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), StateError> {
+    let path = &disk.resolve(path);
+    // A stray one may be readable for others, and would stay so.
+    let _none_is_fine = disk.remove(&suffixed(path, ".tmp"));
+    replace(disk, path, bytes)
 }
 
 fn replace_keeping_mode(disk: &dyn Disk, like: &Path, path: &Path, bytes: &[u8]) -> Result<(), StateError> {
@@ -248,7 +259,7 @@ pub(super) fn parent(path: &Path) -> &Path {
     }
 }
 
-fn suffixed(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn suffixed(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)

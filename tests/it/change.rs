@@ -226,6 +226,18 @@ fn what_is_ignored_is_left_alone_and_a_replacement_can_be_asked_for() {
 }
 
 #[test]
+fn a_replacement_that_is_asked_for_is_bought_once() {
+    for order in ["create_first", "destroy_first"] {
+        let place = standing(&BASE.replace("db: { ", &format!("db: {{ replace: {order}, ")));
+        let (bought, before) = (calls(&place, "CreateInstances"), id_of(&place, "db"));
+        let arguments = ["apply", "--yes", "--replace", "db", "--allow-data-loss"];
+        place.run(&[&arguments[..], &FAST[..]].concat()).expect(0);
+        assert_ne!(id_of(&place, "db"), before);
+        assert_eq!(calls(&place, "CreateInstances"), bought + 1, "{order}");
+    }
+}
+
+#[test]
 fn what_the_api_would_refuse_is_refused_in_the_plan() {
     let place = standing(BASE);
     for (bundle, code) in [("bundle_rs_nmc_lin_soldout_01", "no-upgrade"), ("bundle_never", "no-such-bundle")] {

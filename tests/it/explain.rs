@@ -102,8 +102,9 @@ fn one_code() {
 
     proves    The service said no: nothing was bought or changed by the call that it
               answers.
-    because   the international SDK says: "Reached the quota limit." Quota is checked
-              before the order: the DryRun of CreateInstances checks it too (its page).
+    because   the international SDK says: "Reached the quota limit." Quota is
+              checked before the order: the DryRun of CreateInstances checks it too
+              (its page).
     to do     Ask for a higher quota in the console, or spread over regions.
     "#);
     let json: Value = serde_json::from_str(&place.run(&["explain", "tab", "--json"]).expect(0).out).expect("JSON");

@@ -7,6 +7,9 @@ fn every_example_validates_and_renders() {
     let place = Place::empty();
     for entry in std::fs::read_dir(examples()).expect("examples") {
         let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|end| end == "json") {
+            continue;
+        }
         let file = path.to_str().expect("UTF-8");
         let said = place.run(&["validate", "-f", file]).expect(0);
         assert!(said.out.starts_with("The manifest is valid: stack `") && said.err.is_empty(), "{said:#?}");

@@ -210,6 +210,8 @@ fn all_commands_of_a_stack() {
     watch.run(&["render"]).expect(0);
     watch.run(&["plan"]).expect(0);
     watch.run(&["plan", "--view", "full", "--events", "plan.ndjson"]).expect(0);
+    watch.run(&["plan", "--out", "saved.json"]).expect(0);
+    watch.run(&["show", "saved.json", "--view", "full"]).expect(0);
     watch.run(&["plan", "--json"]).expect(0);
     watch.run(&["auth", "whoami"]).expect(0);
     watch.run(&["auth", "whoami", "--json"]).expect(0);

@@ -5,23 +5,35 @@ mod accept;
 mod apply;
 mod bad_input;
 mod change;
+#[cfg(unix)]
+mod colour;
+#[cfg(unix)]
+mod completions;
 mod credentials;
 mod events;
 mod explain;
 mod far;
 mod files;
+mod fmt;
 mod github;
+mod graph;
 mod import;
 mod language;
 mod leaks;
+#[cfg(unix)]
+mod live;
 mod markdown;
+mod no_escape;
 mod output;
 mod preflight;
 mod protocol;
 mod sandbox;
+mod saved_plan;
 mod schema;
 mod select;
 mod sockets;
 mod state;
 mod support;
+#[cfg(unix)]
+mod terminal;
 mod usage;

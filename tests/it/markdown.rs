@@ -26,18 +26,22 @@ fn a_life_in_comments() {
     <!-- lhprov:plan stack=small -->
     ### Plan for `small`: 3 to add, 0 to change, 0 to destroy (sandbox)
 
-    `ap-guangzhou`
+    `ap-guangzhou` · 150.00 CNY now · 150.00 CNY a month · quota left: 19997 GENERAL_BUNDLE
 
     **Costs money**
 
     - `db` create bundle_rs_nmc_lin_med2_01 in any zone, lhbp-f1lkcd41, 1 month
+      - costs 50.00 CNY now
     - `web[0-1]` create 2 × bundle_rs_nmc_lin_med2_01 in any zone, lhbp-f1lkcd41, 1 month, 1 batch
+      - costs 50.00 CNY each now
 
     <details><summary>Changes (2)</summary>
 
     ```diff
     + db  create bundle_rs_nmc_lin_med2_01 in any zone, lhbp-f1lkcd41, 1 month
+          costs 50.00 CNY now
     + web[0-1]  create 2 × bundle_rs_nmc_lin_med2_01 in any zone, lhbp-f1lkcd41, 1 month, 1 batch
+          costs 50.00 CNY each now
     ```
 
     </details>
@@ -89,7 +93,7 @@ fn a_script_that_changes_is_a_diff_and_names_break_nothing() {
     }).collect::<Vec<_>>().join("\n"), @r#"
     +/- web["a`b|</details>"]  replace lhins-…
           init_command:
-            … 1 equal line
+            content: |
               #!/bin/sh
               # ```
           -   serve --port 80
@@ -129,11 +133,7 @@ fn what_failed_is_told_in_markdown_too() {
     let place = Place::with("version: 1\nstack: x\nregion: ap-guangzhou\ninstances: { a: { bundel_id: b } }\n");
     let said = run(&place, &["plan"]).expect(1);
     assert_eq!(top(&said).0, "<!-- lhprov:plan -->");
-    assert!(
-        said.out.contains("```text\nerror[unknown-key]: there is no key `bundel_id` in an instance\n"),
-        "{}",
-        said.out
-    );
+    assert!(said.out.contains("\nerror[unknown-key]: there is no key `bundel_id` in an instance\n"), "{}", said.out);
     assert!(said.err.contains("error[unknown-key]"), "{}", said.err);
     let mut place = Place::with(SMALL);
     place.set("TENCENTCLOUD_SECRET_ID", "AKIDEXAMPLE");
@@ -148,10 +148,10 @@ fn what_failed_is_told_in_markdown_too() {
 #[test]
 fn a_fault_stands_first() {
     let place = Place::with(SMALL);
-    let fault = ["apply", "--yes", "--fault", "sold-out:CreateInstances:n=9"];
+    let fault = ["apply", "--yes", "--no-preflight", "--fault", "sold-out:CreateInstances:n=9"];
     let said = run(&place, &fault);
     assert!(matches!(said.code, Some(1 | 6)), "{said:#?}");
-    let failed = said.out.find("**Failed**").expect("what failed");
+    let failed = said.out.find("**Not started**").expect("what failed");
     assert!(said.out.find("<details>").is_none_or(|folded| failed < folded), "{}", said.out);
     assert!(said.out.contains("ResourcesSoldOut"), "{}", said.out);
     assert!(said.out.contains("`lhprov explain ResourcesSoldOut"), "{}", said.out);

@@ -4,46 +4,6 @@ use crate::support::{Cloud, Place, SMALL, said};
 use std::process::Stdio;
 
 #[test]
-fn no_command_sends_an_escape_byte_into_a_pipe() {
-    let cloud = Cloud::start();
-    let mut place = Place::with(SMALL);
-    place.connect(&cloud);
-    place.set("LHPROV_BOOT", "100ms");
-    place.write("wrong.yaml", "version: 1\nstack: \"\u{1b}[31mred\"\n");
-    for arguments in [
-        &["--help"][..],
-        &["nonsense"],
-        &["validate"],
-        &["validate", "-f", "wrong.yaml"],
-        &["validate", "-f", "wrong.yaml", "--json"],
-        &["render"],
-        &["plan"],
-        &["plan", "--view", "full"],
-        &["plan", "--json"],
-        &["apply"],
-        &["apply", "--yes"],
-        &["apply", "--yes", "--json"],
-        &["show"],
-        &["state", "list"],
-        &["state", "show", "db"],
-        &["state", "show", "\u{1b}[31m"],
-        &["catalog", "zones"],
-        &["catalog", "bundles"],
-        &["plan", "--log-level", "trace"],
-        &["destroy", "--yes"],
-        &["version"],
-        &["plan", "--sandbox"],
-        &["plan", "--sandbox", "--endpoint", "http://127.0.0.1:1"],
-        &["sandbox", "status"],
-        &["sandbox", "reset"],
-    ] {
-        let said = place.run(arguments);
-        assert!(!said.has_escape(), "{arguments:?}: {said:#?}");
-        assert!(!said.err.contains("panicked"), "{arguments:?}: {said:#?}");
-    }
-}
-
-#[test]
 fn colour_can_be_forced_and_forbidden() {
     let mut place = Place::with(&SMALL.replace("version: 1", "version: 2"));
     assert!(place.run(&["validate", "--color", "always"]).has_escape());

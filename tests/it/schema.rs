@@ -168,7 +168,7 @@ fn check_events(place: &Place, name: &str, validator: &Validator) -> Vec<String>
 #[test]
 fn plans_states_and_events_of_every_example() {
     let (plans, states, events) = (validator("plan"), validator("state"), validator("event"));
-    for name in ["quickstart.yaml", "containers.yaml", "international.yaml", "fleet", "environments"] {
+    for name in ["quickstart.yaml", "containers.yaml", "international.yaml", "limits.yaml", "fleet", "environments"] {
         let place = Place::empty();
         let file = examples().join(name);
         let options = ["--sandbox=box", "--boot", "0s", "-f", file.to_str().expect("UTF-8")];
@@ -211,6 +211,8 @@ fn a_life_with_faults() {
     let unprotected = place.read("lighthouse.yaml").replace(", protect: true", "");
     place.write("lighthouse.yaml", &unprotected);
     holds(&plans, &run(&["plan", "--json"]).out, "a plan");
+    run(&["plan", "--out", "saved.json"]).expect(0);
+    holds(&plans, &place.read("saved.json"), "a saved plan");
     run(&[
         "apply",
         "--yes",

@@ -186,6 +186,13 @@ fn serve(stream: TcpStream, shared: &Mutex<Shared>) {
 }
 
 impl Shared {
+    /// Somebody else gives every instance this name.
+    pub fn rename_all(&mut self, name: &str) {
+        for instance in self.instances.values_mut() {
+            instance["InstanceName"] = json!(name);
+        }
+    }
+
     pub fn answer(&mut self, action: &str, body: &Value) -> Value {
         // A dry run is none of the purchases that tests count.
         self.calls.push(if body["DryRun"] == true { "DryRun".to_owned() } else { action.to_owned() });

@@ -9,11 +9,33 @@ fn a_slip_is_exit_64_with_the_nearest_word() {
         (&["aply"][..], "apply"),
         (&["plan", "--detailed-exitcod"], "--detailed-exitcode"),
         (&["catalog", "bundels"], "bundles"),
+        (&["complet"], "completions"),
+        (&["graph", "--format", "mermiad"], "mermaid"),
         (&["plan", "--view", "ful"], "full"),
         (&["--colour", "never", "plan"], "--color"),
     ] {
         let said = place.run(arguments).expect(64);
         assert!(said.out.is_empty() && said.err.contains(near), "{said:#?}");
+    }
+}
+
+#[test]
+fn a_slip_in_an_address_is_told_with_the_nearest_one() {
+    let mut place = Place::with(SMALL);
+    place.set("LHPROV_SANDBOX", "1");
+    place.run(&["apply", "--boot", "0s", "--yes"]).expect(0);
+    for (arguments, code, near) in [
+        (&["plan", "--only", "wbe"][..], 64, "`web`"),
+        (&["plan", "--skip", "dbb"], 64, "`db`"),
+        (&["plan", "--replace", "web[3]"], 64, "`web["),
+        (&["drift", "--accept", "dbb"], 64, "`db`"),
+        // Commands on what is recorded: that there is nothing is an answer as well as a slip.
+        (&["show", "webb[1]"], 1, "`web[1]`"),
+        (&["state", "show", "dbb"], 1, "`db`"),
+        (&["renew", "dbb", "--yes"], 1, "`db`"),
+    ] {
+        let said = place.run(arguments).expect(code);
+        assert!(said.err.contains(&format!("did you mean {near}")), "{arguments:?} {said:#?}");
     }
 }
 

@@ -7,7 +7,7 @@ use crate::event::{Event, Item, ItemStatus};
 use crate::model::{Address, InstanceId};
 use crate::state::PriorState;
 use crate::state::fold::OpenIntents;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// How a machine ended.
 pub struct Account {
@@ -51,6 +51,7 @@ impl Machine {
             Some(id) => {
                 if !status.is_departure() {
                     self.items.remove(&(address.clone(), None));
+                    self.groups.touch_member(address);
                 }
                 (address.clone(), Some(id.clone()))
             }
@@ -69,53 +70,7 @@ impl Machine {
         if self.items.get(&key) != Some(&item) {
             self.effects.push(Effect::Emit(Event::Item(item.clone())));
             self.items.insert(key, item);
-        }
-    }
-
-    /// In which state a group's members are, for its progress line.
-    pub(super) fn group_states(&self, number: usize) -> BTreeMap<&'static str, usize> {
-        let mut states: BTreeMap<&'static str, usize> = BTreeMap::new();
-        let purchase = self.purchases.iter().find(|purchase| purchase.group == number);
-        if let Some(purchase) = purchase {
-            let total = purchase.intent.members.len();
-            let word = match purchase.phase {
-                Phase::Blocked => Some("waiting"),
-                Phase::Ready(_) | Phase::Looking(_) | Phase::Queued { .. } => Some("queued"),
-                Phase::InFlight { .. } | Phase::Checking => Some("buying"),
-                Phase::Answered => Some("pending"),
-                Phase::Settled => None,
-                Phase::Ended => Some("ended"),
-            };
-            if let Some(word) = word {
-                return BTreeMap::from([(word, total)]);
-            }
-        }
-        for address in &self.groups[number].members {
-            *states.entry(self.member_word(address)).or_default() += 1;
-        }
-        states
-    }
-
-    fn member_word(&self, address: &Address) -> &'static str {
-        let items = self.items.range((address.clone(), None)..).take_while(|((other, _), _)| other == address);
-        let last = items.map(|(_, item)| item.status).max();
-        match last {
-            Some(status) => match status {
-                ItemStatus::Running | ItemStatus::Imported => "running",
-                ItemStatus::Updated | ItemStatus::Renewed => "changed",
-                ItemStatus::Isolated | ItemStatus::Forgotten => "isolated",
-                ItemStatus::Purged => "destroyed",
-                _ => "ended",
-            },
-            None => match self.state.instances.get(address) {
-                Some(recorded) => match self.waits.get(&recorded.instance_id) {
-                    Some(wait) if wait.running => "naming",
-                    Some(_) => "pending",
-                    None if self.altering.contains_key(&recorded.instance_id) => "changing",
-                    None => "isolating",
-                },
-                None => "waiting",
-            },
+            self.groups.touch_member(address);
         }
     }
 

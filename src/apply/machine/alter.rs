@@ -7,7 +7,7 @@ mod order;
 mod step;
 
 use super::super::effect::{Effect, TimerId, WriteId};
-use super::write::{Kind, Write, is_busy};
+use super::write::{Kind, Write, WritePhase, is_busy};
 use super::{Machine, error_detail};
 use crate::cloud::port::Service;
 use crate::cloud::{CloudError, ErrorClass};
@@ -20,6 +20,7 @@ use crate::state::Record;
 use crate::state::fold::apply_keys;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) use order::LEAVES_WITHIN;
@@ -35,7 +36,7 @@ pub(super) struct Alteration {
     id: InstanceId,
     steps: VecDeque<Step>,
     /// What is wanted, for what a step needs of it.
-    spec: Option<InstanceSpec>,
+    spec: Option<Arc<InstanceSpec>>,
     /// The same in the manifest's words.
     wanted: Value,
     phase: Phase,
@@ -82,10 +83,6 @@ impl Alteration {
         self.phase == Phase::Over
     }
 
-    pub(super) fn wants_poll(&self) -> bool {
-        matches!(self.phase, Phase::Looking | Phase::Awaiting(_) | Phase::Unsure { .. })
-    }
-
     pub(super) fn id(&self) -> &InstanceId {
         &self.id
     }
@@ -111,18 +108,18 @@ impl Machine {
         wanted: Option<&DesiredInstance>,
         live: Option<&ObservedInstance>,
     ) {
-        let parts = wanted.map(|wanted| (&wanted.spec, wanted.power));
+        let parts = wanted.map(|wanted| (wanted.spec.as_ref(), wanted.power));
         let steps = steps(change, parts, live, &self.setup.salt, self.setup.site);
         if let Some(secret) = wanted.and_then(|wanted| wanted.spec.password()) {
             self.secrets.insert(secret.fingerprint(&self.setup.salt), secret.clone());
         }
         let timeout = wanted.map_or(crate::desired::Timeouts::default().update, |wanted| wanted.timeouts.update);
         self.altering.insert(id.clone(), self.alterations.len());
-        self.alterations.push(Alteration {
+        self.push_alteration(Alteration {
             address: change.address.clone(),
             id: id.clone(),
             steps: steps.into(),
-            spec: wanted.map(|wanted| wanted.spec.clone()),
+            spec: wanted.map(|wanted| Arc::clone(&wanted.spec)),
             wanted: wanted.map_or(Value::Null, |wanted| wanted.spec.to_json(&self.setup.salt)),
             phase: Phase::Looking,
             order: None,
@@ -140,12 +137,49 @@ impl Machine {
         });
     }
 
+    fn push_alteration(&mut self, alteration: Alteration) {
+        let index = self.alterations.len();
+        self.alterations.push(alteration);
+        self.file_alteration(index);
+    }
+
+    fn set_alteration_phase(&mut self, index: usize, phase: Phase) {
+        self.unfile_alteration(index);
+        self.alterations[index].phase = phase;
+        self.file_alteration(index);
+    }
+
+    fn unfile_alteration(&mut self, index: usize) {
+        let queues = &mut self.alteration_queues;
+        match self.alterations[index].phase {
+            Phase::Ready(_) => drop(queues.ready.remove(&index)),
+            Phase::Looking | Phase::Awaiting(_) | Phase::Unsure { .. } => drop(queues.polled.remove(&index)),
+            Phase::Over => queues.over -= 1,
+            Phase::Asked => {}
+        }
+    }
+
+    fn file_alteration(&mut self, index: usize) {
+        let queues = &mut self.alteration_queues;
+        match self.alterations[index].phase {
+            Phase::Ready(_) => drop(queues.ready.insert(index)),
+            Phase::Looking | Phase::Awaiting(_) | Phase::Unsure { .. } => drop(queues.polled.insert(index)),
+            Phase::Over => queues.over += 1,
+            Phase::Asked => {}
+        }
+    }
+
+    pub(super) fn alterations_are_over(&self) -> bool {
+        self.alteration_queues.over == self.alterations.len()
+    }
+
     pub(super) fn begin_alterations(&mut self, now: Timestamp) {
-        for alteration in &mut self.alterations {
+        for index in 0..self.alterations.len() {
+            let alteration = &mut self.alterations[index];
             alteration.began = Some(now);
             let idle = alteration.live.as_ref().is_some_and(|live| !live.is_busy());
             if alteration.phase == Phase::Looking && idle {
-                alteration.phase = Phase::Ready(now);
+                self.set_alteration_phase(index, Phase::Ready(now));
             }
         }
         self.form_calls(now);
@@ -158,7 +192,7 @@ impl Machine {
         }
         let mut calls: BTreeMap<(Step, Option<usize>), Vec<usize>> = BTreeMap::new();
         let mut later: Option<Timestamp> = None;
-        for index in 0..self.alterations.len() {
+        for index in self.alteration_queues.ready.clone() {
             self.skip_what_is_made(index);
             let alteration = &self.alterations[index];
             match alteration.phase {
@@ -173,10 +207,10 @@ impl Machine {
         for ((step, _), members) in calls {
             for chunk in members.chunks(step.batch_max()) {
                 for index in chunk {
-                    self.alterations[*index].phase = Phase::Asked;
+                    self.set_alteration_phase(*index, Phase::Asked);
                 }
                 let kind = Kind::Alter { step: step.clone(), members: chunk.to_vec() };
-                self.writes.push(Write::due(kind, now));
+                self.push_write(Write::due(kind, now));
             }
         }
         if let Some(at) = later {
@@ -213,11 +247,11 @@ impl Machine {
         let first = &self.alterations[members[0]];
         let secret: Option<&Secret> = match step {
             Step::Password(print) => self.secrets.get(print),
-            _ => first.spec.as_ref().and_then(InstanceSpec::password),
+            _ => first.spec.as_deref().and_then(InstanceSpec::password),
         };
         let body = step.body(&CallParts {
             ids: members.iter().map(|index| &self.alterations[*index].id).collect(),
-            spec: first.spec.as_ref(),
+            spec: first.spec.as_deref(),
             secret,
             region: &self.setup.region,
             account: self.setup.account.as_deref().unwrap_or_default(),
@@ -234,14 +268,14 @@ impl Machine {
         members: &[usize],
         result: Result<RequestId, CloudError>,
     ) {
-        self.writes[id].end();
+        self.set_write_phase(id, WritePhase::Over);
         match result {
             Ok(request_id) => {
                 self.accept_order(members, &request_id);
                 for index in members {
                     self.alterations[*index].changed = true;
                     if step.is_asynchronous() {
-                        self.alterations[*index].phase = Phase::Awaiting(request_id.0.clone());
+                        self.set_alteration_phase(*index, Phase::Awaiting(request_id.0.clone()));
                     } else {
                         self.step_made(now, *index);
                     }
@@ -278,7 +312,7 @@ impl Machine {
             ErrorClass::Refused if members.len() > 1 => {
                 for index in members {
                     self.alterations[*index].alone = true;
-                    self.alterations[*index].phase = Phase::Ready(now);
+                    self.set_alteration_phase(*index, Phase::Ready(now));
                 }
             }
             ErrorClass::Refused if is_busy(error) => {
@@ -287,12 +321,12 @@ impl Machine {
             ErrorClass::Refused
                 if error.is("UnsupportedOperation.KeyPairBindDuplicate") && self.unbind_first(members[0]) =>
             {
-                self.alterations[members[0]].phase = Phase::Ready(now);
+                self.set_alteration_phase(members[0], Phase::Ready(now));
             }
             ErrorClass::Refused => {
                 // It may be refused because it is made already: what is there decides.
                 for index in members {
-                    self.alterations[*index].phase = Phase::Unsure { since: now, refused: true };
+                    self.set_alteration_phase(*index, Phase::Unsure { since: now, refused: true });
                 }
                 self.poll_soon(now);
             }
@@ -302,7 +336,7 @@ impl Machine {
             ErrorClass::Ambiguous => {
                 for index in members {
                     self.alterations[*index].changed = true;
-                    self.alterations[*index].phase = Phase::Unsure { since: now, refused: false };
+                    self.set_alteration_phase(*index, Phase::Unsure { since: now, refused: false });
                 }
                 self.poll_soon(now);
             }
@@ -329,7 +363,7 @@ impl Machine {
         let alteration = &mut self.alterations[index];
         let began = alteration.began.unwrap_or(now);
         if now.plus(wait).since(began) <= alteration.timeout {
-            alteration.phase = Phase::Ready(now.plus(wait));
+            self.set_alteration_phase(index, Phase::Ready(now.plus(wait)));
         } else {
             self.passing.insert((alteration.address.clone(), Some(alteration.id.clone())));
             let detail = alteration.last_error.as_ref().map(|(detail, _)| detail.clone()).unwrap_or_default();
@@ -344,10 +378,13 @@ impl Machine {
         asked: &[InstanceId],
         found: &BTreeMap<InstanceId, ObservedInstance>,
     ) {
+        if self.alteration_queues.polled.is_empty() {
+            return self.form_calls(now);
+        }
         let asked: BTreeSet<&InstanceId> = asked.iter().collect();
-        for index in 0..self.alterations.len() {
+        for index in self.alteration_queues.polled.clone() {
             let alteration = &self.alterations[index];
-            if !alteration.wants_poll() || !asked.contains(&alteration.id) {
+            if !asked.contains(&alteration.id) {
                 continue;
             }
             match found.get(&alteration.id) {
@@ -364,7 +401,7 @@ impl Machine {
         let alteration = &self.alterations[index];
         let made = alteration.steps.front().and_then(|step| step.is_made(live, &alteration.before));
         match alteration.phase.clone() {
-            Phase::Looking if !live.is_busy() => self.alterations[index].phase = Phase::Ready(now),
+            Phase::Looking if !live.is_busy() => self.set_alteration_phase(index, Phase::Ready(now)),
             Phase::Awaiting(request) if live.operation_request_id == request => {
                 match live.operation_state.as_str() {
                     "OPERATING" => {}
@@ -448,9 +485,9 @@ impl Machine {
             step.show_on(&mut live.attributes);
         }
         let busy = alteration.live.as_ref().is_some_and(ObservedInstance::is_busy);
-        alteration.phase = if busy { Phase::Looking } else { Phase::Ready(now) };
         let (address, id, wanted) =
             (alteration.address.clone(), alteration.id.clone(), std::mem::take(&mut alteration.wanted));
+        self.set_alteration_phase(index, if busy { Phase::Looking } else { Phase::Ready(now) });
         if step.order_kind().is_none() && !wanted.is_null() {
             let recorded = self.state.instances.get(&address).map_or(&Value::Null, |recorded| &recorded.spec);
             let keys = step.spec_keys(&wanted, recorded);
@@ -467,8 +504,8 @@ impl Machine {
     }
 
     fn finish_alteration(&mut self, index: usize) {
+        self.set_alteration_phase(index, Phase::Over);
         let alteration = &mut self.alterations[index];
-        alteration.phase = Phase::Over;
         if alteration.settles {
             return;
         }
@@ -484,8 +521,8 @@ impl Machine {
             // The order itself has happened, and what was to follow it failed for good.
             self.settle_order(index, true, "seen");
         }
+        self.set_alteration_phase(index, Phase::Over);
         let alteration = &mut self.alterations[index];
-        alteration.phase = Phase::Over;
         let (address, id) = (alteration.address.clone(), alteration.id.clone());
         let request_id = alteration.last_error.clone().and_then(|(_, request_id)| request_id);
         let what = alteration.steps.front().map(|step| step.action().name()).unwrap_or_default();

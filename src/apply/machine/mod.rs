@@ -6,8 +6,10 @@
 mod account;
 mod alter;
 mod origin;
+mod progress;
 mod purchase;
 mod purge;
+mod queues;
 #[cfg(test)]
 mod tests;
 mod wait;
@@ -17,8 +19,7 @@ use super::effect::{Effect, Input, PurchaseId, TimerId};
 use super::graph::{ExecutionGraph, NodeId, NodeSpec};
 use crate::cloud::CloudError;
 use crate::desired::{DependencyRef, DesiredInstance, DesiredState, Moves};
-use crate::event::{Event, Item, ItemStatus, Progress};
-use crate::model::address::compact;
+use crate::event::{Event, Item, ItemStatus};
 use crate::model::{
     Address, Attributes, InstanceId, Ownership, Power, Replace, Secret, Site, SplitMix64, StackName, Timestamp,
 };
@@ -28,7 +29,9 @@ use crate::plan::{Action, Change, Plan, Reason};
 use crate::state::{DISPLACED, Intent, NO_PREDECESSOR, OpenIntents, PriorState, Record, apply_record};
 use alter::Alteration;
 use origin::Origins;
+use progress::Groups;
 use purchase::Purchase;
+use queues::Holders;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -132,7 +135,12 @@ pub struct Machine {
     /// Changes that need no call, recorded at the start.
     at_start: Vec<Record>,
     observed_at_start: BTreeMap<InstanceId, Attributes>,
-    groups: Vec<Group>,
+    groups: Groups,
+    holders: Holders,
+    queues: queues::Purchases,
+    write_queues: queues::Writes,
+    wait_queues: queues::Waits,
+    alteration_queues: queues::Alterations,
     items: BTreeMap<(Address, Option<InstanceId>), Item>,
     /// Items whose failure a later run may not meet.
     passing: BTreeSet<(Address, Option<InstanceId>)>,
@@ -153,17 +161,11 @@ pub struct Machine {
     started: bool,
 }
 
-/// What a progress line shows.
-struct Group {
-    label: String,
-    members: Vec<Address>,
-    shown: BTreeMap<&'static str, usize>,
-}
-
 impl Machine {
     /// Prepares a job. `state` and `open` are what disk says, journal folded in.
     pub fn new(setup: Setup, state: PriorState, open: OpenIntents, job: Job<'_>) -> Self {
         let jitter = SplitMix64::new(setup.seed);
+        let holders = Holders::of(&state);
         let mut machine = Self {
             setup,
             state,
@@ -182,7 +184,12 @@ impl Machine {
             resumed: BTreeMap::new(),
             at_start: Vec::new(),
             observed_at_start: BTreeMap::new(),
-            groups: Vec::new(),
+            groups: Groups::default(),
+            holders,
+            queues: queues::Purchases::default(),
+            write_queues: queues::Writes::default(),
+            wait_queues: queues::Waits::default(),
+            alteration_queues: queues::Alterations::default(),
             items: BTreeMap::new(),
             passing: BTreeSet::new(),
             effects: Vec::new(),
@@ -380,12 +387,12 @@ impl Machine {
     ) {
         let members: Vec<Address> = intent.members.iter().map(|member| member.address.clone()).collect();
         let group = self.add_group(members);
+        self.groups.is_for(group, self.purchases.len());
         self.purchases.push(Purchase::new(intent, secret, depends_on, timeout, wanted, group));
     }
 
     fn add_group(&mut self, members: Vec<Address>) -> usize {
-        self.groups.push(Group { label: compact(&members), members, shown: BTreeMap::new() });
-        self.groups.len() - 1
+        self.groups.add(members)
     }
 
     fn build_graph(&mut self) {
@@ -447,15 +454,15 @@ impl Machine {
             self.begin_isolations(now);
             self.show_progress();
         }
+        #[cfg(test)]
+        self.assert_queues_agree();
         std::mem::take(&mut self.effects)
     }
 
     fn start(&mut self, now: Timestamp) {
         self.started = true;
-        self.effects.push(Effect::Emit(Event::ApplyStarted {
-            groups: self.groups.len(),
-            instances: self.groups.iter().map(|group| group.members.len()).sum(),
-        }));
+        self.effects
+            .push(Effect::Emit(Event::ApplyStarted { groups: self.groups.len(), instances: self.groups.members() }));
         for record in std::mem::take(&mut self.at_start) {
             self.record(record);
         }
@@ -475,10 +482,24 @@ impl Machine {
     /// Writes a record down and lets it change the state: one function for now and for after a crash.
     fn record(&mut self, record: Record) {
         self.origins.note(&record);
+        let touched = self.touched_by(&record);
         apply_record(&mut self.state, &mut self.open, record.clone());
+        for address in touched {
+            self.holders.note(&self.state, &address);
+            self.groups.touch_member(&address);
+        }
         match self.effects.last_mut() {
             Some(Effect::Journal(records)) => records.push(record),
             _ => self.effects.push(Effect::Journal(vec![record])),
+        }
+    }
+
+    /// The addresses where another instance, or none, stands after a record.
+    fn touched_by(&self, record: &Record) -> Vec<Address> {
+        match record {
+            Record::Assigned { matches, .. } => matches.iter().map(|(address, _)| address.clone()).collect(),
+            Record::Adopted { address, .. } | Record::Gone { address, .. } => vec![address.clone()],
+            _ => Vec::new(),
         }
     }
 
@@ -489,7 +510,7 @@ impl Machine {
             .get(id)
             .map(|wait| wait.address.clone())
             .or_else(|| self.altered_address(id))
-            .or_else(|| self.state.holder(id).cloned())
+            .or_else(|| self.holders.get(&self.state, id).cloned())
         else {
             return;
         };
@@ -546,10 +567,10 @@ impl Machine {
     /// Whether everything has come to its end.
     pub fn is_finished(&self) -> bool {
         self.started
-            && self.purchases.iter().all(|purchase| purchase.is_over(self.stopping))
-            && self.writes.iter().all(Write::is_over)
-            && self.alterations.iter().all(Alteration::is_over)
-            && (self.waits.values().all(Wait::is_over) || self.stopping)
+            && self.purchases_are_left()
+            && self.writes_are_over()
+            && self.alterations_are_over()
+            && (self.waits_are_over() || self.stopping)
     }
 
     /// What it still waits for; for messages.
@@ -582,19 +603,6 @@ impl Machine {
         const LONGEST: Duration = Duration::from_secs(20);
         let full = FIRST.saturating_mul(1 << tries.min(10)).min(LONGEST);
         full.mul_f64(0.5 + 0.5 * self.jitter.next_unit())
-    }
-
-    fn show_progress(&mut self) {
-        for number in 0..self.groups.len() {
-            let states = self.group_states(number);
-            let group = &mut self.groups[number];
-            if states != group.shown {
-                group.shown.clone_from(&states);
-                let progress =
-                    Progress { group: number, label: group.label.clone(), total: group.members.len(), states };
-                self.effects.push(Effect::Emit(Event::Progress(progress)));
-            }
-        }
     }
 }
 

@@ -103,12 +103,7 @@ impl Purchase {
     }
 
     pub(super) fn is_over(&self, stopping: bool) -> bool {
-        match self.phase {
-            Phase::Settled | Phase::Ended => true,
-            Phase::InFlight { .. } | Phase::Checking => false,
-            Phase::Answered => stopping,
-            Phase::Blocked | Phase::Ready(_) | Phase::Looking(_) | Phase::Queued { .. } => false,
-        }
+        matches!(self.phase, Phase::Settled | Phase::Ended) || (stopping && self.phase == Phase::Answered)
     }
 
     fn addresses(&self) -> impl Iterator<Item = &Address> {
@@ -151,7 +146,7 @@ impl Machine {
     }
 
     pub(super) fn label(&self, id: PurchaseId) -> &str {
-        &self.groups[self.purchases[id].group].label
+        self.groups.label(self.purchases[id].group)
     }
 
     /// The request of a purchase, as it goes out each time.
@@ -182,20 +177,19 @@ impl Machine {
         self.purchases[id].began = Some(now);
         let entry = self.entry(id);
         if entry.is_some_and(|entry| entry.answer.is_some()) {
-            self.purchases[id].phase = Phase::Answered;
+            self.set_phase(id, Phase::Answered);
             self.match_answer(now, id, None);
         } else if !self.purchases[id].wanted && entry.is_some_and(|entry| !entry.is_unsure()) {
             // Asked for by nobody any more, and certainly never bought.
             self.close(id, "never sent");
-            self.purchases[id].phase = Phase::Ended;
+            self.set_phase(id, Phase::Ended);
         } else {
-            self.purchases[id].phase = Phase::Ready(now);
+            self.set_phase(id, Phase::Ready(now));
         }
     }
 
     fn want_turn_to_buy(&mut self) {
-        let queued = self.purchases.iter().any(|purchase| matches!(purchase.phase, Phase::Queued { .. }));
-        if queued && !self.stopping && self.turns_wanted.insert(WriteAction::CreateInstances) {
+        if !self.queues.queued.is_empty() && !self.stopping && self.turns_wanted.insert(WriteAction::CreateInstances) {
             self.effects.push(Effect::Turn(WriteAction::CreateInstances));
             // The first attempt is written down while its turn is waited for, so that the sync costs no time.
             self.write_next_attempt(None);
@@ -203,7 +197,7 @@ impl Machine {
     }
 
     fn next_queued(&self) -> Option<PurchaseId> {
-        self.purchases.iter().position(|purchase| matches!(purchase.phase, Phase::Queued { .. }))
+        self.queues.queued.first().copied()
     }
 
     fn write_next_attempt(&mut self, now: Option<Timestamp>) {
@@ -211,7 +205,7 @@ impl Machine {
         if let Phase::Queued { signed_at, written: false } = self.purchases[id].phase {
             let at = now.unwrap_or(signed_at);
             let token = self.purchases[id].intent.token.clone();
-            self.purchases[id].phase = Phase::Queued { signed_at, written: true };
+            self.set_phase(id, Phase::Queued { signed_at, written: true });
             self.record(Record::Attempt { token, at });
         }
     }
@@ -224,13 +218,13 @@ impl Machine {
             let Phase::Queued { signed_at, written } = self.purchases[id].phase else { break };
             if now.since(signed_at) > SIGNED_FOR_MAX {
                 self.take_back(id, "the signature grew old");
-                self.purchases[id].phase = Phase::Ready(now);
+                self.set_phase(id, Phase::Ready(now));
                 continue;
             }
             if !written {
                 self.write_next_attempt(Some(now));
             }
-            self.purchases[id].phase = Phase::InFlight { signed_at };
+            self.set_phase(id, Phase::InFlight { signed_at });
             self.effects.push(Effect::Send { purchase: id });
             // The next one's attempt is written down between two turns.
             self.write_next_attempt(Some(now));
@@ -276,7 +270,7 @@ impl Machine {
         let token = self.purchases[id].intent.token.clone();
         let ids: Vec<InstanceId> = ids.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
         self.record(Record::Answer { token, ids: ids.clone(), at: now, request_id: request_id.0.clone() });
-        self.purchases[id].phase = Phase::Answered;
+        self.set_phase(id, Phase::Answered);
         self.match_answer(now, id, None);
         self.poll_soon(now);
     }
@@ -294,7 +288,7 @@ impl Machine {
         }
         let Some(answer) = self.entry(id).and_then(|entry| entry.answer.clone()) else { return };
         let (ids, held): (Vec<InstanceId>, Vec<InstanceId>) =
-            answer.ids.into_iter().partition(|instance| self.state.holder(instance).is_none());
+            answer.ids.into_iter().partition(|instance| self.holders.get(&self.state, instance).is_none());
         let asked = self.purchases[id].intent.members.len();
         if (ids.len() > asked || !held.is_empty()) && !self.setup.buy_anyway {
             let what = match held.is_empty() {
@@ -326,7 +320,7 @@ impl Machine {
 
     fn assign(&mut self, now: Timestamp, id: PurchaseId, matches: Vec<(Address, InstanceId)>, via: Via) {
         let token = self.purchases[id].intent.token.clone();
-        self.purchases[id].phase = Phase::Settled;
+        self.set_phase(id, Phase::Settled);
         let members = self.purchases[id].intent.members.clone();
         self.record(Record::Assigned { token, matches: matches.clone(), via, at: now });
         let deadline = now.plus(self.purchases[id].timeout);
@@ -393,7 +387,7 @@ impl Machine {
             self.passing.extend(passing);
             self.end_after_failure(id, &detail, error.request_id.clone());
         } else {
-            self.purchases[id].phase = Phase::Ready(now.plus(wait));
+            self.set_phase(id, Phase::Ready(now.plus(wait)));
         }
     }
 
@@ -427,7 +421,7 @@ impl Machine {
                 self.close(id, "never sent");
             }
         }
-        self.purchases[id].phase = Phase::Ended;
+        self.set_phase(id, Phase::Ended);
         let addresses: Vec<Address> = self.purchases[id].addresses().cloned().collect();
         for address in addresses {
             self.set_item(&address, None, status, Some(detail.to_owned()), request_id.clone());
@@ -438,7 +432,7 @@ impl Machine {
 
     /// Over, with nothing to tell: a settled leftover that nobody wants any more.
     fn end_quietly(&mut self, id: PurchaseId) {
-        self.purchases[id].phase = Phase::Ended;
+        self.set_phase(id, Phase::Ended);
     }
 
     pub(super) fn end_not_started(&mut self, id: PurchaseId, why: &str) {
@@ -457,7 +451,7 @@ impl Machine {
                         Some((error, request_id)) => (format!("{why} ({error})"), request_id.clone()),
                         None => (why.to_owned(), None),
                     };
-                    self.purchases[id].phase = Phase::Ended;
+                    self.set_phase(id, Phase::Ended);
                     if status == ItemStatus::NotStarted {
                         self.close(id, "never sent");
                     }

@@ -8,28 +8,28 @@ use crate::cloud::{CloudError, ErrorClass};
 use crate::event::ItemStatus;
 use crate::model::{Address, InstanceId, Life, ObservedInstance, RequestId, Timestamp};
 use crate::state::Record;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Machine {
     /// What is isolated already: begins with the returns.
     pub(super) fn add_terminations(&mut self, targets: Vec<(Address, InstanceId)>) {
         for chunk in targets.chunks(TERMINATE_BATCH_MAX) {
             self.add_group(chunk.iter().map(|(address, _)| address.clone()).collect());
-            self.writes.push(Write::new(Kind::Terminate { targets: chunk.to_vec() }, WritePhase::Blocked));
+            self.push_write(Write::new(Kind::Terminate { targets: chunk.to_vec() }, WritePhase::Blocked));
         }
     }
 
     /// What has been returned a moment ago.
     pub(super) fn terminate(&mut self, now: Timestamp, targets: Vec<(Address, InstanceId)>) {
         for chunk in targets.chunks(TERMINATE_BATCH_MAX) {
-            self.writes.push(Write::due(Kind::Terminate { targets: chunk.to_vec() }, now));
+            self.push_write(Write::due(Kind::Terminate { targets: chunk.to_vec() }, now));
         }
         self.want_write_turns(now);
     }
 
     pub(super) fn termination_answered(&mut self, now: Timestamp, id: WriteId, result: Result<RequestId, CloudError>) {
         let Err(error) = result else {
-            self.writes[id].phase = WritePhase::Polling;
+            self.set_write_phase(id, WritePhase::Polling);
             self.poll_soon(now);
             return;
         };
@@ -40,11 +40,11 @@ impl Machine {
             ErrorClass::Refused if targets.len() > 1 && !is_busy(&error) => {
                 // One refuses for all of them: one by one.
                 let (targets, began) = (targets.clone(), self.writes[id].began);
-                self.writes[id].end();
+                self.set_write_phase(id, WritePhase::Over);
                 for target in targets {
                     let mut write = Write::due(Kind::Terminate { targets: vec![target] }, now);
                     write.began = began;
-                    self.writes.push(write);
+                    self.push_write(write);
                 }
             }
             ErrorClass::Auth => {
@@ -60,12 +60,12 @@ impl Machine {
             // Refused because it is destroyed already, or no answer: what is there decides.
             ErrorClass::Refused | ErrorClass::Ambiguous if !is_busy(&error) => {
                 self.writes[id].refused = Some((detail, error.request_id));
-                self.writes[id].phase = WritePhase::Polling;
+                self.set_write_phase(id, WritePhase::Polling);
                 self.poll_soon(now);
             }
             _ => {
                 let wait = self.backoff(tries);
-                self.writes[id].phase = WritePhase::Due(now.plus(wait));
+                self.set_write_phase(id, WritePhase::Due(now.plus(wait)));
             }
         }
     }
@@ -77,9 +77,13 @@ impl Machine {
         asked: &[InstanceId],
         found: &BTreeMap<InstanceId, ObservedInstance>,
     ) {
-        for id in 0..self.writes.len() {
+        if self.write_queues.polling.is_empty() {
+            return;
+        }
+        let asked: BTreeSet<&InstanceId> = asked.iter().collect();
+        for id in self.write_queues.polling.clone() {
             let Kind::Terminate { targets } = &self.writes[id].kind else { continue };
-            if self.writes[id].phase != WritePhase::Polling || !targets.iter().all(|(_, one)| asked.contains(one)) {
+            if !targets.iter().all(|(_, one)| asked.contains(one)) {
                 continue;
             }
             let (left, gone): (Vec<_>, Vec<_>) =
@@ -89,7 +93,7 @@ impl Machine {
                 self.set_item(&address, Some(&instance), ItemStatus::Purged, None, None);
             }
             if left.is_empty() {
-                self.writes[id].end();
+                self.set_write_phase(id, WritePhase::Over);
                 continue;
             }
             let ending =
@@ -103,7 +107,7 @@ impl Machine {
             {
                 if self.writes[id].tries < 3 {
                     let wait = self.backoff(self.writes[id].tries);
-                    self.writes[id].phase = WritePhase::Due(now.plus(wait));
+                    self.set_write_phase(id, WritePhase::Due(now.plus(wait)));
                     self.want_write_turns(now);
                 } else {
                     self.end_termination(id, ItemStatus::Failed, &detail, request_id);
@@ -119,7 +123,7 @@ impl Machine {
         detail: &str,
         request_id: Option<String>,
     ) {
-        self.writes[id].end();
+        self.set_write_phase(id, WritePhase::Over);
         let Kind::Terminate { targets } = &self.writes[id].kind else { return };
         for (address, instance) in targets.clone() {
             let detail = format!("returned, and not destroyed: {detail}");

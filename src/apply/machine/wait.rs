@@ -2,8 +2,6 @@
 
 use super::super::effect::{Effect, TimerId};
 use super::super::poll::interval;
-use super::alter::Alteration;
-use super::purchase::Phase;
 use super::write::EarlyRename;
 use super::{Machine, error_detail, node_of};
 use crate::cloud::CloudError;
@@ -57,7 +55,7 @@ impl Wait {
         self.over
     }
 
-    fn wants_poll(&self) -> bool {
+    pub(super) fn wants_poll(&self) -> bool {
         !self.over && (!self.running || self.name == NameState::Unknown)
     }
 }
@@ -97,7 +95,7 @@ impl Machine {
             public_addresses: attributes.map_or(Vec::new(), |a| a.public_addresses.clone()),
             last_error: None,
         };
-        self.waits.insert(id.clone(), wait);
+        self.add_to_waits(id, wait);
     }
 
     /// A wait for what was just bought.
@@ -126,7 +124,7 @@ impl Machine {
             public_addresses: Vec::new(),
             last_error: None,
         };
-        self.waits.insert(id.clone(), wait);
+        self.add_to_waits(id, wait);
     }
 
     pub(super) fn begin_waits(&mut self, now: Timestamp) {
@@ -135,8 +133,7 @@ impl Machine {
             wait.deadline = Some(now.plus(wait.timeout));
         }
         self.rename_what_can_be(now);
-        let ids: Vec<InstanceId> = self.waits.keys().cloned().collect();
-        for id in ids {
+        for id in self.open_waits() {
             self.finish_wait_if_done(now, &id);
         }
     }
@@ -156,15 +153,15 @@ impl Machine {
             return;
         }
         let answered = self
-            .purchases
+            .queues
+            .answered
             .iter()
-            .filter(|purchase| purchase.phase == Phase::Answered)
-            .filter_map(|purchase| self.open.get(&purchase.intent.token))
+            .filter_map(|id| self.open.get(&self.purchases[*id].intent.token))
             .filter_map(|entry| entry.answer.as_ref())
             .flat_map(|answer| answer.ids.iter());
-        let waited = self.waits.iter().filter(|(_, wait)| wait.wants_poll()).map(|(id, _)| id);
-        let returned = self.writes.iter().flat_map(super::write::Write::polled);
-        let altered = self.alterations.iter().filter(|alteration| alteration.wants_poll()).map(Alteration::id);
+        let waited = self.wait_queues.polled.iter();
+        let returned = self.write_queues.polling.iter().flat_map(|id| self.writes[*id].polled());
+        let altered = self.alteration_queues.polled.iter().map(|index| self.alterations[*index].id());
         let mut ids: Vec<InstanceId> = answered.chain(waited).chain(returned).chain(altered).cloned().collect();
         ids.sort();
         ids.dedup();
@@ -183,7 +180,8 @@ impl Machine {
         self.describes_in_flight = self.describes_in_flight.saturating_sub(1);
         let next = match result {
             Ok(found) => {
-                for id in 0..self.purchases.len() {
+                let answered: Vec<usize> = self.queues.answered.iter().copied().collect();
+                for id in answered {
                     self.match_answer(now, id, Some(&found));
                 }
                 for id in asked {
@@ -196,12 +194,12 @@ impl Machine {
                 for id in asked {
                     self.finish_wait_if_done(now, id);
                 }
-                let pending = self.waits.values().filter(|wait| wait.wants_poll());
-                let altering = self.alterations.iter().filter(|alteration| alteration.wants_poll());
-                let begun = pending.clone().filter_map(|wait| wait.since);
-                let youngest = begun.chain(altering.clone().filter_map(Alteration::began)).max();
-                let waited = youngest.map(|since| now.since(since)).unwrap_or_default();
-                interval(waited, pending.count() + altering.count())
+                let pending = &self.wait_queues.polled;
+                let altering = &self.alteration_queues.polled;
+                let begun = pending.iter().filter_map(|id| self.waits.get(id)?.since);
+                let changing = altering.iter().filter_map(|index| self.alterations[*index].began());
+                let waited = begun.chain(changing).max().map(|since| now.since(since)).unwrap_or_default();
+                interval(waited, pending.len() + altering.len())
             }
             Err(error) => {
                 for id in asked {
@@ -213,10 +211,10 @@ impl Machine {
                 POLL_AGAIN
             }
         };
-        let more = self.waits.values().any(Wait::wants_poll)
-            || self.purchases.iter().any(|purchase| purchase.phase == Phase::Answered)
-            || self.writes.iter().any(|write| write.polled().next().is_some())
-            || self.alterations.iter().any(Alteration::wants_poll);
+        let more = !self.wait_queues.polled.is_empty()
+            || !self.queues.answered.is_empty()
+            || !self.write_queues.polling.is_empty()
+            || !self.alteration_queues.polled.is_empty();
         if more && !self.stopping && !self.poll_scheduled {
             self.poll_scheduled = true;
             self.effects.push(Effect::Timer { id: TimerId::Poll, at: now.plus(next) });
@@ -227,6 +225,11 @@ impl Machine {
         if let Some(instance) = found {
             self.observe(id, &instance.attributes);
         }
+        self.saw_waited(now, id, found);
+        self.file_wait(id);
+    }
+
+    fn saw_waited(&mut self, now: Timestamp, id: &InstanceId, found: Option<&ObservedInstance>) {
         let Some(wait) = self.waits.get_mut(id) else { return };
         if wait.over {
             return;
@@ -252,7 +255,10 @@ impl Machine {
             };
         }
         match instance.attributes.life() {
-            Life::Running => wait.running = true,
+            Life::Running => {
+                wait.running = true;
+                self.groups.touch_member(&wait.address);
+            }
             Life::Failed | Life::Isolated | Life::Ending => {
                 let address = wait.address.clone();
                 self.found_dead(now, &address, id, instance.attributes.life());
@@ -268,6 +274,8 @@ impl Machine {
         }
         wait.over = true;
         let (address, group) = (wait.address.clone(), wait.group);
+        self.file_wait(id);
+        let Some(wait) = self.waits.get(id) else { return };
         let mut why = match wait.state.as_str() {
             "" => "bought, and not listed within the time-out".to_owned(),
             state => format!("still {state} at the end of the time-out"),
@@ -276,7 +284,7 @@ impl Machine {
             why = format!("{why} ({error})");
         }
         self.set_item(&address, Some(id), ItemStatus::Pending, Some(why), None);
-        let label = self.groups[group].label.clone();
+        let label = self.groups.label(group).to_owned();
         self.wait_ended_badly(id, &label);
     }
 
@@ -305,8 +313,9 @@ impl Machine {
             wait.over = true;
             wait.group
         });
+        self.file_wait(id);
         if let Some(group) = group {
-            let label = self.groups[group].label.clone();
+            let label = self.groups.label(group).to_owned();
             self.wait_ended_badly(id, &label);
         }
     }
@@ -333,6 +342,7 @@ impl Machine {
             let (address, status, stuck) = (wait.address.clone(), wait.done, wait.name == NameState::Stuck);
             let detail = stuck.then(|| wait.last_error.clone()).flatten();
             let status = if stuck { ItemStatus::Failed } else { status };
+            self.file_wait(id);
             self.set_item(&address, Some(id), status, detail, None);
         }
         self.release_dependents(now, purchase, id);
@@ -371,6 +381,7 @@ impl Machine {
             wait.name = NameState::Stuck;
             wait.last_error = Some(format!("running, but its name could not be set: {why}"));
         }
+        self.file_wait(id);
     }
 
     pub(super) fn name_changed(&mut self, id: &InstanceId) {
@@ -383,25 +394,31 @@ impl Machine {
             }
             recorded.attributes.instance_name = name;
         }
+        self.file_wait(id);
     }
 
     /// Instances to rename now, by the name they are to have.
     pub(super) fn renames_due(&mut self) -> BTreeMap<String, Vec<InstanceId>> {
-        let mut due: BTreeMap<String, Vec<InstanceId>> = BTreeMap::new();
-        for (id, wait) in &mut self.waits {
-            if wait.name != NameState::Wrong || wait.over {
-                continue;
-            }
-            if !wait.running {
-                match self.early_rename {
-                    // One try tells for all of them.
-                    EarlyRename::Unknown => self.early_rename = EarlyRename::Trying,
-                    EarlyRename::Works => {}
-                    EarlyRename::Trying | EarlyRename::Refused => continue,
+        let mut ids: Vec<InstanceId> = self.wait_queues.misnamed.iter().cloned().collect();
+        match self.early_rename {
+            // One try tells for all of them.
+            EarlyRename::Unknown => {
+                if let Some(first) = self.wait_queues.misnamed_early.first().cloned() {
+                    self.early_rename = EarlyRename::Trying;
+                    ids.push(first);
                 }
             }
-            wait.name = NameState::Changing;
-            due.entry(wait.wanted_name.clone()).or_default().push(id.clone());
+            EarlyRename::Works => ids.extend(self.wait_queues.misnamed_early.iter().cloned()),
+            EarlyRename::Trying | EarlyRename::Refused => {}
+        }
+        ids.sort();
+        let mut due: BTreeMap<String, Vec<InstanceId>> = BTreeMap::new();
+        for id in ids {
+            if let Some(wait) = self.waits.get_mut(&id) {
+                wait.name = NameState::Changing;
+                due.entry(wait.wanted_name.clone()).or_default().push(id.clone());
+            }
+            self.file_wait(&id);
         }
         due
     }
@@ -411,6 +428,7 @@ impl Machine {
         if let Some(wait) = self.waits.get_mut(id) {
             wait.name = NameState::Wrong;
         }
+        self.file_wait(id);
     }
 
     pub(super) fn stop_waits(&mut self, why: &str) {

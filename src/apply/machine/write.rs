@@ -3,7 +3,6 @@
 
 use super::super::effect::{Effect, TimerId, WriteId};
 use super::alter::{LEAVES_WITHIN, Step};
-use super::purchase::Phase;
 use super::{Machine, error_detail};
 use crate::cloud::limits::{ISOLATE_BATCH_MAX, RENAME_BATCH_MAX};
 use crate::cloud::port::WriteAction;
@@ -13,7 +12,7 @@ use crate::model::digest::canonical;
 use crate::model::{Address, InstanceId, Life, ObservedInstance, RequestId, Timestamp};
 use crate::state::Record;
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Tries of a write that fails without being refused.
@@ -74,15 +73,11 @@ impl Write {
         Self { kind, phase, tries: 0, began: None, refused: None, request_id: None }
     }
 
-    pub(super) fn end(&mut self) {
-        self.phase = WritePhase::Over;
-    }
-
     pub(super) fn is_over(&self) -> bool {
         self.phase == WritePhase::Over
     }
 
-    fn action(&self) -> WriteAction {
+    pub(super) fn action(&self) -> WriteAction {
         match &self.kind {
             Kind::Rename { .. } => WriteAction::ModifyInstancesAttribute,
             Kind::Isolate { .. } => WriteAction::IsolateInstances,
@@ -120,23 +115,20 @@ impl Machine {
     }
 
     fn push_isolation(&mut self, targets: Vec<(Address, InstanceId)>, phase: WritePhase) {
-        self.writes.push(Write::new(Kind::Isolate { targets }, phase));
+        self.push_write(Write::new(Kind::Isolate { targets }, phase));
     }
 
     /// Returns begin when every purchase is over and what was bought runs or was given up.
     pub(super) fn begin_isolations(&mut self, now: Timestamp) {
-        if self.stopping || !self.writes.iter().any(|write| write.phase == WritePhase::Blocked) {
+        if self.stopping || self.write_queues.blocked.is_empty() {
             return;
         }
-        let bought = self.purchases.iter().all(|purchase| matches!(purchase.phase, Phase::Settled | Phase::Ended));
-        if !bought || !self.waits.values().all(|wait| wait.is_over() || wait.running) {
+        if !self.purchases_are_over() || !self.nothing_is_coming() {
             return;
         }
-        for write in &mut self.writes {
-            if write.phase == WritePhase::Blocked {
-                write.phase = WritePhase::Due(now);
-                write.began = Some(now);
-            }
+        for id in self.write_queues.blocked.clone() {
+            self.set_write_phase(id, WritePhase::Due(now));
+            self.writes[id].began = Some(now);
         }
         self.want_write_turns(now);
     }
@@ -147,7 +139,7 @@ impl Machine {
         }
         for (name, ids) in self.renames_due() {
             for chunk in ids.chunks(RENAME_BATCH_MAX) {
-                self.writes.push(Write::due(Kind::Rename { name: name.clone(), ids: chunk.to_vec() }, now));
+                self.push_write(Write::due(Kind::Rename { name: name.clone(), ids: chunk.to_vec() }, now));
             }
         }
         self.want_write_turns(now);
@@ -157,14 +149,10 @@ impl Machine {
         if self.stopping {
             return;
         }
-        let mut later: Option<Timestamp> = None;
-        for index in 0..self.writes.len() {
-            let WritePhase::Due(from) = self.writes[index].phase else { continue };
-            let action = self.writes[index].action();
-            if from > now {
-                later = Some(later.map_or(from, |later| later.min(from)));
-            } else if self.turns_wanted.insert(action) {
-                self.effects.push(Effect::Turn(action));
+        let later = self.writes_become_due(now);
+        for (action, due) in &self.write_queues.due {
+            if !due.is_empty() && self.turns_wanted.insert(*action) {
+                self.effects.push(Effect::Turn(*action));
             }
         }
         if let Some(at) = later {
@@ -176,10 +164,9 @@ impl Machine {
         if self.stopping {
             return;
         }
-        let due =
-            |write: &Write| matches!(write.phase, WritePhase::Due(from) if from <= now) && write.action() == action;
-        if let Some(id) = self.writes.iter().position(due) {
-            self.writes[id].phase = WritePhase::InFlight;
+        let _later = self.writes_become_due(now);
+        if let Some(id) = self.write_queues.due.get(&action).and_then(|due| due.first().copied()) {
+            self.set_write_phase(id, WritePhase::InFlight);
             let body = match &self.writes[id].kind {
                 Kind::Rename { name, ids } => json!({"InstanceIds": ids, "InstanceName": name}),
                 Kind::Isolate { targets } | Kind::Terminate { targets } => {
@@ -220,7 +207,7 @@ impl Machine {
             }
             (Kind::Isolate { .. }, Ok(request_id)) => {
                 self.writes[id].request_id = Some(request_id);
-                self.writes[id].phase = WritePhase::Polling;
+                self.set_write_phase(id, WritePhase::Polling);
                 self.poll_soon(now);
             }
             (Kind::Isolate { targets }, Err(error)) => {
@@ -242,7 +229,7 @@ impl Machine {
             if early {
                 self.early_rename = EarlyRename::Works;
             }
-            self.writes[id].phase = WritePhase::Over;
+            self.set_write_phase(id, WritePhase::Over);
             for instance in ids {
                 self.name_changed(instance);
                 self.finish_wait_if_done(now, instance);
@@ -253,7 +240,7 @@ impl Machine {
         if early && error.class == ErrorClass::Refused {
             // `OperationDenied.InstanceCreating` and its like: again when it runs.
             self.early_rename = EarlyRename::Refused;
-            self.writes[id].phase = WritePhase::Over;
+            self.set_write_phase(id, WritePhase::Over);
             for instance in ids {
                 self.name_must_wait(instance);
             }
@@ -264,10 +251,10 @@ impl Machine {
         self.writes[id].tries += 1;
         if passing && self.writes[id].tries < TRIES_MAX {
             let wait = self.backoff(self.writes[id].tries);
-            self.writes[id].phase = WritePhase::Due(now.plus(wait));
+            self.set_write_phase(id, WritePhase::Due(now.plus(wait)));
             return;
         }
-        self.writes[id].phase = WritePhase::Over;
+        self.set_write_phase(id, WritePhase::Over);
         let detail = error_detail(&error);
         for instance in ids {
             self.name_failed(instance, &detail);
@@ -288,7 +275,7 @@ impl Machine {
         match error.class {
             ErrorClass::Refused if targets.len() > 1 => {
                 // One refuses for all of them, or they have more disks than one call may return: one by one.
-                self.writes[id].phase = WritePhase::Over;
+                self.set_write_phase(id, WritePhase::Over);
                 for target in targets {
                     self.push_isolation(vec![target], WritePhase::Due(now));
                     let began = self.writes[id].began;
@@ -304,12 +291,12 @@ impl Machine {
             }
             ErrorClass::Refused | ErrorClass::Ambiguous if !error.is("UnsupportedOperation.ResourceNotReturnable") => {
                 self.writes[id].refused = Some((detail, error.request_id.clone()));
-                self.writes[id].phase = WritePhase::Polling;
+                self.set_write_phase(id, WritePhase::Polling);
                 self.poll_soon(now);
             }
             ErrorClass::NotSent | ErrorClass::Throttled | ErrorClass::SignatureExpired if tries < TRIES_MAX => {
                 let wait = self.backoff(tries);
-                self.writes[id].phase = WritePhase::Due(now.plus(wait));
+                self.set_write_phase(id, WritePhase::Due(now.plus(wait)));
             }
             _ => {
                 if matches!(error.class, ErrorClass::NotSent | ErrorClass::Throttled) {
@@ -321,7 +308,7 @@ impl Machine {
     }
 
     fn end_isolation(&mut self, id: WriteId, status: ItemStatus, detail: &str, request_id: Option<String>) {
-        self.writes[id].phase = WritePhase::Over;
+        self.set_write_phase(id, WritePhase::Over);
         let Kind::Isolate { targets } = &self.writes[id].kind else { return };
         for (address, instance) in targets.clone() {
             self.set_item(&address, Some(&instance), status, Some(detail.to_owned()), request_id.clone());
@@ -335,10 +322,11 @@ impl Machine {
         asked: &[InstanceId],
         found: &BTreeMap<InstanceId, ObservedInstance>,
     ) {
-        for id in 0..self.writes.len() {
-            if self.writes[id].phase != WritePhase::Polling {
-                continue;
-            }
+        if self.write_queues.polling.is_empty() {
+            return;
+        }
+        let asked: BTreeSet<&InstanceId> = asked.iter().collect();
+        for id in self.write_queues.polling.clone() {
             let Kind::Isolate { targets } = &self.writes[id].kind else { continue };
             if !targets.iter().all(|(_, instance)| asked.contains(instance)) {
                 continue;
@@ -356,7 +344,7 @@ impl Machine {
                 self.terminate(now, gone);
             }
             if left.is_empty() {
-                self.writes[id].phase = WritePhase::Over;
+                self.set_write_phase(id, WritePhase::Over);
                 continue;
             }
             self.writes[id].kind = Kind::Isolate { targets: left.clone() };
@@ -413,7 +401,7 @@ impl Machine {
                 instances.iter().any(|i| i.attributes.life() == Life::Pending || i.operation_state == "OPERATING");
             if busy || self.writes[id].tries < 3 {
                 let wait = self.backoff(self.writes[id].tries);
-                self.writes[id].phase = WritePhase::Due(now.plus(wait));
+                self.set_write_phase(id, WritePhase::Due(now.plus(wait)));
                 self.want_write_turns(now);
             } else if !instances.is_empty() && instances.iter().all(|i| i.attributes.life() == Life::Failed) {
                 // Whether a failed launch can be returned is undocumented. Where it cannot, nothing is left to do.
@@ -450,10 +438,10 @@ impl Machine {
                 Kind::Terminate { .. } => {
                     self.end_termination(id, ItemStatus::Pending, &format!("not destroyed; {why}"), None);
                 }
-                Kind::Rename { .. } => self.writes[id].phase = WritePhase::Over,
+                Kind::Rename { .. } => self.set_write_phase(id, WritePhase::Over),
                 Kind::Alter { members, .. } => {
                     let members = members.clone();
-                    self.writes[id].phase = WritePhase::Over;
+                    self.set_write_phase(id, WritePhase::Over);
                     self.give_up_altering(&members, ItemStatus::NotStarted, why);
                 }
             }
@@ -467,7 +455,7 @@ impl Machine {
                 match &self.writes[id].kind {
                     Kind::Alter { members, .. } => {
                         let members = members.clone();
-                        self.writes[id].phase = WritePhase::Over;
+                        self.set_write_phase(id, WritePhase::Over);
                         self.give_up_altering(&members, ItemStatus::Unknown, why);
                     }
                     Kind::Terminate { .. } => self.end_termination(id, ItemStatus::Unknown, why, None),

@@ -78,6 +78,11 @@ pub struct SelectArgs {
 }
 
 impl SelectArgs {
+    /// Of what the plan takes.
+    pub fn of(only: &[String], skip: &[String]) -> Self {
+        Self { only: only.to_vec(), skip: skip.to_vec() }
+    }
+
     /// As the plan takes it.
     pub fn words(&self) -> Select {
         Select { only: self.only.clone(), skip: self.skip.clone() }

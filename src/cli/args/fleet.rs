@@ -1,6 +1,7 @@
 //! Options of the commands that look after what is bought.
 
 use super::common::{CloudArgs, FormatArgs, ReportArgs, SelectArgs, WorkArgs, duration};
+use super::run::ViewWord;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use std::time::Duration;
@@ -56,8 +57,12 @@ pub struct RenewArgs {
 /// Options of `show`.
 #[derive(Debug, Args)]
 pub struct ShowArgs {
-    /// Such as `db`, `web[0]` or `edge["a"]`; everything unless given
-    pub address: Option<String>,
+    /// An address such as `db`, `web[0]` or `edge["a"]`, or the file of a saved plan; all of the state unless given
+    #[arg(value_name = "ADDRESS|PLAN")]
+    pub what: Option<String>,
+    /// How much of a saved plan to show
+    #[arg(long, env = "LHPROV_VIEW", value_name = "VIEW", value_enum, default_value_t = ViewWord::Compact)]
+    pub view: ViewWord,
     /// Form of the result.
     #[command(flatten)]
     pub format: FormatArgs,

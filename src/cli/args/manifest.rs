@@ -1,7 +1,10 @@
 //! Options of the commands that read the manifest alone.
 
 use super::common::FormatArgs;
-use clap::Args;
+use super::run::ViewWord;
+use clap::builder::BoolishValueParser;
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
 
 /// Options of `validate`.
 #[derive(Debug, Args)]
@@ -14,3 +17,34 @@ pub struct ValidateArgs {
 /// Options of `render`.
 #[derive(Debug, Args)]
 pub struct RenderArgs {}
+
+/// Options of `fmt`.
+#[derive(Debug, Args)]
+pub struct FmtArgs {
+    /// Files, or folders of them; `-` for stdin to stdout [default: the manifest]
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Write nothing: show what would change, and exit with 1 if anything would
+    #[arg(long, env = "LHPROV_CHECK", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub check: bool,
+}
+
+/// Options of `graph`.
+#[derive(Debug, Args)]
+pub struct GraphArgs {
+    /// Language of the graph
+    #[arg(long, env = "LHPROV_FORMAT", value_name = "FORMAT", value_enum, default_value_t = GraphFormat::Dot)]
+    pub format: GraphFormat,
+    /// How much of it to show
+    #[arg(long, env = "LHPROV_VIEW", value_name = "VIEW", value_enum, default_value_t = ViewWord::Compact)]
+    pub view: ViewWord,
+}
+
+/// Values of `--format` of `graph`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum GraphFormat {
+    /// For Graphviz
+    Dot,
+    /// For Markdown and the browser
+    Mermaid,
+}

@@ -2,11 +2,14 @@
 
 mod account;
 mod common;
+mod examples;
 mod fleet;
 mod manifest;
 mod reference;
 mod run;
 mod sandbox;
+mod saved;
+mod shell;
 mod state;
 
 pub use account::*;
@@ -16,11 +19,14 @@ pub use manifest::*;
 pub use reference::*;
 pub use run::*;
 pub use sandbox::*;
+pub use saved::*;
+pub use shell::*;
 pub use state::*;
 
 use crate::report::style::ColorChoice;
 use clap::builder::BoolishValueParser;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -34,7 +40,8 @@ use std::str::FromStr;
     max_term_width = 100,
     after_help = "Results go to stdout, everything else to stderr. Every option can be set by its variable; an empty one counts \
                   as unset.\n\nExit codes: 0 done, 1 error, 2 changes pending (plan --detailed-exitcode), 3 drift, 4 locked, \
-                  6 applied in part: run again, 7 refused, 8 would fail, 9 declined, 64 usage, 129/130/143 interrupted."
+                  5 the saved plan is stale, 6 applied in part: run again, 7 refused, 8 would fail, 9 declined, 64 usage, \
+                  129/130/143 interrupted."
 )]
 pub struct Cli {
     /// For all commands.
@@ -47,11 +54,15 @@ pub struct Cli {
 
 /// The definition that clap works on.
 pub fn definition() -> clap::Command {
-    Cli::command().mut_args(|arg| arg.hide_env_values(true))
+    examples::added(without_env_values(Cli::command()))
+}
+
+fn without_env_values(command: clap::Command) -> clap::Command {
+    command.mut_args(|arg| arg.hide_env_values(true)).mut_subcommands(without_env_values)
 }
 
 /// Options of all commands.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Options of all commands")]
 pub struct Global {
     /// Manifest file, or a folder of them; may be given several times [default: lighthouse.yaml]
@@ -96,6 +107,9 @@ pub struct Global {
     /// Show each request and each answer on stderr, secrets blotted out
     #[arg(long, global = true, env = "LHPROV_HTTP_TRACE", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub http_trace: bool,
+    /// Values of variables that a saved plan was made with.
+    #[arg(skip)]
+    pub saved_variables: BTreeMap<String, serde_json::Value>,
 }
 
 /// The name and the value of `--var`.
@@ -192,19 +206,23 @@ pub enum Command {
     Validate(ValidateArgs),
     /// Print the manifest as it is understood: one entry for each instance, no variables left
     Render(RenderArgs),
+    /// Put manifests into the common form; comments and order stay
+    Fmt(FmtArgs),
+    /// Print what waits for what, to be drawn; an arrow points at what is needed first
+    Graph(GraphArgs),
     /// Show what apply would do; changes nothing
     Plan(PlanArgs),
     /// Say what the manifest costs as a whole, and what of it is still to be bought
     Price(PriceArgs),
-    /// Make the cloud equal to the manifest
-    Apply(ApplyArgs),
+    /// Make the cloud equal to the manifest, or carry a saved plan out
+    Apply(ApplyCommand),
     /// Return every instance of the stack
     Destroy(ApplyArgs),
     /// Compare the cloud with what was last applied; exit 3 if it differs
     Drift(DriftArgs),
     /// Buy more time for instances; one that is isolated comes back into service
     Renew(RenewArgs),
-    /// Show what the state records
+    /// Show what the state records, or a saved plan
     Show(ShowArgs),
     /// Take over instances that lhprov did not buy: into the state, and into the manifest where that lacks them
     Import(ImportArgs),
@@ -220,12 +238,19 @@ pub enum Command {
     Sandbox(SandboxArgs),
     /// Prove on this machine that crashes and lost answers neither buy twice nor forget
     Selftest(SelftestArgs),
+    /// Print a script that lets a shell complete commands, options, addresses and files
+    Completions(CompletionsArgs),
+    /// Print what could stand at the cursor; for the scripts of `completions`
+    #[command(name = "__complete", hide = true)]
+    Complete(CompleteArgs),
+    /// Print the manual
+    Man(ManArgs),
     /// Print a JSON Schema: of the manifest for editors, of plans, states and events for programs
     Schema(SchemaArgs),
     /// Say what an error code means, what it proves, and what to do; without a code, list all of them
     Explain(ExplainArgs),
     /// Print the version
-    Version,
+    Version(VersionArgs),
 }
 
 #[cfg(test)]

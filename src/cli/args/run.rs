@@ -2,6 +2,7 @@
 
 use super::common::{ReportArgs, SelectArgs, duration};
 use super::sandbox::SandboxFlags;
+use super::saved::SaveArgs;
 use crate::cli::events::EventsTo;
 use crate::model::money::Amount;
 use crate::plan::limits::Ceilings;
@@ -20,7 +21,7 @@ pub enum ViewWord {
 }
 
 /// What `plan`, `apply` and `destroy` share.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct RunArgs {
     /// Form of the result.
     #[command(flatten)]
@@ -100,10 +101,13 @@ pub struct PlanArgs {
     /// Compare with the state alone; the cloud is not asked
     #[arg(long, env = "LHPROV_NO_REFRESH", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub no_refresh: bool,
+    /// To save it.
+    #[command(flatten)]
+    pub save: SaveArgs,
 }
 
 /// Options of `apply` and `destroy`.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct ApplyArgs {
     /// Shared options.
     #[command(flatten)]

@@ -1,17 +1,19 @@
 //! `lhprov apply` and `lhprov destroy`: show the plan, ask, carry it out, give account.
 
-use super::renew;
-use crate::cli::args::{ApplyArgs, Global, RenewArgs, ReportFormat};
+use super::{renew, saved};
+use crate::cli::args::{ApplyArgs, ApplyCommand, Global, RenewArgs, ReportFormat};
 use crate::cli::exit::{Exit, Signal};
 use crate::cli::failure::{Failure, way_out};
 use crate::cli::github;
 use crate::cli::host::{self, SystemClock};
 use crate::cli::paper::Paper;
 use crate::cli::prompt::{self, Answer};
+use crate::cli::saved::bound;
 use crate::cli::session::{self, Ended, Nature, Session};
 use crate::clock::Clock as _;
 use crate::event::EventSink;
-use crate::ops::{self, ApplyExit, ApplyOptions, ApplyReport, Consent, OpsError, Question};
+use crate::ops::{self, ApplyExit, ApplyOptions, ApplyReport, Approved, Consent, OpsError, Question};
+use crate::plan::seal::Saved;
 use crate::report::console::Console;
 use crate::report::human::account::{self, AccountText};
 use crate::report::human::lines::Lines;
@@ -25,8 +27,12 @@ use crate::report::text::count;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Applies the manifest.
-pub fn run(global: &Global, own: &ApplyArgs, console: Console) -> Result<Exit, Failure> {
-    with_paper(Kind::Apply, global, own, console)
+pub fn run(global: &Global, own: &ApplyCommand, console: Console) -> Result<Exit, Failure> {
+    let kind = if own.destroy { Kind::Destroy } else { Kind::Apply };
+    match &own.plan {
+        Some(path) => saved::run(path, global, own, console),
+        None => with_paper(kind, global, &own.apply, console),
+    }
 }
 
 /// Returns every instance of the stack.
@@ -51,12 +57,18 @@ pub(super) enum Kind<'a> {
     Destroy,
     /// More time for some.
     Renew(&'a RenewArgs),
+    /// A saved plan, and whether its inputs may have moved.
+    Saved(&'a Saved, bool),
 }
 
 impl Kind<'_> {
+    fn is_destroy(self) -> bool {
+        matches!(self, Kind::Destroy) || matches!(self, Kind::Saved(saved, _) if saved.seal.asked.destroy)
+    }
+
     fn command(self) -> &'static str {
         match self {
-            Kind::Apply => "apply",
+            Kind::Apply | Kind::Saved(..) => "apply",
             Kind::Destroy => "destroy",
             Kind::Renew(_) => "renew",
         }
@@ -64,7 +76,7 @@ impl Kind<'_> {
 
     fn done(self) -> &'static str {
         match self {
-            Kind::Apply => "Applied",
+            Kind::Apply | Kind::Saved(..) => "Applied",
             Kind::Destroy => "Destroyed",
             Kind::Renew(_) => "Renewed",
         }
@@ -72,7 +84,7 @@ impl Kind<'_> {
 }
 
 /// Loads, plans, asks, carries out and gives account.
-fn carry_out(
+pub(super) fn carry_out(
     kind: Kind<'_>,
     global: &Global,
     own: &ApplyArgs,
@@ -85,7 +97,7 @@ fn carry_out(
         return Err(Failure::usage(format!("--replace {address} has no meaning where everything goes")));
     }
     // A log and live lines would write over one another.
-    let live = (console.stderr_is_terminal && !global.is_logging()).then(|| Arc::new(Live::new(console.stderr)));
+    let live = (console.stderr_is_live && !global.is_logging()).then(|| Arc::new(host::live(console)));
     sinks.push(match &live {
         Some(live) => Arc::clone(live) as Arc<dyn EventSink>,
         None => Arc::new(Lines::new(console, || SystemClock.now())),
@@ -102,7 +114,7 @@ fn carry_out(
             buy_anyway: own.run.buy_anyway,
             adopt: own.adopt,
             assume_yes: own.yes,
-            destroy: matches!(kind, Kind::Destroy),
+            destroy: kind.is_destroy(),
             purge: own.run.purge,
             allow_data_loss: own.allow_data_loss,
             accept_no_refund: own.accept_no_refund,
@@ -140,6 +152,15 @@ async fn perform(
     let desired = &session.loaded.desired;
     Ok(match kind {
         Kind::Renew(own) => ops::renew(&session.context, desired, &renew::options(own, desired)?, consent).await,
+        Kind::Saved(saved, if_equivalent) => {
+            let approved = Approved {
+                seal: &saved.seal,
+                checksum: &saved.checksum,
+                bound: bound(&session.loaded, &session.context.endpoint),
+                if_equivalent,
+            };
+            ops::apply_saved(&session.context, desired, options, &approved, consent).await
+        }
         Kind::Apply | Kind::Destroy => ops::apply(&session.context, desired, options, consent).await,
     })
 }

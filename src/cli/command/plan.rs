@@ -6,16 +6,19 @@ use crate::cli::failure::Failure;
 use crate::cli::github;
 use crate::cli::host;
 use crate::cli::paper::Paper;
+use crate::cli::saved;
 use crate::cli::session::{self, Ended, Nature, Session};
 use crate::event::EventSink;
 use crate::model::InstanceId;
 use crate::ops::{self, PlanOptions, PlanReport};
+use crate::plan::change::{ACCEPT_NO_REFUND, ALLOW_DATA_LOSS};
 use crate::report::console::Console;
 use crate::report::human::plan::{PlanText, render};
 use crate::report::json::plan::{PlanDocument, write};
 use crate::report::markdown::{self, PlanPage};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 /// Plans and shows the plan.
@@ -33,15 +36,21 @@ fn plan(
     console: Console,
     sinks: Vec<Arc<dyn EventSink>>,
 ) -> Result<Ended, Failure> {
+    if let Some(path) = &own.save.out {
+        saved::check_target(path)?;
+    }
     let loaded = session::load(global, &own.run, console)?;
     paper.is_about(loaded.desired.stack.as_str());
+    if let (true, Some(address)) = (own.save.destroy, own.run.replace.first()) {
+        return Err(Failure::usage(format!("--replace {address} has no meaning where everything goes")));
+    }
     let runtime = host::runtime()?;
     let ended = runtime.block_on(async {
         let session = session::open("plan", global, &own.run, loaded, sinks)?;
         let options = PlanOptions {
             refresh: !own.no_refresh,
             buy_anyway: own.run.buy_anyway,
-            destroy: false,
+            destroy: own.save.destroy,
             purge: own.run.purge,
             preflight: !own.run.no_preflight,
             ceilings: own.run.ceilings(),
@@ -60,7 +69,12 @@ fn plan(
             report = planning => report,
         };
         match report {
-            Ok(report) => show(own, &session, &report, paper, console),
+            Ok(report) => {
+                let ended = show((global, own), &session, &report, paper, console);
+                // The process ends here: the memory of a large fleet is not given back piece by piece.
+                std::mem::forget((report, session.loaded));
+                ended
+            }
             Err(error) => Err(Failure::of_operation(error, session.loaded.sources)),
         }
     });
@@ -70,7 +84,7 @@ fn plan(
 }
 
 fn show(
-    own: &PlanArgs,
+    (global, own): (&Global, &PlanArgs),
     session: &Session,
     report: &PlanReport,
     paper: &Paper,
@@ -105,21 +119,10 @@ fn show(
         .map_err(|error| Failure::output(&error))?;
     if paper.format() == ReportFormat::Json {
         github::annotate(&found, sources, console);
-        let specs: BTreeMap<&InstanceId, &Value> =
-            report.prior.instances.values().map(|recorded| (&recorded.instance_id, &recorded.spec)).collect();
-        let before = |id: &InstanceId| specs.get(id).filter(|spec| !spec.is_null()).map(|spec| (*spec).clone());
-        let document = PlanDocument {
-            plan: &planned.plan,
-            blocked: &planned.blocked,
-            adopted: &planned.adopted,
-            diagnostics: &planned.diagnostics,
-            sources,
-            stack,
-            region,
-            inputs: inputs(own, session, report),
-            before: &before,
-        };
-        console.result_with(|out| write(&document, out)).map_err(|error| Failure::output(&error))?;
+        console
+            .result_with(|out| write_document(own, session, report, out))
+            .map_err(|error| Failure::output(&error))?;
+        save((global, own), session, report, exit, console)?;
         return Ok(exit.into());
     }
     github::say_problems(&found, sources, console);
@@ -128,7 +131,61 @@ fn show(
         let text = render(shown, own.run.view(), console.stdout);
         console.result(&text).map_err(|error| Failure::output(&error))?;
     }
+    save((global, own), session, report, exit, console)?;
     Ok(exit.into())
+}
+
+/// The plan document.
+fn write_document(own: &PlanArgs, session: &Session, report: &PlanReport, out: &mut dyn Write) -> io::Result<()> {
+    let planned = &report.planned;
+    let specs: BTreeMap<&InstanceId, &Value> =
+        report.prior.instances.values().map(|recorded| (&recorded.instance_id, &recorded.spec)).collect();
+    let before = |id: &InstanceId| specs.get(id).filter(|spec| !spec.is_null()).map(|spec| (*spec).clone());
+    let document = PlanDocument {
+        plan: &planned.plan,
+        blocked: &planned.blocked,
+        adopted: &planned.adopted,
+        diagnostics: &planned.diagnostics,
+        sources: &session.loaded.sources,
+        stack: session.loaded.desired.stack.as_str(),
+        region: &session.loaded.desired.region,
+        inputs: inputs(own, session, report),
+        before: &before,
+    };
+    write(&document, out)
+}
+
+/// Saves the plan where that is wanted, unless it must not be applied, and says how it is carried out.
+fn save(
+    (global, own): (&Global, &PlanArgs),
+    session: &Session,
+    report: &PlanReport,
+    exit: Exit,
+    console: Console,
+) -> Result<(), Failure> {
+    let Some(path) = &own.save.out else { return Ok(()) };
+    if matches!(exit, Exit::Error | Exit::Refused | Exit::Preflight) {
+        console.say(&format!("{} was not written: this plan may not be applied.\n", path.display()));
+        return Ok(());
+    }
+    let mut bytes = Vec::new();
+    write_document(own, session, report, &mut bytes).map_err(|error| Failure::output(&error))?;
+    let text = String::from_utf8_lossy(&bytes);
+    saved::write(path, &text, global, own, (&session.loaded, &session.context.endpoint, report))?;
+    let mut words = vec!["lhprov apply".to_owned(), path.display().to_string()];
+    words.extend(session.sandbox.then(|| "--sandbox".to_owned()));
+    let given = |flag: &str| match flag {
+        ALLOW_DATA_LOSS => own.save.allow_data_loss,
+        ACCEPT_NO_REFUND => own.save.accept_no_refund,
+        _ => false,
+    };
+    let needs = report.planned.plan.needs.iter().map(|need| need.flag).filter(|flag| !given(flag));
+    words.extend(needs.map(str::to_owned));
+    if !report.planned.adopted.is_empty() && !own.save.adopt {
+        words.push("--adopt".to_owned());
+    }
+    console.say(&format!("Saved to {}. To carry it out: {}\n", path.display(), words.join(" ")));
+    Ok(())
 }
 
 fn inputs(own: &PlanArgs, session: &Session, report: &PlanReport) -> Value {

@@ -1,7 +1,7 @@
 //! `lhprov show`, `lhprov state list` and `lhprov state show`: what the state records. Nothing is asked of the cloud.
 
 use super::state_work::{self, Work};
-use crate::cli::args::{Global, ShowArgs, StateArgs, StateCommand};
+use crate::cli::args::{Global, StateArgs, StateCommand};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::load;
@@ -16,16 +16,21 @@ use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 
 /// Shows everything.
-pub fn show(global: &Global, own: &ShowArgs, console: Console) -> Result<Exit, Failure> {
+pub fn show(global: &Global, address: Option<&str>, as_json: bool, console: Console) -> Result<Exit, Failure> {
     let (store, state) = read(global, console)?;
-    if let Some(address) = &own.address {
-        return show_one(&store, state.as_ref(), address, own.format.is_json(), console);
+    if let Some(address) = address {
+        return show_one(&store, state.as_ref(), address, as_json, console);
     }
-    let text = match own.format.is_json() {
+    let text = match as_json {
         true => format!("{:#}\n", document(state.as_ref())),
         false => overview(&store, state.as_ref(), console),
     };
     print(&text, console)
+}
+
+/// Whether the state can be read and has an instance there.
+pub(super) fn knows(global: &Global, address: &str, console: Console) -> bool {
+    read(global, console).is_ok_and(|(store, state)| find(&store, state.as_ref(), address).is_ok())
 }
 
 /// Runs a command of `state`.

@@ -33,6 +33,8 @@ pub fn run(global: &Global, own: &ValidateArgs, console: Console) -> Result<Exit
         .collect::<String>()
     );
     console.result(&text).map_err(|error| Failure::output(&error))?;
+    // The process ends here. To give the memory of a large fleet back piece by piece would take as long as to expand it.
+    std::mem::forget(loaded);
     Ok(Exit::Done)
 }
 

@@ -5,7 +5,9 @@ use crate::desired::DesiredInstance;
 use crate::diag::{Diagnostic, Span};
 use crate::model::{Address, InstanceId, Life, ObservedInstance};
 use crate::plan::attribute::attribute;
-use crate::plan::change::{ACCEPT_NO_REFUND, ALLOW_DATA_LOSS, Action, Blocked, Change, Forced, Need, Reason, count};
+use crate::plan::change::{
+    ACCEPT_NO_REFUND, ALLOW_DATA_LOSS, Action, After, Blocked, Change, Forced, Need, Reason, count,
+};
 use crate::plan::diff::differences;
 use crate::plan::drift::standing;
 use crate::plan::verdict::{Case, Verdict, judge};
@@ -66,7 +68,7 @@ impl<'a> Planner<'a> {
         change.diffs = diffs;
         change.action = action;
         change.reason = Reason::Differs;
-        change.after = Some(super::shown_spec(desired));
+        change.after = Some(After::of(desired));
         change.price = verdict.price;
         change.notes = verdict.notes;
         self.changes.push(change);
@@ -95,7 +97,7 @@ impl<'a> Planner<'a> {
         change.forces_replace = verdict.forced.iter().map(|name| Forced { name, span: place(desired, name) }).collect();
         change.diffs.retain(|diff| verdict.forced.contains(&diff.name));
         change.notes = verdict.notes;
-        change.after = Some(super::shown_spec(desired));
+        change.after = Some(After::of(desired));
         change.refund = self.inputs.observed.catalogue.returnable.get(id).cloned();
         if desired.replace == crate::model::Replace::CreateFirst {
             // Bought beside the old one, which is its predecessor; that one is returned once the new one runs.

@@ -9,5 +9,7 @@ pub mod failure;
 pub mod lines;
 pub mod plan;
 pub mod progress;
+pub mod screen;
 pub mod table;
 pub mod tally;
+pub mod unified;

@@ -5,7 +5,7 @@
 use super::cost;
 use crate::manifest::Sources;
 use crate::model::Address;
-use crate::plan::change::{Action, Blocked, Change, OpenPurchase, Plan, Reason, UnsettledOrder};
+use crate::plan::change::{Action, After, Blocked, Change, OpenPurchase, Plan, Reason, UnsettledOrder};
 use crate::report::difference::{self, show};
 use crate::report::style::{Label, Palette};
 use crate::report::text::{WIDTH, clean, clean_line, columns, count, cut, members, pad, wrap};
@@ -185,10 +185,8 @@ fn is_told_together(a: &Change, b: &Change) -> bool {
         && a.diffs.iter().map(|diff| diff.name).eq(b.diffs.iter().map(|diff| diff.name))
         && (&a.price, &a.notes, &a.refund, &a.forces_replace) == (&b.price, &b.notes, &b.refund, &b.forces_replace)
         && match (&a.after, &b.after) {
-            (Some(Value::Object(a)), Some(Value::Object(b))) => {
-                a.len() == b.len() && a.iter().all(|(key, value)| key == "instance_name" || b.get(key) == Some(value))
-            }
-            (a, b) => a == b,
+            (Some(a), Some(b)) => a.is_like(b),
+            (a, b) => a.is_none() && b.is_none(),
         }
 }
 
@@ -304,7 +302,8 @@ pub(in crate::report) fn sentence(group: &Group<'_>, view: View) -> String {
         let _ = write!(text, " {number}");
     }
     if group.action == Action::Create && view == View::Compact {
-        let spec = first.after.as_ref();
+        let spec = first.after.as_ref().map(After::to_json);
+        let spec = spec.as_ref();
         let word = |key: &str| spec.and_then(|spec| spec[key].as_str()).unwrap_or_default().to_owned();
         let _ = write!(text, "{} {}", if number > 1 { " ×" } else { "" }, word("bundle_id"));
         let zones: Vec<&str> = spec
@@ -389,7 +388,7 @@ fn unsettled_order(order: &UnsettledOrder, palette: Palette) -> String {
 fn attributes(change: &Change, palette: Palette) -> String {
     let mut lines: Vec<(String, String)> = Vec::new();
     if let (Some(after), true) = (&change.after, change.diffs.is_empty()) {
-        flatten("", after, &mut lines);
+        flatten("", &after.to_json(), &mut lines);
     }
     if let Some(batch) = change.batch {
         lines.push(("batch".to_owned(), (batch + 1).to_string()));
@@ -459,7 +458,7 @@ mod tests {
             "bundle_id": "bundle_starter_nmc_lin_med2_01", "blueprint_id": "lhbp-f1lkcd41", "instance_name": name,
             "zones": ["ap-guangzhou-3", "ap-guangzhou-6"], "charge": {"period": 1, "renew_flag": "NOTIFY_AND_MANUAL_RENEW"},
         });
-        Change { batch: Some(batch), after: Some(after), ..change(address, Action::Create, Reason::New) }
+        Change { batch: Some(batch), after: Some(After::Words(after)), ..change(address, Action::Create, Reason::New) }
     }
 
     fn text(plan: &Plan, blocked: &[Blocked], view: View) -> String {

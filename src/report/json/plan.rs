@@ -5,7 +5,7 @@ use super::checks;
 use crate::diag::{Diagnostic, Diagnostics, Severity, Span};
 use crate::manifest::source::Sources;
 use crate::model::{Address, InstanceId};
-use crate::plan::change::{Action, Blocked, Change, Plan};
+use crate::plan::change::{Action, After, Blocked, Change, Plan};
 use crate::plan::drift::Drift;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -101,11 +101,12 @@ fn list(out: &mut dyn Write, name: &str, values: impl Iterator<Item = Value>) ->
 fn one_change(change: &Change, sources: &Sources, before: &dyn Fn(&InstanceId) -> Option<Value>) -> Value {
     let recorded = change.instance_id.as_ref().and_then(before);
     let unchanged = || recorded.clone().unwrap_or(Value::Null);
+    let after = || change.after.as_ref().map(After::to_json);
     let (before, after, unknown) = match change.action {
-        Action::Create => (Value::Null, change.after.clone().unwrap_or(Value::Null), &UNKNOWN_BEFORE_APPLY[..]),
+        Action::Create => (Value::Null, after().unwrap_or(Value::Null), &UNKNOWN_BEFORE_APPLY[..]),
         action if action.is_alteration() => {
             let mut before = unchanged();
-            let mut after = change.after.clone().unwrap_or_else(|| before.clone());
+            let mut after = after().unwrap_or_else(|| before.clone());
             for diff in &change.diffs {
                 set(&mut before, diff.name, &diff.before);
                 set(&mut after, diff.name, &diff.after);
@@ -113,8 +114,8 @@ fn one_change(change: &Change, sources: &Sources, before: &dyn Fn(&InstanceId) -
             (before, after, &[][..])
         }
         Action::Isolate | Action::Purge | Action::Forget => (unchanged(), Value::Null, &[][..]),
-        Action::Replace(_) => (unchanged(), change.after.clone().unwrap_or(Value::Null), &UNKNOWN_BEFORE_APPLY[..]),
-        Action::Import => (Value::Null, change.after.clone().unwrap_or(Value::Null), &[][..]),
+        Action::Replace(_) => (unchanged(), after().unwrap_or(Value::Null), &UNKNOWN_BEFORE_APPLY[..]),
+        Action::Import => (Value::Null, after().unwrap_or(Value::Null), &[][..]),
         Action::Resume => (unchanged(), unchanged(), &["public_addresses", "private_addresses"][..]),
         _ => (unchanged(), unchanged(), &[][..]),
     };
@@ -333,12 +334,12 @@ mod tests {
             Change {
                 source: Some(Span { source: SourceId(0), start: 13, end: 15 }),
                 batch: Some(0),
-                after: Some(json!({"bundle_id": "b"})),
+                after: Some(After::Words(json!({"bundle_id": "b"}))),
                 ..change("db", Action::Create, Reason::New)
             },
             Change {
                 instance_id: Some("lhins-1".into()),
-                after: Some(json!({"bundle_id": "b", "instance_name": "web"})),
+                after: Some(After::Words(json!({"bundle_id": "b", "instance_name": "web"}))),
                 diffs: vec![AttributeDiff { name: "instance_name", before: json!("old"), after: json!("web") }],
                 ..change("web", Action::Update, Reason::Differs)
             },

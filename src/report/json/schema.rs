@@ -93,7 +93,7 @@ pub fn plan() -> Value {
                 "type": "object",
                 "properties": {
                     "now": money, "currency": text(), "per_month": or_null("What a renewal costs", money.clone()),
-                    "discount": {"type": ["number", "null"]},
+                    "discount": or_null("Percent of the list price that is paid", money.clone()),
                 },
                 "required": ["now", "currency"],
             })),

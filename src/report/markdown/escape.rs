@@ -29,7 +29,7 @@ pub fn code(text: &str) -> String {
 
 /// Sentences on one line. What stands between backticks becomes a code span, as whoever wrote it meant.
 pub fn prose(text: &str) -> String {
-    let text = cut(&clean_line(text).replace('␊', " ").replace('\t', " "), SENTENCE_MAX);
+    let text = cut(&clean_line(text).replace(['␊', '\t'], " "), SENTENCE_MAX);
     let text = text.trim();
     let mut out = String::new();
     if text.is_empty() {
@@ -40,7 +40,10 @@ pub fn prose(text: &str) -> String {
         // A backtick without another is one of a name's, and stays.
         if number % 2 == 1 && number == last {
             out.push_str("\\`");
-        } else if number % 2 == 1 && !part.is_empty() {
+        } else if number % 2 == 1 && part.is_empty() {
+            out.push_str("\\`\\`");
+            continue;
+        } else if number % 2 == 1 {
             push_apart(&mut out, &code(part));
             continue;
         }
@@ -63,9 +66,10 @@ pub fn prose(text: &str) -> String {
 /// A word that begins an entry must not begin a list, a line or a heading: its punctuation is escaped.
 fn at_the_beginning(word: &str) -> String {
     let digits = word.len() - word.trim_start_matches(|character: char| character.is_ascii_digit()).len();
-    match word[digits..].chars().next() {
-        Some('.' | ')') if digits > 0 => format!("{}\\{}", &word[..digits], &word[digits..]),
-        Some('-' | '+' | '=') if digits == 0 => format!("\\{word}"),
+    let is_one_of = |mark: char| !word.is_empty() && word.chars().all(|character| character == mark);
+    match &word[digits..] {
+        mark @ ("." | ")") if digits > 0 => format!("{}\\{mark}", &word[..digits]),
+        _ if ['-', '+', '='].into_iter().any(is_one_of) => format!("\\{word}"),
         _ => word.to_owned(),
     }
 }
@@ -166,6 +170,8 @@ mod tests {
         assert_eq!(prose("one\n\n# two"), "one  `#` two");
         assert_eq!(prose("--- a"), "\\--- a");
         assert_eq!(prose("  12. a"), "12\\. a");
+        assert_eq!(prose("12.50 CNY, --flag"), "12.50 CNY, --flag");
+        assert_eq!(prose("``"), "\\`\\`");
         assert_eq!(prose(" \n"), "`␠`");
         assert_eq!(prose("an odd ` one"), "an odd \\` one");
         assert_eq!(prose("bundle_rs_nmc is _small_"), "bundle_rs_nmc is \\_small\\_");

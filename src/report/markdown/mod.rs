@@ -31,7 +31,7 @@ mod tests {
     use crate::event::{Item, ItemStatus};
     use crate::manifest::Sources;
     use crate::model::Address;
-    use crate::plan::change::{Action, Blocked, Change, Need, Plan, Reason};
+    use crate::plan::change::{Action, After, Blocked, Change, Need, Plan, Reason};
     use crate::plan::{AttributeDiff, Decision, Drift};
     use crate::report::human::account::AccountText;
     use crate::report::human::drift::DriftText;
@@ -92,7 +92,7 @@ mod tests {
                 before: json!(text),
                 after: json!({"content": text, text: [text]}),
             }],
-            after: Some(json!({"bundle_id": text, "zones": [text], "blueprint_id": text})),
+            after: Some(After::Words(json!({"bundle_id": text, "zones": [text], "blueprint_id": text}))),
             notes: vec![text.to_owned()],
             price: Some((text.to_owned(), text.to_owned())),
             ..Change::new(&address, action, reason)

@@ -227,7 +227,7 @@ mod tests {
     use crate::diag::{Diagnostic, SourceId, Span};
     use crate::model::{Address, Replace};
     use crate::plan::AttributeDiff;
-    use crate::plan::change::{ALLOW_DATA_LOSS, Change, Need, Reason};
+    use crate::plan::change::{ALLOW_DATA_LOSS, After, Change, Need, Reason};
     use serde_json::json;
 
     fn page<'a>(plan: &'a Plan, blocked: &'a [Blocked], diagnostics: &'a Diagnostics, sources: &'a Sources) -> String {
@@ -239,7 +239,11 @@ mod tests {
     fn create(address: Address) -> Change {
         let after = json!({"bundle_id": "b_med", "blueprint_id": "lhbp-1", "zones": ["ap-guangzhou-3"],
             "charge": {"period": 1}, "instance_name": address.to_string()});
-        Change { batch: Some(0), after: Some(after), ..Change::new(&address, Action::Create, Reason::New) }
+        Change {
+            batch: Some(0),
+            after: Some(After::Words(after)),
+            ..Change::new(&address, Action::Create, Reason::New)
+        }
     }
 
     #[test]
@@ -276,7 +280,7 @@ mod tests {
         <!-- lhprov:plan stack=shop -->
         ### Plan for `shop`: blocked. 3 to add, 1 to change, 2 to destroy (sandbox)
 
-        `ap-guangzhou` · 1 unchanged · 1 with loss of data
+        `ap-guangzhou` · 1 with loss of data · 1 unchanged
 
         **Costs money**
 

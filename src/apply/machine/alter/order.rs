@@ -99,7 +99,7 @@ impl Machine {
         }
         self.settle_order(index, false, "not seen");
         if self.alterations[index].settles {
-            self.alterations[index].phase = Phase::Over;
+            self.set_alteration_phase(index, Phase::Over);
         } else {
             self.try_again(now, index);
         }
@@ -117,7 +117,7 @@ impl Machine {
                 OrderKind::Renew => Step::Renew { months: order.to.parse().unwrap_or(1), voucher: false },
             };
             for target in order.targets {
-                self.alterations.push(Alteration {
+                self.push_alteration(Alteration {
                     address: target.address,
                     id: target.instance_id,
                     steps: [step.clone()]

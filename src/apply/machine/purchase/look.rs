@@ -20,6 +20,21 @@ const LOOK_SERVES_MAX: usize = 600;
 /// Time between two looks at a batch that is listed in part.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
+/// What a look saw and nobody has claimed.
+struct Seen<'a> {
+    /// By id.
+    unclaimed: &'a [ObservedInstance],
+    /// Those among them that no purchase of this run accounts for.
+    strangers: Vec<&'a ObservedInstance>,
+}
+
+impl Seen<'_> {
+    fn get(&self, id: &InstanceId) -> Option<&ObservedInstance> {
+        let place = self.unclaimed.binary_search_by(|instance| instance.id.cmp(id)).ok()?;
+        self.unclaimed.get(place)
+    }
+}
+
 impl Machine {
     /// Rule 2, first half: signs what is ready, then looks.
     pub(in super::super) fn look(&mut self, now: Timestamp) {
@@ -28,8 +43,8 @@ impl Machine {
         }
         let mut ready = Vec::new();
         let mut next: Option<Timestamp> = None;
-        for (id, purchase) in self.purchases.iter().enumerate() {
-            match purchase.phase {
+        for id in self.queues.ready.iter().copied() {
+            match self.purchases[id].phase {
                 Phase::Ready(from) if from <= now && ready.len() < LOOK_SERVES_MAX => ready.push(id),
                 Phase::Ready(from) if from > now => next = Some(next.map_or(from, |next| next.min(from))),
                 _ => {}
@@ -42,7 +57,7 @@ impl Machine {
             return;
         }
         for id in ready {
-            self.purchases[id].phase = Phase::Looking(now);
+            self.set_phase(id, Phase::Looking(now));
             if self.purchases[id].wanted && self.purchases[id].can_repeat() {
                 let body = canonical(&self.wire_body(id));
                 self.effects.push(Effect::Sign { purchase: id, body });
@@ -57,7 +72,7 @@ impl Machine {
             return;
         }
         match result {
-            Ok(at) => self.purchases[id].phase = Phase::Looking(at),
+            Ok(at) => self.set_phase(id, Phase::Looking(at)),
             Err(error) => {
                 self.end_purchase(id, ItemStatus::Failed, &error_detail(&error), None);
                 self.stop(now, &error_detail(&error));
@@ -68,13 +83,7 @@ impl Machine {
     /// Rule 2, second half: takes what is found, sends what is not.
     pub(in super::super) fn looked(&mut self, now: Timestamp, result: Result<Vec<ObservedInstance>, CloudError>) {
         self.look_in_flight = false;
-        let looking: Vec<PurchaseId> = self
-            .purchases
-            .iter()
-            .enumerate()
-            .filter(|(_, purchase)| matches!(purchase.phase, Phase::Looking(_)))
-            .map(|(id, _)| id)
-            .collect();
+        let looking: Vec<PurchaseId> = self.queues.looking.iter().copied().collect();
         if self.stopping {
             return;
         }
@@ -86,9 +95,10 @@ impl Machine {
             }
             Ok(listed) => {
                 let unclaimed = self.unclaimed(listed);
+                let seen = Seen { strangers: self.strangers(&unclaimed), unclaimed: &unclaimed };
                 match self.setup.ownership {
-                    Ownership::Tags => self.take_by_tag(now, looking, &unclaimed),
-                    Ownership::Name => self.take_by_name(now, looking, &unclaimed),
+                    Ownership::Tags => self.take_by_tag(now, looking, &seen),
+                    Ownership::Name => self.take_by_name(now, looking, &seen),
                 }
             }
         }
@@ -109,25 +119,49 @@ impl Machine {
             .map(String::as_str)
             .chain(self.state.instances.values().map(|recorded| recorded.predecessor.as_str()))
             .collect();
-        listed
+        let mut unclaimed: Vec<ObservedInstance> = listed
             .into_iter()
             .filter(|instance| !claimed.contains(&instance.id) && !before.contains(instance.id.as_str()))
-            .collect()
+            .collect();
+        unclaimed.sort_by(|a, b| a.id.cmp(&b.id));
+        unclaimed
     }
 
-    fn take_by_tag(&mut self, now: Timestamp, looking: Vec<PurchaseId>, unclaimed: &[ObservedInstance]) {
-        let by_batch = index_by_batch(unclaimed);
+    /// Those that no purchase of this run accounts for, whichever of their addresses they may stand for: worked out once for all
+    /// purchases that one look serves.
+    fn strangers<'a>(&self, unclaimed: &'a [ObservedInstance]) -> Vec<&'a ObservedInstance> {
+        if unclaimed.is_empty() {
+            return Vec::new();
+        }
+        match self.setup.ownership {
+            Ownership::Tags => {
+                let ours: BTreeSet<&str> = self.purchases.iter().map(|one| one.intent.token.short()).collect();
+                unclaimed
+                    .iter()
+                    .filter(|instance| !matches!(instance.attributes.life(), Life::Isolated | Life::Ending))
+                    .filter(|instance| !ownership::batch_of(instance).is_some_and(|batch| ours.contains(batch)))
+                    .collect()
+            }
+            Ownership::Name => {
+                let ours: Vec<_> = self.purchases.iter().map(|one| one.sought(self, one.intent.since)).collect();
+                unclaimed.iter().filter(|instance| !ours.iter().any(|sought| sought.may_be(instance))).collect()
+            }
+        }
+    }
+
+    fn take_by_tag(&mut self, now: Timestamp, looking: Vec<PurchaseId>, seen: &Seen<'_>) {
+        let by_batch = index_by_batch(seen.unclaimed);
         for id in looking {
             let sought = self.purchases[id].sought(self, None);
             let candidates = by_batch.get(sought.token.short()).map(Vec::as_slice).unwrap_or_default();
             let finding = ownership::find(&sought, candidates.iter().copied());
-            self.decide(now, id, finding, unclaimed);
+            self.decide(now, id, finding, seen);
         }
     }
 
     /// Without tags purchases may be alike. They are decided together: what one of them took is no candidate of another, and
     /// while one is on the wire nobody knows which of them an instance is of.
-    fn take_by_name(&mut self, now: Timestamp, looking: Vec<PurchaseId>, unclaimed: &[ObservedInstance]) {
+    fn take_by_name(&mut self, now: Timestamp, looking: Vec<PurchaseId>, seen: &Seen<'_>) {
         let mut taken: BTreeSet<InstanceId> = BTreeSet::new();
         let sought: Vec<_> = looking.iter().map(|id| self.purchases[*id].sought(self, None)).collect();
         for group in ownership::alike(&sought) {
@@ -139,7 +173,7 @@ impl Machine {
                     purchase.sought(self, purchase.intent.since)
                 })
                 .collect();
-            let free = unclaimed.iter().filter(|instance| !taken.contains(&instance.id));
+            let free = seen.unclaimed.iter().filter(|instance| !taken.contains(&instance.id));
             let findings = ownership::find_alike(&sought, free);
             let found = findings.iter().any(|finding| *finding != Finding::Nothing);
             if found && self.wait_for_those_alike(now, &alike) {
@@ -149,7 +183,7 @@ impl Machine {
                 if let Finding::Complete(matches) = &finding {
                     taken.extend(matches.iter().map(|(_, id)| id.clone()));
                 }
-                self.decide(now, id, finding, unclaimed);
+                self.decide(now, id, finding, seen);
             }
         }
     }
@@ -159,8 +193,9 @@ impl Machine {
     fn wait_for_those_alike(&mut self, now: Timestamp, alike: &[PurchaseId]) -> bool {
         let first = self.purchases[alike[0]].sought(self, None);
         let Some(shape) = first.shape() else { return false };
+        let among: BTreeSet<PurchaseId> = alike.iter().copied().collect();
         let others: Vec<PurchaseId> = (0..self.purchases.len())
-            .filter(|id| !alike.contains(id))
+            .filter(|id| !among.contains(id))
             .filter(|id| match self.purchases[*id].phase {
                 Phase::InFlight { .. } => true,
                 Phase::Ready(_) | Phase::Queued { .. } => self.is_unsure(*id),
@@ -174,13 +209,13 @@ impl Machine {
         let again = Phase::Ready(now.plus(LOOK_AGAIN));
         for id in alike.iter().chain(&others) {
             if matches!(self.purchases[*id].phase, Phase::Ready(_) | Phase::Looking(_)) {
-                self.purchases[*id].phase = again.clone();
+                self.set_phase(*id, again.clone());
             }
         }
         true
     }
 
-    fn decide(&mut self, now: Timestamp, id: PurchaseId, finding: Finding, unclaimed: &[ObservedInstance]) {
+    fn decide(&mut self, now: Timestamp, id: PurchaseId, finding: Finding, seen: &Seen<'_>) {
         #[cfg(test)]
         let finding = match finding {
             Finding::Incomplete(_) if crate::sim::sabotage::is(crate::sim::sabotage::Sabotage::PartIsNothing) => {
@@ -193,7 +228,7 @@ impl Machine {
                 let dead: Vec<(Address, InstanceId, Life)> = matches
                     .iter()
                     .filter_map(|(address, instance)| {
-                        let live = unclaimed.iter().find(|other| other.id == *instance)?.attributes.life();
+                        let live = seen.get(instance)?.attributes.life();
                         matches!(live, Life::Failed | Life::Isolated | Life::Ending)
                             .then(|| (address.clone(), instance.clone(), live))
                     })
@@ -203,7 +238,7 @@ impl Machine {
                     self.found_dead(now, &address, &instance, life);
                 }
             }
-            Finding::Nothing => match self.stranger(id, unclaimed) {
+            Finding::Nothing => match self.stranger(id, &seen.strangers) {
                 Some(what) if !self.setup.buy_anyway => self.end_purchase(id, ItemStatus::Unclear, &what, None),
                 _ => self.not_found(now, id),
             },
@@ -211,9 +246,9 @@ impl Machine {
                 let since = *self.purchases[id].incomplete_since.get_or_insert(now);
                 if now.since(since) < self.setup.visibility_grace {
                     let again = now.plus(LOOK_AGAIN.min(self.setup.visibility_grace / 4));
-                    self.purchases[id].phase = Phase::Ready(again);
+                    self.set_phase(id, Phase::Ready(again));
                 } else if self.setup.buy_anyway {
-                    self.take_part(now, id, &ids, unclaimed);
+                    self.take_part(now, id, &ids, seen.unclaimed);
                 } else {
                     let what = format!(
                         "{} of {} instances of this purchase are listed ({}), and the state does not say for whom; --buy-anyway {AND_THEN}",
@@ -240,7 +275,7 @@ impl Machine {
     fn take_part(&mut self, now: Timestamp, id: PurchaseId, ids: &[InstanceId], unclaimed: &[ObservedInstance]) {
         let listed: Vec<(&InstanceId, &str)> = unclaimed
             .iter()
-            .filter(|instance| ids.contains(&instance.id) && self.state.holder(&instance.id).is_none())
+            .filter(|instance| ids.contains(&instance.id) && self.holders.get(&self.state, &instance.id).is_none())
             .map(|instance| (&instance.id, instance.attributes.instance_name.as_str()))
             .collect();
         let members: Vec<(&Address, &str)> =
@@ -251,56 +286,40 @@ impl Machine {
 
     /// Rule 7: an instance of the stack that no purchase of this run accounts for and whose tag names a member of this one;
     /// without tags, one that bears the name of a member.
-    fn stranger(&self, id: PurchaseId, unclaimed: &[ObservedInstance]) -> Option<String> {
-        let strangers = match self.setup.ownership {
-            Ownership::Tags => self.strangers_by_tag(id, unclaimed),
-            Ownership::Name => self.strangers_by_name(id, unclaimed),
-        };
+    fn stranger(&self, id: PurchaseId, strangers: &[&ObservedInstance]) -> Option<String> {
         if strangers.is_empty() {
             return None;
         }
-        let ids: Vec<InstanceId> = strangers.iter().map(|instance| instance.id.clone()).collect();
+        let may_be_its: Box<dyn Fn(&ObservedInstance) -> bool> = match self.setup.ownership {
+            Ownership::Tags => {
+                let members: BTreeSet<&Address> = self.purchases[id].addresses().collect();
+                // A tag names the address that its instance was bought for; it may have moved since.
+                let is_member = move |address: &Address| {
+                    members.contains(address)
+                        || self.setup.moves.target(address).is_some_and(|(moved, _)| members.contains(&moved))
+                };
+                Box::new(move |instance| {
+                    let tag = instance.attributes.tags.get(crate::cloud::types::TAG_BATCH);
+                    let named = tag.and_then(|tag| tag.split_once(' ')).and_then(|(_, list)| expand_compact(list));
+                    named.is_none_or(|named| named.iter().any(&is_member))
+                })
+            }
+            Ownership::Name => {
+                let sought = self.purchases[id].sought(self, self.purchases[id].intent.since);
+                Box::new(move |instance| sought.bears_its_name(instance))
+            }
+        };
+        let ids: Vec<InstanceId> =
+            strangers.iter().filter(|instance| may_be_its(instance)).map(|instance| instance.id.clone()).collect();
+        if ids.is_empty() {
+            return None;
+        }
         Some(format!(
             "{} of stack `{}` that the state does not know may stand for {}",
             join(&ids),
             self.setup.stack,
             compact(self.purchases[id].addresses())
         ))
-    }
-
-    fn strangers_by_name<'a>(&self, id: PurchaseId, unclaimed: &'a [ObservedInstance]) -> Vec<&'a ObservedInstance> {
-        let sought = self.purchases[id].sought(self, self.purchases[id].intent.since);
-        let accounted_for = |instance: &ObservedInstance| {
-            self.purchases.iter().any(|other| other.sought(self, other.intent.since).may_be(instance))
-        };
-        unclaimed
-            .iter()
-            .filter(|instance| sought.bears_its_name(instance))
-            .filter(|instance| !accounted_for(instance))
-            .collect()
-    }
-
-    fn strangers_by_tag<'a>(&self, id: PurchaseId, unclaimed: &'a [ObservedInstance]) -> Vec<&'a ObservedInstance> {
-        let ours: BTreeSet<&str> = self.purchases.iter().map(|purchase| purchase.intent.token.short()).collect();
-        let members: BTreeSet<&Address> = self.purchases[id].addresses().collect();
-        // A tag names the address that its instance was bought for; it may have moved since.
-        let is_member = |address: &Address| {
-            members.contains(address)
-                || self.setup.moves.target(address).is_some_and(|(moved, _)| members.contains(&moved))
-        };
-        unclaimed
-            .iter()
-            .filter(|instance| !matches!(instance.attributes.life(), Life::Isolated | Life::Ending))
-            .filter(|instance| {
-                let Some(batch) = ownership::batch_of(instance) else { return true };
-                if ours.contains(batch) {
-                    return false;
-                }
-                let tag = instance.attributes.tags.get(crate::cloud::types::TAG_BATCH);
-                let named = tag.and_then(|tag| tag.split_once(' ')).and_then(|(_, list)| expand_compact(list));
-                named.is_none_or(|named| named.iter().any(is_member))
-            })
-            .collect()
     }
 
     /// Rule 4 and the first half of rule 2: whether what is not listed may be asked for.
@@ -329,7 +348,7 @@ impl Machine {
                 self.wait_for_grace(now, id, last, grace);
             }
         } else if fresh || old_enough {
-            self.purchases[id].phase = Phase::Queued { signed_at, written: false };
+            self.set_phase(id, Phase::Queued { signed_at, written: false });
         } else {
             self.wait_for_grace(now, id, last, grace);
         }
@@ -346,7 +365,7 @@ impl Machine {
         }
         self.purchases[id].tries += 1;
         let soon = now.plus(LOOK_AGAIN * self.purchases[id].tries.min(6));
-        self.purchases[id].phase = Phase::Ready(until.min(soon).max(now.plus(Duration::from_millis(100))));
+        self.set_phase(id, Phase::Ready(until.min(soon).max(now.plus(Duration::from_millis(100)))));
     }
 }
 

@@ -70,9 +70,8 @@ impl Machine {
             self.end_refused(id, refusal);
             return;
         }
-        let purchase = &mut self.purchases[id];
-        purchase.refusal = Some(refusal);
-        purchase.phase = Phase::Checking;
+        self.purchases[id].refusal = Some(refusal);
+        self.set_phase(id, Phase::Checking);
         let body = canonical(&dry_run(self.wire_body(id)));
         self.effects.push(Effect::DryRun { purchase: id, body });
     }
@@ -92,7 +91,7 @@ impl Machine {
             let tries = self.purchases[id].tries;
             self.purchases[id].tries += 1;
             let wait = self.backoff(tries);
-            self.purchases[id].phase = Phase::Ready(now.plus(wait));
+            self.set_phase(id, Phase::Ready(now.plus(wait)));
             self.look(now);
             return;
         }

@@ -1,0 +1,58 @@
+//! Options of saved plans: how one is made, and how it is carried out.
+
+use super::common::duration;
+use super::run::ApplyArgs;
+use clap::Args;
+use clap::builder::BoolishValueParser;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What `plan` takes to save a plan.
+#[derive(Debug, Args)]
+pub struct SaveArgs {
+    /// Save the plan to this file, for `lhprov apply FILE`; it holds no secret
+    #[arg(long, env = "LHPROV_OUT", value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Plan the return of every instance, as `destroy` does it
+    #[arg(long, env = "LHPROV_DESTROY", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub destroy: bool,
+    /// With --out: let the plan be applied for so long. It has the time of its making in it then
+    #[arg(long, env = "LHPROV_MAX_PLAN_AGE", value_name = "TIME", value_parser = duration)]
+    pub max_plan_age: Option<Duration>,
+    /// With --out: consent already now to disks being wiped and instances going with their data
+    #[arg(long, env = "LHPROV_ALLOW_DATA_LOSS", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub allow_data_loss: bool,
+    /// With --out: consent already now to giving up what the service does not take back
+    #[arg(long, env = "LHPROV_ACCEPT_NO_REFUND", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub accept_no_refund: bool,
+    /// With --out: consent already now to taking over instances that are found by name alone
+    #[arg(long, env = "LHPROV_ADOPT", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub adopt: bool,
+}
+
+/// Options of `apply`.
+#[derive(Debug, Args)]
+pub struct ApplyCommand {
+    /// A plan that was saved with `lhprov plan --out`: is carried out without a question, or not at all if anything has moved
+    /// since. Manifest, variables and options are those of the plan
+    #[arg(value_name = "PLAN")]
+    pub plan: Option<PathBuf>,
+    /// Return every instance of the stack, as `destroy` does
+    #[arg(long, env = "LHPROV_DESTROY", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub destroy: bool,
+    /// With a saved plan: go on although its inputs have moved, as long as the actions are the same
+    #[arg(long, env = "LHPROV_IF_EQUIVALENT", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub if_equivalent: bool,
+    /// With a saved plan: refuse one that is older
+    #[arg(long, env = "LHPROV_MAX_PLAN_AGE", value_name = "TIME", value_parser = duration)]
+    pub max_plan_age: Option<Duration>,
+    /// As for `destroy`.
+    #[command(flatten)]
+    pub apply: ApplyArgs,
+}
+
+/// Options of `plan` that do nothing unless it is saved.
+pub const SAVE_FLAGS: [&str; 4] = ["max_plan_age", "allow_data_loss", "accept_no_refund", "adopt"];
+
+/// Options of `apply` that do nothing without a saved plan.
+pub const SAVED_FLAGS: [&str; 2] = ["if_equivalent", "max_plan_age"];

@@ -1,0 +1,394 @@
+//! The actions of a saved plan, and how those of a fresh one differ from them.
+
+use crate::model::{Address, ClientToken, InstanceId, Replace};
+use crate::plan::change::{Action, Change, Plan, Reason};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a plan would do, as it is saved.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Actions {
+    /// In the order of the plan's changes.
+    pub changes: Vec<SavedChange>,
+    /// Its purchases.
+    pub batches: Vec<SavedBatch>,
+    /// Addresses of what an earlier run left open.
+    #[serde(default)]
+    pub open: BTreeSet<Address>,
+}
+
+/// One purchase.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedBatch {
+    /// Its token, which stands for its whole request.
+    pub token: ClientToken,
+    /// For whom, and what stood there before.
+    pub members: Vec<(Address, String)>,
+}
+
+/// One change: what decides whether it is the same, and what the plan document does not say.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SavedChange {
+    /// The address.
+    pub address: Address,
+    /// The word of the action.
+    pub action: String,
+    /// For a replacement: what comes first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<String>,
+    /// The instance it happens to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance_id: Option<InstanceId>,
+    /// Where the state has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_from: Option<Address>,
+    /// What stood there before, of what is found again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predecessor: Option<String>,
+    /// Index of its purchase.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<usize>,
+    /// What differs: name, before, after.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub diffs: Vec<(String, Value, Value)>,
+    /// What forces a replacement.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forced: Vec<String>,
+    /// What it costs now, and in what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<(String, String)>,
+    /// Whether the service takes it back, with the code and the words of its answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refund: Option<(bool, i64, String)>,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// An address at which a fresh plan is another than the saved one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The address.
+    pub address: Address,
+    /// What differs, in words.
+    pub what: String,
+}
+
+impl std::fmt::Display for Difference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.address, self.what)
+    }
+}
+
+/// The action that a word and an order stand for.
+pub(super) fn action(word: &str, order: Option<&str>) -> Option<Action> {
+    let replace = |order: &str| Replace::ALL.iter().find(|(name, _)| *name == order).map(|(_, order)| *order);
+    let plain = [
+        Action::NoOp,
+        Action::Create,
+        Action::Update,
+        Action::Start,
+        Action::Stop,
+        Action::Upgrade,
+        Action::Reinstall,
+        Action::Renew,
+        Action::Import,
+        Action::Resume,
+        Action::Isolate,
+        Action::Purge,
+        Action::Forget,
+        Action::Move,
+    ];
+    match order {
+        Some(order) => replace(order).map(Action::Replace).filter(|action| action.as_str() == word),
+        None => plain.into_iter().find(|action| action.as_str() == word),
+    }
+}
+
+impl SavedChange {
+    fn of(change: &Change) -> Self {
+        Self {
+            address: change.address.clone(),
+            action: change.action.as_str().to_owned(),
+            order: match change.action {
+                Action::Replace(order) => Some(order.as_str().to_owned()),
+                _ => None,
+            },
+            instance_id: change.instance_id.clone(),
+            moved_from: change.moved_from.clone(),
+            predecessor: change.predecessor.clone(),
+            batch: change.batch,
+            diffs: change
+                .diffs
+                .iter()
+                .map(|diff| (diff.name.to_owned(), diff.before.clone(), diff.after.clone()))
+                .collect(),
+            forced: change.forces_replace.iter().map(|forced| forced.name.to_owned()).collect(),
+            price: change.price.clone(),
+            refund: change.refund.as_ref().map(|refund| (refund.is_returnable, refund.code, refund.message.clone())),
+            reason: change.reason.clone(),
+        }
+    }
+
+    fn is(&self, words: &[&str]) -> bool {
+        words.contains(&self.action.as_str())
+    }
+
+    fn attributes(&self) -> String {
+        let names: Vec<&str> = self.diffs.iter().map(|(name, ..)| name.as_str()).collect();
+        names.join(", ")
+    }
+
+    /// The action with what it is done to.
+    fn describe(&self) -> String {
+        match &self.instance_id {
+            Some(id) => format!("`{}` of {id}", self.action),
+            None => format!("`{}`", self.action),
+        }
+    }
+}
+
+/// A change with the token of its purchase.
+#[derive(Clone, Copy)]
+struct Step<'a> {
+    change: &'a SavedChange,
+    token: Option<&'a ClientToken>,
+}
+
+impl Actions {
+    /// Those of a plan.
+    pub fn of(plan: &Plan) -> Self {
+        let members = |batch: &crate::plan::Batch| {
+            batch.members.iter().map(|member| (member.address.clone(), member.predecessor.clone())).collect()
+        };
+        let purchases = plan.open.iter().flat_map(|open| &open.members);
+        let orders = plan.orders.iter().flat_map(|order| &order.members);
+        Self {
+            changes: plan.changes.iter().map(SavedChange::of).collect(),
+            batches: plan
+                .batches
+                .iter()
+                .map(|batch| SavedBatch { token: batch.token.clone(), members: members(batch) })
+                .collect(),
+            open: purchases.chain(orders).cloned().collect(),
+        }
+    }
+
+    fn by_address(&self) -> BTreeMap<&Address, Vec<Step<'_>>> {
+        let mut found: BTreeMap<&Address, Vec<Step<'_>>> = BTreeMap::new();
+        for change in &self.changes {
+            let token = change.batch.and_then(|index| self.batches.get(index)).map(|batch| &batch.token);
+            found.entry(&change.address).or_default().push(Step { change, token });
+        }
+        found
+    }
+
+    /// Where a fresh plan is not this one. What was open when this one was made may have been settled meanwhile.
+    pub fn differences(&self, fresh: &Actions) -> Vec<Difference> {
+        let (saved, fresh) = (self.by_address(), fresh.by_address());
+        let addresses: BTreeSet<&Address> = saved.keys().chain(fresh.keys()).copied().collect();
+        let mut list = Vec::new();
+        for address in addresses {
+            let steps = |of: &BTreeMap<&Address, Vec<Step<'_>>>| of.get(address).map_or(0, Vec::len);
+            if self.open.contains(address) && steps(&saved) == 0 {
+                let settled = |step: &Step<'_>| step.change.is(&["no-op", "resume", "import", "move"]);
+                let other = fresh.get(address).into_iter().flatten().find(|step| !settled(step));
+                list.extend(other.map(|step| Difference {
+                    address: address.clone(),
+                    what: format!("an earlier run had left it open; now {} is to be done", step.change.describe()),
+                }));
+                continue;
+            }
+            let none = Vec::new();
+            let (was, is) = (saved.get(address).unwrap_or(&none), fresh.get(address).unwrap_or(&none));
+            let what = match was.len() == is.len() {
+                true => was.iter().zip(is).find_map(|(was, is)| difference(*was, *is)),
+                false => Some(format!("planned was {}, now it is {}", describe(was), describe(is))),
+            };
+            list.extend(what.map(|what| Difference { address: address.clone(), what }));
+        }
+        list
+    }
+
+    /// What a fresh plan would do that this one, carried out in part already, does not contain.
+    pub fn beyond(&self, fresh: &Actions) -> Vec<Difference> {
+        let saved = self.by_address();
+        let mut list = Vec::new();
+        for (address, steps) in fresh.by_address() {
+            let approved = saved.get(address).map_or(&[][..], Vec::as_slice);
+            for step in steps {
+                if !approved.iter().any(|approved| is_rest_of(step, *approved)) && !self.is_settled(step) {
+                    let what =
+                        format!("{} is to be done, and planned was {}", step.change.describe(), describe(approved));
+                    list.push(Difference { address: address.clone(), what });
+                }
+            }
+        }
+        list
+    }
+
+    /// Whether nothing is done, or what was bought is waited for.
+    fn is_settled(&self, step: Step<'_>) -> bool {
+        step.change.is(&["no-op"])
+            || self.open.contains(&step.change.address) && step.change.is(&["resume", "import", "move"])
+    }
+}
+
+/// Whether a step is what is left of an approved one.
+fn is_rest_of(step: Step<'_>, approved: Step<'_>) -> bool {
+    let (now, was) = (step.change, approved.change);
+    if difference(approved, step).is_none() {
+        return true;
+    }
+    let bought = was.is(&["create", "replace"]);
+    let left = |(name, _, after): &(String, Value, Value)| {
+        was.diffs.iter().any(|(other, _, wanted)| other == name && wanted == after)
+    };
+    let is_left = !now.diffs.is_empty() && now.diffs.iter().all(left);
+    match now.action.as_str() {
+        // The purchase of an address, whatever became of the first attempt: its predecessor is part of the protocol.
+        "create" | "resume" | "import" => bought || was.is(&["resume", "import"]) && !now.is(&["create"]),
+        // Names and the like that the purchase could not carry, and what is left of a change in place.
+        "update" | "start" | "stop" => bought || is_left,
+        "upgrade" | "reinstall" => is_left && now.instance_id == was.instance_id,
+        // What was replaced, or failed to launch.
+        "isolate" | "purge" if bought => now.action != "purge" || was.is(&["replace"]),
+        "forget" => was.is(&["isolate", "purge", "replace"]) && now.instance_id == was.instance_id,
+        _ => false,
+    }
+}
+
+fn describe(steps: &[Step<'_>]) -> String {
+    match steps {
+        [] => "nothing".to_owned(),
+        steps => steps.iter().map(|step| step.change.describe()).collect::<Vec<_>>().join(" and "),
+    }
+}
+
+/// In what a step is not the saved one, in words.
+fn difference(saved: Step<'_>, fresh: Step<'_>) -> Option<String> {
+    let (was, is) = (saved.change, fresh.change);
+    if (&was.action, &was.order, &was.instance_id) != (&is.action, &is.order, &is.instance_id) {
+        return Some(match was.describe() == is.describe() {
+            true => format!("planned was {} in another order", was.describe()),
+            false => format!("planned was {}, now it is {}: {}", was.describe(), is.describe(), is.reason),
+        });
+    }
+    if saved.token != fresh.token {
+        return Some(format!(
+            "{} asks for something else, or for other members, or after another instance",
+            is.describe()
+        ));
+    }
+    if was.diffs != is.diffs || was.forced != is.forced {
+        return Some(match was.attributes() == is.attributes() {
+            true => format!("{} has other values of {}", is.describe(), is.attributes()),
+            false => format!("{} is about {} now, and was about {}", is.describe(), is.attributes(), was.attributes()),
+        });
+    }
+    if (&was.moved_from, &was.predecessor) != (&is.moved_from, &is.predecessor) {
+        return Some(format!("{} stood elsewhere, or after another instance", is.describe()));
+    }
+    // What one of the two could not learn is no difference.
+    if let (Some((was, _)), Some((now, currency))) = (&was.price, &is.price)
+        && was != now
+    {
+        return Some(format!("{} costs {now} {currency} now, and cost {was} when it was planned", is.describe()));
+    }
+    if let (Some((true, ..)), Some((false, code, _))) = (&was.refund, &is.refund) {
+        return Some(format!("the service no longer takes {} back (code {code})", is.describe()));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::AttributeDiff;
+    use serde_json::json;
+
+    fn change(name: &str, action: Action) -> Change {
+        Change::new(&Address::single(name), action, Reason::New)
+    }
+
+    fn of(changes: Vec<Change>) -> Actions {
+        Actions::of(&Plan { changes, ..Plan::default() })
+    }
+
+    fn renamed(to: &str) -> Change {
+        let diffs = vec![AttributeDiff { name: "instance_name", before: json!("a"), after: json!(to) }];
+        Change { instance_id: Some("lhins-1".into()), diffs, ..change("db", Action::Update) }
+    }
+
+    fn words(list: &[Difference]) -> String {
+        list.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn the_address_and_what_differs_there_are_named() {
+        let saved = of(vec![
+            change("cache", Action::NoOp),
+            renamed("b"),
+            Change { price: Some(("30.00".into(), "CNY".into())), ..change("edge", Action::Upgrade) },
+            change("web", Action::Create),
+        ]);
+        assert_eq!(saved.differences(&saved), []);
+        let fresh = of(vec![
+            change("cache", Action::Create),
+            renamed("c"),
+            Change { price: Some(("60.00".into(), "CNY".into())), ..change("edge", Action::Upgrade) },
+        ]);
+        insta::assert_snapshot!(words(&saved.differences(&fresh)), @r"
+        cache: planned was `no-op`, now it is `create`: is new
+        db: `update` of lhins-1 has other values of instance_name
+        edge: `upgrade` costs 60.00 CNY now, and cost 30.00 when it was planned
+        web: planned was `create`, now it is nothing
+        ");
+        // A price that could not be learned is no difference.
+        let unpriced = of(vec![
+            change("cache", Action::NoOp),
+            renamed("b"),
+            change("edge", Action::Upgrade),
+            change("web", Action::Create),
+        ]);
+        assert_eq!(saved.differences(&unpriced), []);
+    }
+
+    #[test]
+    fn the_rest_of_a_plan_is_part_of_it_and_anything_else_is_not() {
+        let id = |id: &str, change: Change| Change { instance_id: Some(id.into()), ..change };
+        let saved = of(vec![
+            change("cache", Action::Create),
+            renamed("b"),
+            id("lhins-2", change("web", Action::Replace(Replace::DestroyFirst))),
+        ]);
+        let rest = of(vec![
+            id("lhins-9", change("cache", Action::Resume)),
+            id("lhins-1", change("db", Action::NoOp)),
+            change("web", Action::Create),
+        ]);
+        assert_eq!(saved.beyond(&rest), []);
+        assert_ne!(saved.differences(&rest), []);
+        for other in [
+            id("lhins-9", change("cache", Action::Isolate)),
+            renamed("c"),
+            id("lhins-1", change("db", Action::Isolate)),
+            id("lhins-1", change("db", Action::Reinstall)),
+            change("edge", Action::Create),
+        ] {
+            let allowed = other.address.block == "cache";
+            // A launch that failed is returned; nothing else that is new is.
+            assert_eq!(saved.beyond(&of(vec![other.clone()])).is_empty(), allowed, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_open_may_be_settled_and_nothing_more() {
+        let saved = Actions { open: [Address::single("db")].into(), ..of(vec![change("web", Action::Create)]) };
+        let fresh = |action| of(vec![change("db", action), change("web", Action::Create)]);
+        assert_eq!(saved.differences(&fresh(Action::Resume)), []);
+        assert_eq!(saved.differences(&fresh(Action::NoOp)), []);
+        assert_eq!(saved.differences(&fresh(Action::Create)).len(), 1);
+        assert_eq!(saved.differences(&fresh(Action::Upgrade)).len(), 1);
+    }
+}
