@@ -328,3 +328,35 @@ fn in_words(items: &[Item]) -> String {
     let words: Vec<String> = counts.iter().map(|(status, number)| format!("{number} {}", status.as_str())).collect();
     if words.is_empty() { "not settled yet".to_owned() } else { words.join(", ") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Replace;
+
+    #[test]
+    fn the_rest_of_what_was_agreed_to_is_told_from_more() {
+        let (create, replace) = (Action::Create, Action::Replace(Replace::CreateFirst));
+        let deposed = Reason::Deposed("LAUNCH_FAILED".into());
+        for (agreed, action, reason, is_rest) in [
+            (create, Action::Resume, Reason::StillPending, true),
+            (create, Action::Import, Reason::FoundAgain("lhins-1".into()), true),
+            (create, Action::Create, Reason::LaunchFailed("lhins-1".into()), true),
+            (create, Action::Isolate, deposed.clone(), true),
+            (create, Action::Isolate, Reason::NotInManifest, false),
+            (create, Action::Purge, deposed, false),
+            (create, replace, Reason::Forced, false),
+            (create, Action::Reinstall, Reason::Differs, false),
+            (create, Action::Upgrade, Reason::Differs, false),
+            (Action::Resume, Action::Create, Reason::LaunchFailed("lhins-1".into()), false),
+            (Action::Update, Action::Create, Reason::Gone("lhins-1".into()), false),
+            (replace, Action::Create, Reason::Removed("lhins-1".into()), true),
+            (replace, Action::Isolate, Reason::NotInManifest, true),
+            (Action::Upgrade, Action::Upgrade, Reason::Differs, true),
+            (Action::Upgrade, Action::Reinstall, Reason::Differs, false),
+        ] {
+            let told = is_rest_of(&BTreeSet::from([agreed]), action, &reason);
+            assert_eq!(told, is_rest, "{agreed:?}, then {action:?}: {reason}");
+        }
+    }
+}
