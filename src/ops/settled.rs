@@ -303,6 +303,15 @@ impl Run<'_> {
             }
         }
         report.items = self.with_origins(std::mem::take(&mut report.items));
+        for item in report.items.iter_mut().filter(|item| item.created && item.status == ItemStatus::Updated) {
+            // Bought by an earlier pass and named by a later one: that is one thing, a new instance that runs.
+            item.status = ItemStatus::Running;
+            let recorded = report.state.instances.get(&item.address);
+            if let Some(recorded) = recorded.filter(|recorded| Some(&recorded.instance_id) == item.instance_id.as_ref())
+            {
+                item.public_addresses.clone_from(&recorded.attributes.public_addresses);
+            }
+        }
         Ok(report)
     }
 
