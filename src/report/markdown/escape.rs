@@ -29,7 +29,7 @@ pub fn code(text: &str) -> String {
 
 /// Sentences on one line. What stands between backticks becomes a code span, as whoever wrote it meant.
 pub fn prose(text: &str) -> String {
-    let text = cut(&clean_line(text).replace('␊', " ").replace('\t', " "), SENTENCE_MAX);
+    let text = cut(&clean_line(text).replace(['␊', '\t'], " "), SENTENCE_MAX);
     let text = text.trim();
     let mut out = String::new();
     if text.is_empty() {
