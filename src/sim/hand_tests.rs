@@ -124,13 +124,10 @@ fn id_of(stage: &Stage, name: &str) -> String {
 fn another_address() {
     at_every_effect(
         |stage| {
-            write(
-                stage,
-                &TEXT.replace("  web:", "  front:").replace(
-                    "charge: { period: 1 }\n    zones",
-                    "charge: { period: 1 }\n    instance_name: web\n    zones",
-                ),
-            );
+            let period = "charge: { period: 1 }\n";
+            let named =
+                TEXT.replace("  web:", "  front:").replace(period, &format!("{period}    instance_name: web\n"));
+            write(stage, &named.replacen("    instance_name: web\n", "", 1));
         },
         |stage, dies| {
             let desired = Written::on(stage).desired;

@@ -1,7 +1,7 @@
 //! Options of the commands that look at the account.
 
-use super::common::FormatArgs;
 use super::sandbox::SandboxFlags;
+use super::shared::FormatArgs;
 use clap::{Args, Subcommand, ValueEnum};
 
 /// Options of `catalog`.

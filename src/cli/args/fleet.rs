@@ -1,7 +1,7 @@
 //! Options of the commands that look after what is bought.
 
-use super::common::{CloudArgs, FormatArgs, ReportArgs, SelectArgs, WorkArgs, duration};
 use super::run::ViewWord;
+use super::shared::{CloudArgs, FormatArgs, ReportArgs, SelectArgs, WorkArgs, duration};
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Options of the commands that read the manifest alone.
 
-use super::common::FormatArgs;
 use super::run::ViewWord;
+use super::shared::FormatArgs;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;

@@ -1,7 +1,6 @@
 //! The words of the command line. The doc comments are the help texts.
 
 mod account;
-mod common;
 mod examples;
 mod fleet;
 mod manifest;
@@ -9,17 +8,18 @@ mod reference;
 mod run;
 mod sandbox;
 mod saved;
+mod shared;
 mod shell;
 mod state;
 
 pub use account::*;
-pub use common::*;
 pub use fleet::*;
 pub use manifest::*;
 pub use reference::*;
 pub use run::*;
 pub use sandbox::*;
 pub use saved::*;
+pub use shared::*;
 pub use shell::*;
 pub use state::*;
 

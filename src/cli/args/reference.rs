@@ -1,6 +1,6 @@
 //! Options of the commands that only tell how things are.
 
-use super::common::FormatArgs;
+use super::shared::FormatArgs;
 use clap::{Args, ValueEnum};
 
 /// Options of `schema`.

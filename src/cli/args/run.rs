@@ -1,8 +1,8 @@
 //! Options of `plan`, `apply` and `destroy`.
 
-use super::common::{ReportArgs, SelectArgs, duration};
 use super::sandbox::SandboxFlags;
 use super::saved::SaveArgs;
+use super::shared::{ReportArgs, SelectArgs, duration};
 use crate::cli::events::EventsTo;
 use crate::model::money::Amount;
 use crate::plan::limits::Ceilings;

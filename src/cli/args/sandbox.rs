@@ -1,6 +1,6 @@
 //! Options of the simulated cloud, and of the proof that runs on it.
 
-use super::common::{FormatArgs, duration};
+use super::shared::{FormatArgs, duration};
 use super::{Global, SANDBOX_FOLDER};
 use crate::sandbox::fault::Fault;
 use crate::sandbox::settings::{Afterwards, BatchNames, BindKeys, CheckOrder, Mismatch, Settings, TokenMemory};

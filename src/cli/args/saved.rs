@@ -1,7 +1,7 @@
 //! Options of saved plans: how one is made, and how it is carried out.
 
-use super::common::duration;
 use super::run::ApplyArgs;
+use super::shared::duration;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 use std::path::PathBuf;

@@ -1,6 +1,6 @@
 //! Options of the commands about the command itself: completions, manual pages, version.
 
-use super::common::FormatArgs;
+use super::shared::FormatArgs;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 

@@ -1,6 +1,6 @@
 //! Options of `state`.
 
-use super::common::{FormatArgs, WorkArgs};
+use super::shared::{FormatArgs, WorkArgs};
 use clap::{Args, Subcommand};
 
 /// Options of `state`.

@@ -1,6 +1,7 @@
 //! Output for people: calm, at 80 columns, its meaning never in the colour alone.
 
 pub mod account;
+mod bar;
 pub mod cost;
 pub mod diagnostic;
 pub mod drift;

@@ -4,6 +4,7 @@
 //! drawn by a thread of its own, a few times a second however much happens, within the size that the terminal has then. A
 //! purchase has a line of its own; where there are more of them than lines, a line stands for a block of the manifest.
 
+use super::bar::bar;
 use super::lines::Said;
 use super::screen::{Line, Screen};
 use super::tally::{Tally, histogram, is_over, sum};
@@ -269,9 +270,8 @@ fn bar_line(over: usize, all: usize, passed: Duration, width: usize) -> Line {
         seconds => show_duration(Duration::from_secs(seconds)),
     };
     let told = format!("{:>1$}/{all}  {passed}", over, all.to_string().len());
-    let bar = BAR_WIDTH.min(width.saturating_sub(columns(&told) + 5));
-    let full = (bar * over.min(all)).checked_div(all).unwrap_or(bar);
-    let text = format!("  {}{}  {told}", "━".repeat(full), "─".repeat(bar - full));
+    let room = BAR_WIDTH.min(width.saturating_sub(columns(&told) + 5));
+    let text = format!("  {}  {told}", bar(over, all, room));
     Line::plain(cut(&text, width.saturating_sub(1)))
 }
 
