@@ -251,7 +251,10 @@ impl Run<'_> {
             let mut observed = observed?;
             let options = self.plan_options();
             let limits = (options, self.selection.as_ref());
-            let calmed = self.without_what_is_replaced(!is_first, &prior.state);
+            if is_first {
+                self.passes.note_what_is_replaced(self.desired, &prior.state);
+            }
+            let calmed = self.without_what_is_replaced(round > 1, &prior.state);
             let desired = calmed.as_ref().unwrap_or(self.desired);
             let mut planned = planned_with_catalogue(self.context, desired, &prior, &mut observed, limits).await?;
             if let Err(signal) = self.check(&observed, &mut planned, is_first).await {
@@ -327,6 +330,7 @@ impl Run<'_> {
         let is_over = |address: &Address| {
             is_later_round
                 || settled.contains(address)
+                || self.passes.has_replaced(address, state)
                 || self.saved.is_some_and(|saved| saved.has_replaced(address, state))
         };
         let asked = self.desired.instances.iter().filter(|(_, wanted)| wanted.replace_now);

@@ -7,11 +7,13 @@ use super::apply::{ApplyExit, ApplyReport, Run, exit_of};
 use super::error::OpsError;
 use crate::apply::machine::Account;
 use crate::cloud::ErrorClass;
+use crate::desired::DesiredState;
 use crate::event::{Event, Item, ItemStatus};
 use crate::model::time::show_duration;
 use crate::model::{Address, InstanceId, SplitMix64};
 use crate::observe::state::ObservedState;
 use crate::plan::{Action, Plan, Planned, Reason};
+use crate::state::PriorState;
 use futures_util::future::{Either, select};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -33,6 +35,8 @@ pub(super) struct Passes {
     pub(super) before: u32,
     /// What was agreed to; none while nobody was asked.
     pub(super) agreed: Option<Agreement>,
+    /// What stood, before anything was done, where another instance was asked for (`--replace`).
+    before_replacing: BTreeMap<Address, Option<InstanceId>>,
     /// What the last machine of the present pass left.
     standing: Standing,
     /// How often a purchase came to nothing.
@@ -56,6 +60,21 @@ struct Standing {
     is_definite: bool,
     /// Purchases that brought nothing that stays.
     in_vain: BTreeSet<Address>,
+}
+
+impl Passes {
+    /// Takes note of what stands where another instance is asked for.
+    pub(super) fn note_what_is_replaced(&mut self, desired: &DesiredState, state: &PriorState) {
+        let asked = desired.instances.iter().filter(|(_, wanted)| wanted.replace_now);
+        let there = |address: &Address| state.instances.get(address).map(|recorded| recorded.instance_id.clone());
+        self.before_replacing = asked.map(|(address, _)| (address.clone(), there(address))).collect();
+    }
+
+    /// Whether another instance stands there by now, or none: then the wish is fulfilled, or what is left of it is a purchase.
+    pub(super) fn has_replaced(&self, address: &Address, state: &PriorState) -> bool {
+        let there = state.instances.get(address).map(|recorded| &recorded.instance_id);
+        self.before_replacing.get(address).is_some_and(|before| before.as_ref() != there)
+    }
 }
 
 impl Standing {
