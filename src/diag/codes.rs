@@ -147,6 +147,8 @@ pub const CODES: &[CodeText] = &[
     line("not-editable", "A value cannot be changed where it stands, since others share it: it comes from `defaults`, an \
          expression or an anchor, or belongs to several instances.",
         "Change it by hand, or put the old value back with an apply."),
+    line("not-formattable", "`lhprov fmt` cannot lay this file out anew without changing what it means or losing a comment.",
+        "Write the marked place in a plainer way, or leave the file as it is; nothing was written."),
     line("not-in-state", "The cloud has instances that seem to be this stack's, and no state knows them. They cost money.",
         "Return them in the console, take them over with `lhprov import`, or restore the state that knows them."),
     line("not-running", "An instance is not in service: stopped, expired, frozen, restricted or in rescue mode.",

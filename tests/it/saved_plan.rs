@@ -322,14 +322,14 @@ fn a_plan_that_may_not_be_applied_is_not_saved() {
 fn a_saved_plan_that_was_cut_short_goes_on() {
     let place = place();
     run(&place, &["plan", "--out", "p.json"]).expect(0);
-    // One purchase comes, the other one is over the quota.
-    let first = run(&place, &["apply", "p.json", "--quota", "2"]).expect(6);
+    // One purchase comes, and of the other one the service is sold out.
+    let first = run(&place, &["apply", "p.json", "--fault", "sold-out:CreateInstances:at=2"]).expect(6);
     assert!(first.out.contains("lhprov apply p.json"), "{first:#?}");
     // The state has moved, by this plan's own doing: what is left of it is done.
-    run(&place, &["apply", "p.json", "--quota", "40"]).expect(0);
+    run(&place, &["apply", "p.json"]).expect(0);
     assert_eq!(addresses(&place), "db web[0] web[1]");
     // Done is done.
-    stale(run(&place, &["apply", "p.json", "--quota", "40"]), &["state: there was none"]);
+    stale(run(&place, &["apply", "p.json"]), &["state: there was none"]);
 }
 
 #[test]
@@ -369,7 +369,7 @@ fn bought(place: &Place) -> u64 {
 fn what_somebody_else_did_in_between_ends_a_plan_that_was_begun() {
     let place = place();
     run(&place, &["plan", "--out", "p.json"]).expect(0);
-    run(&place, &["apply", "p.json", "--quota", "2"]).expect(6);
-    place.run(&["apply", "--yes", "--sandbox", "--only", "db", "--quota", "40"]).expect(0);
-    stale(run(&place, &["apply", "p.json", "--quota", "40"]), &["state: there was none"]);
+    run(&place, &["apply", "p.json", "--fault", "sold-out:CreateInstances:at=2"]).expect(6);
+    place.run(&["apply", "--yes", "--sandbox", "--only", "db"]).expect(0);
+    stale(run(&place, &["apply", "p.json"]), &["state: there was none"]);
 }

@@ -43,10 +43,13 @@ fn yaml_files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Values of variables are no manifest, nor is what `render` prints.
+/// Values of variables are no manifest, nor is what `render` prints, nor a workflow.
 fn is_manifest(path: &Path) -> bool {
     let name = path.to_string_lossy();
-    !name.contains("/vars/") && !name.ends_with(".vars.yaml") && !name.ends_with(".expanded.yaml")
+    !name.contains("/vars/")
+        && !name.contains("/.github/")
+        && !name.ends_with(".vars.yaml")
+        && !name.ends_with(".expanded.yaml")
 }
 
 fn manifests_in(folder: &Path) -> Vec<PathBuf> {

@@ -101,7 +101,7 @@ fn what(path: &str, argument: &str) -> Option<What> {
         (_, "only" | "skip") => Some(What::Part),
         ("renew", "addresses") => Some(What::RecordedPart),
         (_, "replace") => Some(What::Wanted),
-        ("drift", "accept") | ("show" | "state show" | "state rm", "address") | ("state mv", "from") => {
+        ("drift", "accept") | ("show", "what") | ("state show" | "state rm", "address") | ("state mv", "from") => {
             Some(What::Recorded)
         }
         ("import", "address") | ("state mv", "to") => Some(What::Free),
@@ -139,7 +139,7 @@ mod tests {
             "apply replace",
             "drift accept",
             "renew addresses",
-            "show address",
+            "show what",
             "import address",
             "output name",
             "state show address",
