@@ -68,7 +68,10 @@ fn blocks(number: usize) -> String {
     text
 }
 
-const SHAPES: [(&str, fn(usize) -> String); 3] = [("count", counted), ("for_each", keyed), ("blocks", blocks)];
+/// Makes a manifest of so many instances.
+type Shape = fn(usize) -> String;
+
+const SHAPES: [(&str, Shape); 3] = [("count", counted), ("for_each", keyed), ("blocks", blocks)];
 
 fn wanted(text: &str) -> DesiredState {
     let sources = Sources::from_texts([("lighthouse.yaml", text.to_owned())]);

@@ -8,7 +8,7 @@ use super::change::{Action, Change};
 use super::planner::{Inputs, Planned};
 use crate::desired::{DependencyRef, DesiredInstance};
 use crate::model::digest::sha256_hex;
-use crate::model::{Address, InstanceId, InstanceSpec, Life, Replace};
+use crate::model::{Address, ClientToken, InstanceId, InstanceSpec, Life, Replace};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
@@ -106,7 +106,7 @@ impl<'a> Check<'a> {
     }
 
     fn purchases(&mut self) {
-        let mut tokens: BTreeSet<&str> = self.inputs.open.keys().map(|token| token.as_str()).collect();
+        let mut tokens: BTreeSet<&str> = self.inputs.open.keys().map(ClientToken::as_str).collect();
         for (number, batch) in self.planned.plan.batches.iter().enumerate() {
             let name = format!("purchase {number}");
             if batch.members.is_empty() || batch.members.len() > MEMBERS_MAX {

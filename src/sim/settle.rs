@@ -67,7 +67,14 @@ impl Story {
                 Err(OpsError::Diagnostics(found)) => self.take_out(found)?,
                 Err(OpsError::State(error)) if self.history.loss.is_some() => {
                     self.world.log(format!("refused: {error}"));
-                    self.restore(writer)
+                    match self.restore(writer) {
+                        // One of state and journal is gone, and something was bought since: it does nothing, and says so.
+                        Next::Leave => {
+                            self.passed.asked = true;
+                            return Ok(());
+                        }
+                        next => next,
+                    }
                 }
                 Err(error) => return Err(format!("an apply in good weather fails: {error}")),
             };

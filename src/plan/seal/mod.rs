@@ -251,10 +251,10 @@ impl BoundState {
         match (&self.lineage, &now.lineage) {
             (None, None) => {}
             (None, Some(_)) => {
-                list.push(changed_input(format!("state: there was none, and now it has serial {}", now.serial)))
+                list.push(changed_input(format!("state: there was none, and now it has serial {}", now.serial)));
             }
             (Some(_), None) => {
-                list.push(changed_input(format!("state: it had serial {}, and now there is none", self.serial)))
+                list.push(changed_input(format!("state: it had serial {}, and now there is none", self.serial)));
             }
             (Some(was), Some(is)) if was != is => list.push(moved("lineage", was.to_string(), is.to_string())),
             _ if self.serial != now.serial => {
