@@ -272,14 +272,7 @@ impl Runner<'_> {
 
     fn output(&self, name: &str) -> String {
         let written = std::fs::read_to_string(&self.outputs).unwrap_or_default();
-        written
-            .lines()
-            .filter_map(|line| line.split_once('='))
-            .filter(|(own, _)| *own == name)
-            .last()
-            .expect(name)
-            .1
-            .to_owned()
+        written.lines().filter_map(|line| line.split_once('=')).rfind(|(own, _)| *own == name).expect(name).1.to_owned()
     }
 
     fn command(&self, step: &Step) -> Command {
