@@ -28,6 +28,10 @@ fn place() -> Place {
     place
 }
 
+/// One purchase comes, and of the other one the service is sold out; so the dry run says that looks into it, behind the two of
+/// the preflight.
+const SOLD_OUT: [&str; 4] = ["--fault", "sold-out:CreateInstances:at=2", "--fault", "sold-out:DryRun:at=3"];
+
 fn run(place: &Place, arguments: &[&str]) -> Said {
     place.run(&[arguments, &FAST[..]].concat())
 }
@@ -322,8 +326,7 @@ fn a_plan_that_may_not_be_applied_is_not_saved() {
 fn a_saved_plan_that_was_cut_short_goes_on() {
     let place = place();
     run(&place, &["plan", "--out", "p.json"]).expect(0);
-    // One purchase comes, and of the other one the service is sold out.
-    let first = run(&place, &["apply", "p.json", "--fault", "sold-out:CreateInstances:at=2"]).expect(6);
+    let first = run(&place, &[&["apply", "p.json"], &SOLD_OUT[..]].concat()).expect(6);
     assert!(first.out.contains("lhprov apply p.json"), "{first:#?}");
     // The state has moved, by this plan's own doing: what is left of it is done.
     run(&place, &["apply", "p.json"]).expect(0);
@@ -369,7 +372,7 @@ fn bought(place: &Place) -> u64 {
 fn what_somebody_else_did_in_between_ends_a_plan_that_was_begun() {
     let place = place();
     run(&place, &["plan", "--out", "p.json"]).expect(0);
-    run(&place, &["apply", "p.json", "--fault", "sold-out:CreateInstances:at=2"]).expect(6);
+    run(&place, &[&["apply", "p.json"], &SOLD_OUT[..]].concat()).expect(6);
     place.run(&["apply", "--yes", "--sandbox", "--only", "db"]).expect(0);
     stale(run(&place, &["apply", "p.json"]), &["state: there was none"]);
 }
