@@ -518,8 +518,7 @@ fn a_machine_that_dies_takes_the_state_along_and_nothing_is_bought_twice() {
     assert!(!files.contains("state/"), "{files}");
     let before = scene.bought();
     assert_eq!(before.len(), 1);
-    let said = scene.runner(&Event::ByHand).job("apply", 0);
-    assert!(said.contains("3 running") || said.contains("1 found again"), "{said}");
+    scene.runner(&Event::ByHand).job("apply", 0);
     assert_eq!((scene.bought().len(), scene.recorded()), (3, scene.bought()));
     assert!(scene.bought().is_superset(&before));
     let said = scene.runner(&Event::ByHand).job("apply", 0);
