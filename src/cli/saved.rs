@@ -194,7 +194,7 @@ pub fn write(
     let account = report.prior.binding.account.clone();
     let seal = Seal {
         format: seal::FORMAT,
-        bound: Bound { account, state: report.bound.clone(), ..bound(loaded, endpoint) },
+        bound: Bound { account, state: report.bound.clone().unwrap_or_default(), ..bound(loaded, endpoint) },
         asked: Asked {
             file: strings(&global.file),
             state: global.state.as_ref().map(|path| path.display().to_string()),

@@ -32,6 +32,8 @@ pub struct PlanOptions {
     pub preflight: bool,
     /// The limits of the command line.
     pub ceilings: Ceilings,
+    /// Whether the plan is to be saved, and so bound to what is on disk.
+    pub bind: bool,
 }
 
 /// What planning brought.
@@ -42,8 +44,8 @@ pub struct PlanReport {
     pub observed: ObservedState,
     /// What disk says.
     pub prior: PriorState,
-    /// What disk says, as a saved plan is bound to it.
-    pub bound: BoundState,
+    /// What disk says, as a saved plan is bound to it; where it is to be bound.
+    pub bound: Option<BoundState>,
 }
 
 /// Plans under the shared lock.
@@ -71,7 +73,7 @@ pub(super) async fn unchecked(
     desired: &DesiredState,
     options: PlanOptions,
 ) -> Result<PlanReport, OpsError> {
-    let bound = bound_state(&context.store)?;
+    let bound = options.bind.then(|| bound_state(&context.store)).transpose()?;
     let mut prior = load_prior(context, desired)?;
     let selection = selection(context, desired, &prior, options.destroy)?;
     let emptied = options.destroy.then(|| emptied(desired));

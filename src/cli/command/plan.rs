@@ -54,6 +54,7 @@ fn plan(
             purge: own.run.purge,
             preflight: !own.run.no_preflight,
             ceilings: own.run.ceilings(),
+            bind: own.save.out.is_some(),
         };
         if options.refresh {
             tokio::select! {
