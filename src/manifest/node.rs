@@ -93,6 +93,14 @@ impl Node {
         }
     }
 
+    /// The entry of a key, where the node is a map.
+    pub fn entry(&self, key: &str) -> Option<&Entry> {
+        match &self.value {
+            Value::Map(entries) => entries.iter().find(|entry| entry.key.text == key),
+            _ => None,
+        }
+    }
+
     /// The value without its places. What was refused is null.
     pub fn to_json(&self) -> serde_json::Value {
         use serde_json::Value as Json;

@@ -15,6 +15,9 @@ use std::sync::{Mutex, PoisonError};
 /// The manifest when no `-f` is given.
 pub const MANIFEST_DEFAULT: &str = "lighthouse.yaml";
 
+/// What an editor may have put before the text.
+const BYTE_ORDER_MARK: &str = "\u{feff}";
+
 /// Largest manifest file. 64 MiB is some 150,000 blocks, more than a stack may
 /// have instances; and spans count bytes in 32 bits.
 pub const SOURCE_BYTES_MAX: u64 = 64 << 20;
@@ -168,9 +171,17 @@ impl Sources {
         sources
     }
 
+    /// The bytes of a file of `old` bytes once its text `id` is `new`: a mark of the byte order is no part of the text, and
+    /// stays. None if the file is no longer what was read.
+    pub fn rewritten(&self, id: SourceId, old: &[u8], new: &str) -> Option<Vec<u8>> {
+        let length = if old.starts_with(BYTE_ORDER_MARK.as_bytes()) { BYTE_ORDER_MARK.len() } else { 0 };
+        let (mark, text) = old.split_at(length);
+        (text == self.text(id).as_bytes()).then(|| [mark, new.as_bytes()].concat())
+    }
+
     fn add(&mut self, shown: &Path, file: &Path, mut text: String) -> SourceId {
         let id = SourceId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
-        if text.starts_with('\u{feff}') {
+        if text.starts_with(BYTE_ORDER_MARK) {
             text.remove(0);
         }
         let mut lines = vec![0];

@@ -67,13 +67,10 @@ impl Edit {
         let path = disk.resolve(sources.path(id).as_ref());
         let io = |source| StateError::Io { operation: "read", path: path.clone(), source };
         let old = disk.read(&path).map_err(io)?;
-        // A mark of the byte order is no part of the text, and stays.
-        let mark: &[u8] = if old.starts_with("\u{feff}".as_bytes()) { "\u{feff}".as_bytes() } else { b"" };
-        if &old[mark.len()..] != sources.text(id).as_bytes() {
+        let Some(new) = sources.rewritten(id, &old, new) else {
             let what = format!("{} has changed while this was running", sources.path(id));
             return Err(OpsError::mistake(what, ["nothing was written; run the command again"]));
-        }
-        let new = [mark, new.as_bytes()].concat();
+        };
         Ok(Self { id, path, old, new })
     }
 

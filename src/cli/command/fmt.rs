@@ -98,12 +98,9 @@ fn write(sources: &Sources, id: SourceId, new: &str) -> Result<(), Failure> {
     let old = OsDisk
         .read(&path)
         .map_err(|error| Failure::new(Exit::Error, format!("cannot read {}: {error}", path.display())))?;
-    // A mark of the byte order is no part of the text, and stays.
-    let mark = "\u{feff}".as_bytes();
-    let (mark, text) = if old.starts_with(mark) { old.split_at(mark.len()) } else { old.split_at(0) };
-    if text != sources.text(id).as_bytes() {
+    let Some(new) = sources.rewritten(id, &old, new) else {
         return Err(Failure::new(Exit::Error, format!("{} has changed while this was running", sources.path(id)))
             .help("it was left alone; run the command again"));
-    }
-    replace_whole(&OsDisk, &path, &[mark, new.as_bytes()].concat()).map_err(|error| Failure::of(Exit::Error, &error))
+    };
+    replace_whole(&OsDisk, &path, &new).map_err(|error| Failure::of(Exit::Error, &error))
 }

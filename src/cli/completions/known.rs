@@ -3,7 +3,7 @@
 use crate::cli::args::Global;
 use crate::cli::load;
 use crate::diag::Diagnostics;
-use crate::manifest::node::{Node, Value};
+use crate::manifest::node::Value;
 use crate::manifest::{Sources, parse};
 use crate::model::{Address, Key};
 use clap_complete::engine::CompletionCandidate;
@@ -115,18 +115,11 @@ impl Found {
         let mut stack = None;
         for id in sources.ids() {
             let Some(root) = parse::parse(sources.text(id), id, &mut Diagnostics::default()).root else { continue };
-            if let Some(Value::Map(blocks)) = entry(&root, "instances").map(|node| &node.value) {
+            if let Some(Value::Map(blocks)) = root.entry("instances").map(|entry| &entry.value.value) {
                 self.wanted.extend(blocks.iter().map(|block| Address::single(block.key.text.clone())));
             }
-            stack = stack.or_else(|| entry(&root, "stack")?.scalar().map(|scalar| scalar.text.clone()));
+            stack = stack.or_else(|| root.entry("stack")?.value.scalar().map(|scalar| scalar.text.clone()));
         }
         stack
-    }
-}
-
-fn entry<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
-    match &node.value {
-        Value::Map(entries) => entries.iter().find(|entry| entry.key.text == key).map(|entry| &entry.value),
-        _ => None,
     }
 }

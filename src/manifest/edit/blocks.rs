@@ -1,7 +1,7 @@
 //! New blocks behind the last one of `instances`.
 
 use super::yaml::scalar;
-use super::{Editor, Refused, Yaml, entry};
+use super::{Editor, Refused, Yaml};
 use crate::diag::{Diagnostic, Span};
 use crate::manifest::node::{Entry, Value};
 use std::fmt::Write as _;
@@ -24,7 +24,7 @@ impl Editor<'_> {
     /// # Errors
     /// When the text has no `instances`, or has them in a form behind which nothing can be put.
     pub fn add_blocks(&mut self, heading: &[&str], blocks: &[NewBlock]) -> Result<(), Refused> {
-        let Some(found) = entry(&self.root, "instances") else {
+        let Some(found) = self.root.entry("instances") else {
             return Err(refused(self.root.span, "this file has no `instances`").into());
         };
         let Value::Map(entries) = &found.value.value else {

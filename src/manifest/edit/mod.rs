@@ -12,7 +12,7 @@ pub use blocks::NewBlock;
 pub use values::of_defaults;
 pub use yaml::Yaml;
 
-use super::node::{Entry, Node, Value};
+use super::node::{Node, Value};
 use super::parse;
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Span};
 use std::ops::Range;
@@ -37,7 +37,7 @@ impl<'a> Editor<'a> {
 
     /// Whether the text has a key at the top.
     pub fn has(&self, key: &str) -> bool {
-        entry(&self.root, key).is_some()
+        self.root.entry(key).is_some()
     }
 
     /// The text with all changes.
@@ -123,14 +123,6 @@ impl<'a> Editor<'a> {
         }
         let before = self.text[..node.span.start as usize].trim_end();
         before.rsplit([' ', '\n', '\t']).next().is_some_and(|word| word.starts_with('&'))
-    }
-}
-
-/// The entry of a key, where the node is a map.
-fn entry<'n>(node: &'n Node, key: &str) -> Option<&'n Entry> {
-    match &node.value {
-        Value::Map(entries) => entries.iter().find(|entry| entry.key.text == key),
-        _ => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Values of a block: replaced at their place, added below the block's name, taken out.
 
 use super::yaml::scalar;
-use super::{Editor, Refused, Yaml, entry};
+use super::{Editor, Refused, Yaml};
 use crate::diag::{Diagnostic, Span};
 use crate::manifest::node::{Entry, Node, Value};
 use std::collections::BTreeSet;
@@ -19,7 +19,7 @@ impl Editor<'_> {
     pub fn set(&mut self, block: &str, path: &[&str], value: &Yaml) -> Result<(), Refused> {
         let found = self.block_map(block, path)?;
         let (mut node, mut depth) = (&found.value, 0);
-        while let Some(inner) = path.get(depth).and_then(|key| entry(node, key)) {
+        while let Some(inner) = path.get(depth).and_then(|key| node.entry(key)) {
             node = &inner.value;
             depth += 1;
             self.refuse_what_is_shared(node, path)?;
@@ -49,7 +49,7 @@ impl Editor<'_> {
         let mut map = &found.value;
         let mut inner = None;
         for (depth, key) in path.iter().enumerate() {
-            let Some(next) = entry(map, key) else {
+            let Some(next) = map.entry(key) else {
                 return Err(refused(map.span, format!("`{}` is not written here", path.join("."))).into());
             };
             self.refuse_what_is_shared(&next.value, path)?;
@@ -71,10 +71,10 @@ impl Editor<'_> {
 
     /// Where `defaults` of this text has a key that blocks of other texts follow.
     pub fn default_place(&self, path: &[&str]) -> Option<Span> {
-        let defaults = entry(&self.root, "defaults")?;
+        let defaults = self.root.entry("defaults")?;
         path.iter()
             .try_fold((&defaults.value, defaults.key_span), |(node, _), key| {
-                entry(node, key).map(|entry| (&entry.value, entry.key_span))
+                node.entry(key).map(|entry| (&entry.value, entry.key_span))
             })
             .map(|(_, span)| span)
     }
@@ -82,14 +82,14 @@ impl Editor<'_> {
     /// Whether a block says the value at `path` itself; a `login` of its own is whole.
     pub fn says(&self, block: &str, path: &[&str]) -> bool {
         let own = self.block(block).and_then(|found| {
-            path.iter().try_fold(&found.value, |node, key| entry(node, key).map(|entry| &entry.value))
+            path.iter().try_fold(&found.value, |node, key| node.entry(key).map(|entry| &entry.value))
         });
-        let has_login = || self.block(block).is_some_and(|found| entry(&found.value, "login").is_some());
+        let has_login = || self.block(block).is_some_and(|found| found.value.entry("login").is_some());
         own.is_some() || (path.first() == Some(&"login") && has_login())
     }
 
     fn block(&self, block: &str) -> Option<&Entry> {
-        entry(&entry(&self.root, "instances")?.value, block)
+        self.root.entry("instances")?.value.entry(block)
     }
 
     /// The block, if what is sought in it can be changed there.
