@@ -60,6 +60,11 @@ impl Ledger {
         self.tokens.values().any(|bought| bought == token)
     }
 
+    /// Whether a token bought this instance.
+    pub fn is_of(&self, token: &str, id: &str) -> bool {
+        self.tokens.get(id).is_some_and(|bought| bought == token)
+    }
+
     /// Notes what an answer of the account to a purchase names.
     pub fn buy(&mut self, token: &str, ids: impl IntoIterator<Item = String>) {
         for id in ids {
@@ -149,6 +154,7 @@ mod tests {
         let mut ledger = Ledger::default();
         ledger.buy("both", ["a".to_owned()]);
         assert!(ledger.has_bought("both") && !ledger.has_bought("other"));
+        assert!(ledger.is_of("both", "a") && !ledger.is_of("other", "a") && !ledger.is_of("both", "b"));
         assert_eq!(ledger.send("both", "{}"), None);
         assert_eq!(ledger.send("both", "{}"), None);
         assert_eq!(ledger.send("both", "[]"), Some("{}".to_owned()));

@@ -276,6 +276,11 @@ impl Inner {
         answer
     }
 
+    /// Whether anything lives that a token bought.
+    pub(super) fn has_living(&self, token: &str) -> bool {
+        self.live().any(|record| self.ledger.is_of(token, &record.id))
+    }
+
     fn live(&self) -> impl Iterator<Item = &crate::sandbox::record::Record> {
         let gone =
             |state| matches!(state, State::LaunchFailed | State::Shutdown | State::Terminating | State::Deleting);
