@@ -112,10 +112,7 @@ pub fn about_plan(plan: &Plan, sandbox: bool) -> String {
         some(records, &|n| format!("records {n}")),
         some(counts.moved, &|n| format!("records {n} at another address")),
     ];
-    let lost = plan
-        .changes
-        .iter()
-        .filter(|change| matches!(change.action, Action::Reinstall | Action::Replace(_) | Action::Purge));
+    let lost = plan.changes.iter().filter(|change| change.action.loses_data());
     let lost = members(lost.map(|change| &change.address));
     let mut text = String::new();
     for (title, parts, tail) in [

@@ -119,7 +119,11 @@ impl Agreement {
     /// What a plan wants beyond what was agreed to, in words. What is done is done: nothing is bought for it again.
     pub(super) fn beyond(&self, planned: &Planned, done: &BTreeSet<&Address>) -> Vec<String> {
         let changes = planned.plan.changes.iter().filter(|change| match self.0.get(&change.address) {
-            Some(_) if done.contains(&change.address) && (costs(change.action) || change.action.loses_data()) => true,
+            Some(_)
+                if done.contains(&change.address) && (change.action.costs_money() || change.action.loses_data()) =>
+            {
+                true
+            }
             Some(agreed) => !is_rest_of(agreed, change.action, &change.reason),
             None => !matches!(change.action, Action::NoOp | Action::Forget | Action::Move),
         });
@@ -133,11 +137,6 @@ impl Agreement {
         beyond.extend(strangers.map(|address| format!("{address}: import (found by name alone)")));
         beyond
     }
-}
-
-/// Whether an action is paid for.
-fn costs(action: Action) -> bool {
-    matches!(action, Action::Create | Action::Replace(_) | Action::Upgrade | Action::Renew)
 }
 
 /// Whether an action is what is left to do of others, which were agreed to for the same address.

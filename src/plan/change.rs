@@ -49,6 +49,26 @@ pub enum Action {
 }
 
 impl Action {
+    /// All of them.
+    pub const ALL: [Self; 16] = [
+        Action::NoOp,
+        Action::Create,
+        Action::Update,
+        Action::Upgrade,
+        Action::Reinstall,
+        Action::Replace(Replace::CreateFirst),
+        Action::Replace(Replace::DestroyFirst),
+        Action::Isolate,
+        Action::Purge,
+        Action::Renew,
+        Action::Start,
+        Action::Stop,
+        Action::Import,
+        Action::Move,
+        Action::Forget,
+        Action::Resume,
+    ];
+
     /// The one word of the JSON plan.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -101,6 +121,11 @@ impl Action {
     /// Whether an instance leaves.
     pub fn is_removal(self) -> bool {
         matches!(self, Action::Isolate | Action::Purge | Action::Replace(_))
+    }
+
+    /// Whether it is paid for.
+    pub fn costs_money(self) -> bool {
+        matches!(self, Action::Create | Action::Replace(_) | Action::Upgrade | Action::Renew)
     }
 
     /// Whether data is lost. What is only isolated can be brought back.

@@ -17,7 +17,8 @@ const MEMBERS_MAX: usize = 30;
 
 /// What a plan breaks of the rules, a sentence each. None is as it should be.
 pub fn check(inputs: Inputs<'_>, planned: &Planned) -> Vec<String> {
-    let mut check = Check { inputs, planned, under_way: under_way(inputs), found: Vec::new() };
+    let mut check =
+        Check { inputs, planned, under_way: under_way(inputs), moved_to: moved_to(inputs), found: Vec::new() };
     check.each_address_once();
     check.each_instance_once();
     check.purchases();
@@ -36,6 +37,8 @@ struct Check<'a> {
     planned: &'a Planned,
     /// Addresses of what an earlier run left open.
     under_way: BTreeSet<&'a Address>,
+    /// Recorded addresses by the address to which the manifest moves them.
+    moved_to: BTreeMap<Address, Vec<&'a Address>>,
     found: Vec<String>,
 }
 
@@ -43,6 +46,20 @@ fn under_way(inputs: Inputs<'_>) -> BTreeSet<&Address> {
     let purchases = inputs.open.values().flat_map(|open| open.intent.members.iter().map(|member| &member.address));
     let orders = inputs.open.orders.values().flat_map(|open| open.order.targets.iter().map(|target| &target.address));
     purchases.chain(orders).collect()
+}
+
+fn moved_to(inputs: Inputs<'_>) -> BTreeMap<Address, Vec<&Address>> {
+    let Inputs { desired, prior, .. } = inputs;
+    let mut found: BTreeMap<Address, Vec<&Address>> = BTreeMap::new();
+    if desired.moves.moved.is_empty() {
+        return found;
+    }
+    for from in prior.instances.keys().chain(prior.predecessors.keys()) {
+        if let Some((to, _)) = desired.moves.target(from) {
+            found.entry(to).or_default().push(from);
+        }
+    }
+    found
 }
 
 /// What happens to an instance that only stood at the address, or is forgotten.
@@ -203,13 +220,10 @@ impl<'a> Check<'a> {
 
     /// Addresses at which the state has what the manifest has at this one.
     fn recorded_at(&self, address: &Address) -> Vec<&'a Address> {
-        let Inputs { desired, prior, .. } = self.inputs;
+        let prior = self.inputs.prior;
         let mut found: Vec<&Address> = prior.instances.get_key_value(address).map(|(key, _)| key).into_iter().collect();
         found.extend(prior.predecessors.get_key_value(address).map(|(key, _)| key));
-        if !desired.moves.moved.is_empty() {
-            let known = prior.instances.keys().chain(prior.predecessors.keys());
-            found.extend(known.filter(|from| desired.moves.target(from).is_some_and(|(to, _)| to == *address)));
-        }
+        found.extend(self.moved_to.get(address).into_iter().flatten());
         found
     }
 
@@ -299,12 +313,16 @@ impl<'a> Check<'a> {
             return;
         }
         let Inputs { desired, prior, .. } = self.inputs;
+        let kept: BTreeSet<&InstanceId> = prior
+            .instances
+            .values()
+            .filter(|recorded| recorded.protect)
+            .map(|recorded| &recorded.instance_id)
+            .collect();
         for change in self.changes().iter().filter(|change| goes(change.action) || change.action == Action::Reinstall) {
-            let recorded =
-                prior.instances.values().find(|recorded| Some(&recorded.instance_id) == change.instance_id.as_ref());
             let wanted = desired.instances.get(&change.address);
             let in_manifest = wanted.is_some_and(|wanted| wanted.protect);
-            let in_state = recorded.is_some_and(|recorded| recorded.protect);
+            let in_state = change.instance_id.as_ref().is_some_and(|id| kept.contains(id));
             let protected = match change.action {
                 // What the manifest has decides whether its disk may be wiped.
                 Action::Reinstall => in_manifest,
@@ -322,16 +340,21 @@ impl<'a> Check<'a> {
         let Inputs { prior, observed, .. } = self.inputs;
         let loses = |change: &&Change| matches!(change.action, Action::Reinstall | Action::Replace(_) | Action::Purge);
         let lost = self.changes().iter().filter(loses).count();
-        let kept = |id: &InstanceId| {
-            prior.deposed.iter().any(|left| left.instance_id == *id && left.why.starts_with("not returnable"))
-        };
+        let kept: BTreeSet<&InstanceId> = prior
+            .deposed
+            .iter()
+            .filter(|left| left.why.starts_with("not returnable"))
+            .map(|left| &left.instance_id)
+            .collect();
         let young = |id: &InstanceId| {
             let life = observed.instances.get(id).map(|live| live.attributes.life());
             matches!(life, Some(Life::Pending | Life::Failed))
         };
         let given_up = |change: &&Change| {
             let refused = change.refund.as_ref().is_some_and(|refund| !refund.is_returnable && refund.code != 1);
-            goes(change.action) && refused && change.instance_id.as_ref().is_none_or(|id| !kept(id) && !young(id))
+            goes(change.action)
+                && refused
+                && change.instance_id.as_ref().is_none_or(|id| !kept.contains(id) && !young(id))
         };
         let given_up = self.changes().iter().filter(given_up).count();
         for (flag, number) in [("--allow-data-loss", lost), ("--accept-no-refund", given_up)] {

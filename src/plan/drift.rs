@@ -26,6 +26,9 @@ pub enum Decision {
 }
 
 impl Decision {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Decision::Revert, Decision::Adopt, Decision::Ignore, Decision::Tell];
+
     /// The word for people and programs.
     pub fn as_str(self) -> &'static str {
         match self {

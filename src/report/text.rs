@@ -9,6 +9,11 @@ use unicode_width::UnicodeWidthChar as _;
 /// Columns that texts keep to.
 pub const WIDTH: usize = 80;
 
+/// ` (sandbox)`, where the cloud is the sandbox.
+pub fn sandbox_mark(sandbox: bool) -> &'static str {
+    if sandbox { " (sandbox)" } else { "" }
+}
+
 /// Most parts of a list of addresses that are written out, and columns that they may take.
 const PARTS_MAX: usize = 6;
 const PARTS_WIDTH: usize = 64;

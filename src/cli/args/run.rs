@@ -20,6 +20,15 @@ pub enum ViewWord {
     Full,
 }
 
+impl From<ViewWord> for View {
+    fn from(word: ViewWord) -> Self {
+        match word {
+            ViewWord::Compact => View::Compact,
+            ViewWord::Full => View::Full,
+        }
+    }
+}
+
 /// What `plan`, `apply` and `destroy` share.
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {
@@ -82,10 +91,7 @@ impl RunArgs {
 
     /// How much of the plan to show.
     pub fn view(&self) -> View {
-        match self.view {
-            ViewWord::Compact => View::Compact,
-            ViewWord::Full => View::Full,
-        }
+        self.view.into()
     }
 }
 

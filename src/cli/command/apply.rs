@@ -23,7 +23,7 @@ use crate::report::json::{self, account::End};
 use crate::report::markdown::{self, AccountPage};
 use crate::report::outputs;
 use crate::report::style::{Label, Palette};
-use crate::report::text::count;
+use crate::report::text::{count, sandbox_mark};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Applies the manifest.
@@ -318,7 +318,7 @@ impl Desk<'_> {
     }
 
     fn nothing_to_do(&self, kind: Kind<'_>, report: &ApplyReport) -> String {
-        let mark = if self.session.sandbox { " (sandbox)" } else { "" };
+        let mark = sandbox_mark(self.session.sandbox);
         let number = report.state.instances.len();
         let text = match (kind, number) {
             (Kind::Destroy, 0) => "The stack has no instance.".to_owned(),

@@ -15,7 +15,7 @@ use crate::report::human::drift::{DriftText, render};
 use crate::report::json::plan::drift_values;
 use crate::report::markdown;
 use crate::report::style::Label;
-use crate::report::text::count;
+use crate::report::text::{count, sandbox_mark};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -96,7 +96,7 @@ fn accept(
                     None => format!("  {}  {}: {} → {}\n", drift.address, drift.name, drift.applied, drift.live),
                 })
                 .collect();
-            let mark = if session.sandbox { " (sandbox)" } else { "" };
+            let mark = sandbox_mark(session.sandbox);
             let heading = match &report.manifest {
                 Some(path) => format!("Accepted into {path}: {}.", count(report.accepted.len(), "difference")),
                 None => "No drift to accept.".to_owned(),

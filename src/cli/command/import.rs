@@ -13,7 +13,7 @@ use crate::model::{Address, InstanceId};
 use crate::ops::{self, ImportReport, ImportWhat, Tagged, Texts};
 use crate::report::console::Console;
 use crate::report::style::Label;
-use crate::report::text::count;
+use crate::report::text::{count, sandbox_mark};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -112,7 +112,7 @@ pub(super) fn tagged_value(tagged: &Tagged) -> Value {
 }
 
 fn text(report: &ImportReport, sandbox: bool, console: Console) -> String {
-    let mark = if sandbox { " (sandbox)" } else { "" };
+    let mark = sandbox_mark(sandbox);
     let mut out = String::new();
     for (address, id) in &report.imported {
         let _ = writeln!(out, "  <- {address}  {id}");

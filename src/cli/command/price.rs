@@ -12,7 +12,7 @@ use crate::report::console::Console;
 use crate::report::human::table::table;
 use crate::report::json::checks;
 use crate::report::style::Label;
-use crate::report::text::wrap;
+use crate::report::text::{sandbox_mark, wrap};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -78,7 +78,7 @@ fn document(session: &Session, report: &PriceReport) -> Value {
 }
 
 fn in_words(session: &Session, report: &PriceReport, console: Console) -> String {
-    let mark = if session.sandbox { " (sandbox)" } else { "" };
+    let mark = sandbox_mark(session.sandbox);
     let row = |row: &PriceRow| {
         let known = |amount: String| if row.sums.unknown.is_empty() { amount } else { "not known".to_owned() };
         vec![

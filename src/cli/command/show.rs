@@ -1,7 +1,7 @@
 //! `lhprov show`: what the state records, or a saved plan.
 
 use super::state;
-use crate::cli::args::{Global, ShowArgs, ViewWord};
+use crate::cli::args::{Global, ShowArgs};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::saved::{self, SavedFile};
@@ -9,7 +9,7 @@ use crate::model::Address;
 use crate::plan::change::{ACCEPT_NO_REFUND, ALLOW_DATA_LOSS};
 use crate::plan::seal::{Asked, Seal};
 use crate::report::console::Console;
-use crate::report::human::plan::{PlanText, View, render};
+use crate::report::human::plan::{PlanText, render};
 use crate::report::human::table::table;
 use crate::report::style::{Label, Palette};
 use std::path::Path;
@@ -61,11 +61,7 @@ fn text(own: &ShowArgs, file: &SavedFile, palette: Palette) -> String {
         refreshed: seal.asked.refreshed,
         sources: None,
     };
-    let view = match own.view {
-        ViewWord::Compact => View::Compact,
-        ViewWord::Full => View::Full,
-    };
-    format!("{}\n{}", render(shown, view, palette), table(&[], &inputs(seal), 2, palette))
+    format!("{}\n{}", render(shown, own.view.into(), palette), table(&[], &inputs(seal), 2, palette))
 }
 
 /// What the plan is bound to, in words.

@@ -10,7 +10,7 @@ use crate::model::{Address, Timestamp};
 use crate::report::console::Console;
 use crate::report::human::table::table;
 use crate::report::style::Label;
-use crate::report::text::count;
+use crate::report::text::{count, sandbox_mark};
 use crate::state::{PriorState, RecordedInstance, Store};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
@@ -142,7 +142,7 @@ fn overview(store: &Store, state: Option<&PriorState>, console: Console) -> Stri
     let Some(state) = state.filter(|state| !state.is_empty()) else {
         return format!("{} records no instance.\n", store.path().display());
     };
-    let sandbox = if state.binding.endpoint == "sandbox" { " (sandbox)" } else { "" };
+    let sandbox = sandbox_mark(state.binding.endpoint == "sandbox");
     let heading = format!(
         "Stack {}, {}: {}.",
         state.binding.stack,

@@ -11,7 +11,7 @@ use crate::model::{Address, InstanceId};
 use crate::ops::{self, OpsError, RebuildReport};
 use crate::report::console::Console;
 use crate::report::style::Label;
-use crate::report::text::count;
+use crate::report::text::{count, sandbox_mark};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -54,7 +54,7 @@ pub fn run(global: &Global, work: &Work<'_>, own: &WorkArgs, console: Console) -
             let text = match own.format.is_json() {
                 true => format!("{:#}\n", done.document),
                 false => {
-                    let mark = if session.sandbox { " (sandbox)" } else { "" };
+                    let mark = sandbox_mark(session.sandbox);
                     format!("{}{mark}\n{}", console.stdout.paint(Label::Heading, &done.heading), done.notes)
                 }
             };

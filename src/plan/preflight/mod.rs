@@ -46,6 +46,12 @@ pub struct Check {
     pub detail: String,
 }
 
+impl std::fmt::Display for Check {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}: {}", self.name, self.status.as_str(), self.detail)
+    }
+}
+
 /// How a check went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
@@ -85,6 +91,11 @@ impl Checks {
         let mut checks = Self::default();
         checks.add("preflight", Status::NotChecked, why);
         checks
+    }
+
+    /// Those that could not be made.
+    pub fn not_made(&self) -> impl Iterator<Item = &Check> {
+        self.list.iter().filter(|check| check.status == Status::NotChecked)
     }
 
     /// Adds a check.

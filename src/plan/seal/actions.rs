@@ -1,6 +1,6 @@
 //! The actions of a saved plan, and how those of a fresh one differ from them.
 
-use crate::model::{Address, ClientToken, InstanceId, Replace};
+use crate::model::{Address, ClientToken, InstanceId};
 use crate::plan::change::{Action, Change, Plan, Reason};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -80,29 +80,17 @@ impl std::fmt::Display for Difference {
     }
 }
 
+/// What comes first, of a replacement.
+fn order_of(action: Action) -> Option<&'static str> {
+    match action {
+        Action::Replace(order) => Some(order.as_str()),
+        _ => None,
+    }
+}
+
 /// The action that a word and an order stand for.
 pub(super) fn action(word: &str, order: Option<&str>) -> Option<Action> {
-    let replace = |order: &str| Replace::ALL.iter().find(|(name, _)| *name == order).map(|(_, order)| *order);
-    let plain = [
-        Action::NoOp,
-        Action::Create,
-        Action::Update,
-        Action::Start,
-        Action::Stop,
-        Action::Upgrade,
-        Action::Reinstall,
-        Action::Renew,
-        Action::Import,
-        Action::Resume,
-        Action::Isolate,
-        Action::Purge,
-        Action::Forget,
-        Action::Move,
-    ];
-    match order {
-        Some(order) => replace(order).map(Action::Replace).filter(|action| action.as_str() == word),
-        None => plain.into_iter().find(|action| action.as_str() == word),
-    }
+    Action::ALL.into_iter().find(|action| action.as_str() == word && order_of(*action) == order)
 }
 
 impl SavedChange {
@@ -110,10 +98,7 @@ impl SavedChange {
         Self {
             address: change.address.clone(),
             action: change.action.as_str().to_owned(),
-            order: match change.action {
-                Action::Replace(order) => Some(order.as_str().to_owned()),
-                _ => None,
-            },
+            order: order_of(change.action).map(str::to_owned),
             instance_id: change.instance_id.clone(),
             moved_from: change.moved_from.clone(),
             predecessor: change.predecessor.clone(),
@@ -304,6 +289,7 @@ fn difference(saved: Step<'_>, fresh: Step<'_>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Replace;
     use crate::plan::AttributeDiff;
     use serde_json::json;
 

@@ -95,7 +95,6 @@ fn unsettled_order(value: &Value) -> Option<UnsettledOrder> {
 
 /// As far as it is counted.
 fn drift(value: &Value) -> Option<Drift> {
-    let decisions = [Decision::Revert, Decision::Adopt, Decision::Ignore, Decision::Tell];
     let name = TABLE.iter().find(|row| value["attribute"] == row.name).map_or("state", |row| row.name);
     Some(Drift {
         address: value["address"].as_str()?.parse().ok()?,
@@ -103,7 +102,7 @@ fn drift(value: &Value) -> Option<Drift> {
         name,
         applied: value["applied"].clone(),
         live: value["live"].clone(),
-        decision: decisions.into_iter().find(|decision| value["decision"] == decision.as_str())?,
+        decision: Decision::ALL.into_iter().find(|decision| value["decision"] == decision.as_str())?,
         what: value["what"].as_str().map(str::to_owned),
     })
 }

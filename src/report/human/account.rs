@@ -4,7 +4,7 @@ use super::table::table;
 use crate::event::{Item, ItemStatus};
 use crate::model::InstanceId;
 use crate::report::style::{Label, Palette};
-use crate::report::text::{clean, columns, count, members, wrap};
+use crate::report::text::{clean, columns, count, members, sandbox_mark, wrap};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -61,7 +61,7 @@ fn last_line(items: &[Item], shown: AccountText<'_>, palette: Palette) -> String
         true => format!("{}: nothing to do.", shown.done),
         false => format!("{}: {}.", shown.done, words.join(", ")),
     };
-    let mark = if shown.sandbox { " (sandbox)" } else { "" };
+    let mark = sandbox_mark(shown.sandbox);
     format!("{}{mark}\n", palette.paint(Label::Heading, &text))
 }
 

@@ -1,7 +1,7 @@
 //! What a plan's checks say, as the lines around its summary: what nobody knows, what it costs, what is left.
 
 use crate::plan::Plan;
-use crate::plan::preflight::{Checks, Status};
+use crate::plan::preflight::Checks;
 use crate::report::style::{Label, Palette};
 use crate::report::text::{clean_line, wrap};
 use std::fmt::Write as _;
@@ -9,8 +9,8 @@ use std::fmt::Write as _;
 /// What was not checked, and why; one note for each reason.
 pub(super) fn not_checked(checks: &Checks, palette: Palette) -> String {
     let mut out = String::new();
-    for check in checks.list.iter().filter(|check| check.status == Status::NotChecked) {
-        let text = format!("{}: {}: {}", check.name, check.status.as_str(), check.detail);
+    for check in checks.not_made() {
+        let text = check.to_string();
         let _ = writeln!(out, "{}: {}\n", palette.paint(Label::Found, "note"), wrap(&clean_line(&text), 6, 6));
     }
     out

@@ -4,7 +4,7 @@ use super::table::table;
 use crate::model::time::show_duration;
 use crate::plan::drift::{Decision, Drift, PaidUntil};
 use crate::report::style::{Label, Palette};
-use crate::report::text::{clean_line, count, wrap};
+use crate::report::text::{clean_line, count, sandbox_mark, wrap};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -31,7 +31,7 @@ pub struct DriftText<'a> {
 /// Renders it, its summary first.
 pub fn render(shown: DriftText<'_>, palette: Palette) -> String {
     let DriftText { drift, paid, instances, within, sandbox } = shown;
-    let mark = if sandbox { " (sandbox)" } else { "" };
+    let mark = sandbox_mark(sandbox);
     let first = match drift.iter().any(Drift::counts) {
         false => format!("No drift{} {}.", if instances == 0 { ":" } else { "." }, first_line(&shown)),
         true => format!("Drift: {}.", first_line(&shown)),

@@ -1,14 +1,11 @@
 //! A code explained, and the list of all.
 
 use crate::report::style::{Label, Palette};
-use crate::report::text::{columns, cut, pad, wrap};
+use crate::report::text::{WIDTH, columns, cut, pad, wrap};
 use std::fmt::Write as _;
 
 /// Columns before the texts.
 const INDENT: usize = 10;
-
-/// Columns of a terminal.
-const WIDTH: usize = 80;
 
 /// What is known of a code.
 #[derive(Clone, Debug, PartialEq, Eq)]

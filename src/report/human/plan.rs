@@ -8,7 +8,7 @@ use crate::model::Address;
 use crate::plan::change::{Action, After, Blocked, Change, OpenPurchase, Plan, Reason, UnsettledOrder};
 use crate::report::difference::{self, show};
 use crate::report::style::{Label, Palette};
-use crate::report::text::{WIDTH, clean, clean_line, columns, count, cut, members, pad, wrap};
+use crate::report::text::{WIDTH, clean, clean_line, columns, count, cut, members, pad, sandbox_mark, wrap};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -101,7 +101,7 @@ pub fn render(shown: PlanText<'_>, view: View, palette: Palette) -> String {
 pub fn summary(shown: PlanText<'_>, palette: Palette) -> String {
     let plan = shown.plan;
     let counts = plan.summary();
-    let mark = if shown.sandbox { " (sandbox)" } else { "" };
+    let mark = sandbox_mark(shown.sandbox);
     if plan.is_empty() {
         let text = match counts.no_op {
             0 => "No changes. The manifest wants no instance, and there is none.".to_owned(),

@@ -4,31 +4,11 @@
 use super::events::VERSION;
 use super::plan::FORMAT_VERSION;
 use crate::event::Event;
-use crate::model::Replace;
 use crate::plan::{Action, Decision};
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
-
-/// Every action.
-const ACTIONS: [Action; 15] = [
-    Action::NoOp,
-    Action::Create,
-    Action::Update,
-    Action::Upgrade,
-    Action::Reinstall,
-    Action::Replace(Replace::CreateFirst),
-    Action::Isolate,
-    Action::Purge,
-    Action::Renew,
-    Action::Start,
-    Action::Stop,
-    Action::Import,
-    Action::Move,
-    Action::Forget,
-    Action::Resume,
-];
 
 /// Counters of a plan's summary that no action has the name of.
 const OTHER_COUNTERS: [&str; 2] = ["data_loss", "api_calls"];
@@ -61,7 +41,9 @@ pub fn plan() -> Value {
     let texts = || json!({"type": "array", "items": {"type": "string"}});
     let address = || json!({"type": "string", "minLength": 1});
     let addresses = || json!({"type": "array", "items": {"type": "string", "minLength": 1}});
-    let names: Vec<&str> = ACTIONS.iter().map(|action| action.as_str()).collect();
+    let mut names: Vec<&str> = Action::ALL.iter().map(|action| action.as_str()).collect();
+    // Whichever comes first, a replacement is one word.
+    names.dedup();
     let counters = names.iter().filter(|name| **name != "no-op").chain(&OTHER_COUNTERS);
     let counters: Map<String, Value> =
         counters.map(|name| ((*name).to_owned(), json!({"type": "integer", "minimum": 0}))).collect();
@@ -105,7 +87,7 @@ pub fn plan() -> Value {
         }),
         &["previous_address"],
     );
-    let decisions = [Decision::Revert, Decision::Adopt, Decision::Ignore, Decision::Tell].map(Decision::as_str);
+    let decisions = Decision::ALL.map(Decision::as_str);
     let drift = closed(
         json!({
             "address": address(),

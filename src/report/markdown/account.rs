@@ -1,12 +1,11 @@
 //! The end of a run as a page: what is not done first, then what was bought, then all that stands.
 
 use super::escape::{block_text, code, prose};
-use super::mark;
 use super::page::{Entry, Form, Page, Section};
 use super::plan::open_list;
 use crate::event::{Item, ItemStatus};
 use crate::report::human::account::{AccountText, causes, counts, heading, purchases};
-use crate::report::text::{clean_line, count, cut, members};
+use crate::report::text::{clean_line, count, cut, members, sandbox_mark};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -94,7 +93,7 @@ fn title(command: &str, stack: &str, items: &[Item], shown: &AccountText<'_>) ->
     let words: Vec<String> =
         counts(items).iter().map(|(status, number)| format!("{number} {}", status.as_str())).collect();
     let what = if words.is_empty() { "nothing to do".to_owned() } else { words.join(", ") };
-    format!("`lhprov {command}` of {}: {what}{}", code(stack), mark(shown.sandbox))
+    format!("`lhprov {command}` of {}: {what}{}", code(stack), sandbox_mark(shown.sandbox))
 }
 
 /// What is not done; items of one cause together.

@@ -1,10 +1,10 @@
 //! Drift as a page.
 
 use super::escape::{code, prose};
-use super::mark;
 use super::page::{Entry, Form, Page, Section};
 use super::plan::{drifted, open_list};
 use crate::report::human::drift::{DriftText, first_line};
+use crate::report::text::sandbox_mark;
 
 /// The page of what was found.
 pub fn drift(stack: &str, region: &str, shown: DriftText<'_>) -> Page {
@@ -18,7 +18,7 @@ pub fn drift(stack: &str, region: &str, shown: DriftText<'_>) -> Page {
     Page {
         command: "drift",
         stack: Some(stack.to_owned()),
-        title: format!("Drift of {}: {}{}", code(stack), prose(&first_line(&shown)), mark(sandbox)),
+        title: format!("Drift of {}: {}{}", code(stack), prose(&first_line(&shown)), sandbox_mark(sandbox)),
         lead: vec![lead.join(" · ")],
         sections: vec![
             open_list("Ends soon", due.collect(), "lhprov drift"),

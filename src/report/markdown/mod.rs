@@ -19,11 +19,6 @@ pub use plan::{PlanPage, plan};
 /// Most entries of an open list; what is more is folded elsewhere, or counted.
 const OPEN_MAX: usize = 20;
 
-/// ` (sandbox)`, where it is.
-fn mark(sandbox: bool) -> &'static str {
-    if sandbox { " (sandbox)" } else { "" }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,13 +1,12 @@
 //! A plan as a page.
 
+use super::OPEN_MAX;
 use super::escape::{block_text, code, prose};
 use super::page::{Entry, Form, Page, Section};
-use super::{OPEN_MAX, mark};
 use crate::diag::{Diagnostics, Severity};
 use crate::manifest::Sources;
 use crate::plan::Drift;
 use crate::plan::change::{Action, Blocked, Plan};
-use crate::plan::preflight::Status;
 use crate::report::human::cost::parts;
 use crate::report::human::diagnostic;
 use crate::report::human::drift::sentence as drift_sentence;
@@ -15,7 +14,7 @@ use crate::report::human::plan::{
     Group, Line, PlanText, View, differences, groups, more_about, order_sentence, other_counts, purchase_sentence,
     sentence,
 };
-use crate::report::text::{clean_line, count, cut, members};
+use crate::report::text::{clean_line, count, cut, members, sandbox_mark};
 
 /// Columns that the lines of changes keep to.
 const ROOM: usize = 100;
@@ -54,7 +53,7 @@ pub fn plan(page: PlanPage<'_>) -> Page {
     // A plan with errors in it is no plan. What it would break or meet is none of them.
     let is_plan = errors(&shown, diagnostics) == 0;
     if is_plan {
-        sections.push(list("Costs money", of(costs_money)));
+        sections.push(list("Costs money", of(Action::costs_money)));
         sections.push(list("Destroys data", of(Action::loses_data)));
         sections
             .push(list("Is returned, and can be brought back for seven days", of(|action| action == Action::Isolate)));
@@ -108,17 +107,13 @@ fn title(stack: &str, shown: &PlanText<'_>, diagnostics: &Diagnostics) -> String
         (true, false) => "would fail. ",
         (true, true) => "",
     };
-    format!("Plan for {}: {blocked}{what}{}", code(stack), mark(shown.sandbox))
+    format!("Plan for {}: {blocked}{what}{}", code(stack), sandbox_mark(shown.sandbox))
 }
 
 /// Errors of the plan itself: not what it would break, nor what would fail.
 fn errors(shown: &PlanText<'_>, diagnostics: &Diagnostics) -> usize {
     let found = shown.plan.checks.violations.count() + shown.plan.checks.failures.count();
     diagnostics.iter().filter(|one| one.severity == Severity::Error).count().saturating_sub(found)
-}
-
-fn costs_money(action: Action) -> bool {
-    matches!(action, Action::Create | Action::Upgrade | Action::Renew | Action::Replace(_))
 }
 
 /// What is said openly: who, what, and what it costs or loses.
@@ -179,11 +174,7 @@ fn notes(shown: &PlanText<'_>) -> Vec<Entry> {
         let who = code(&members(shown.adopted));
         notes.push(Entry::line(format!("found by name and not by tags, and taken over only with consent: {who}")));
     }
-    let unknown = shown.plan.checks.list.iter().filter(|check| check.status == Status::NotChecked);
-    notes.extend(
-        unknown
-            .map(|check| Entry::line(prose(&format!("{}: {}: {}", check.name, check.status.as_str(), check.detail)))),
-    );
+    notes.extend(shown.plan.checks.not_made().map(|check| Entry::line(prose(&check.to_string()))));
     if !shown.refreshed {
         notes.push(Entry::line("the cloud was not asked: this compares with what the state remembers"));
     }
