@@ -1,6 +1,7 @@
 //! The planner: a list of steps over desired, prior and observed.
 
 mod alter;
+mod found;
 mod limited;
 mod removal;
 
@@ -88,6 +89,7 @@ fn plan_from(inputs: Inputs<'_>, options: Options, diagnostics: Diagnostics, mov
     planner.diagnostics = diagnostics;
     planner.keep_or_miss_what_is_desired();
     planner.find_again();
+    planner.miss_what_was_given_up();
     planner.leave_out();
     planner.offer_renewal();
     planner.buy_what_is_missing();
@@ -119,6 +121,8 @@ struct Planner<'a> {
     /// Ids that are somebody's: recorded, deposed, predecessors, in answers.
     claimed: BTreeSet<InstanceId>,
     missing: BTreeMap<&'a Address, Missing>,
+    /// Where an instance stands that was never listed and, by consent, is taken for gone.
+    given_up: Vec<&'a Address>,
     /// What the run leaves out and what has no running instance.
     left_out: BTreeSet<&'a Address>,
     /// Addresses whose instance gets a successor before it goes.
@@ -154,6 +158,7 @@ impl<'a> Planner<'a> {
             under_way: purchased.chain(ordered).collect(),
             claimed: recorded.chain(deposed).chain(before).chain(answered).collect(),
             missing: BTreeMap::new(),
+            given_up: Vec::new(),
             left_out: BTreeSet::new(),
             replaced: BTreeMap::new(),
             batches: Vec::new(),
@@ -204,6 +209,7 @@ impl<'a> Planner<'a> {
             let id = &recorded.instance_id;
             let again = |reason| Missing { predecessor: id.0.clone(), reason };
             match self.standing(recorded) {
+                Standing::Gone if !recorded.seen => self.given_up.push(address),
                 Standing::Gone => drop(self.missing.insert(address, again(Reason::Gone(id.clone())))),
                 Standing::NotYetListed => {
                     self.change(address, Action::Resume, Reason::NotYetListed, Some(id), instance);
@@ -265,64 +271,6 @@ impl<'a> Planner<'a> {
             source: Some(desired.span),
             ..Change::new(address, action, reason)
         });
-    }
-
-    /// Takes what a look found for the batches that would be bought. What was found dead becomes the predecessor, which
-    /// makes another batch, so this goes on until nothing more is found.
-    fn find_again(&mut self) {
-        let Inputs { desired, observed, .. } = self.inputs;
-        if observed.owned.is_empty() || self.missing.is_empty() {
-            return;
-        }
-        let cuts = cut(desired);
-        let mut again = true;
-        while again {
-            again = false;
-            // What one purchase brought is taken together, or the rest of it could not be told any more.
-            let batches: Vec<Batch> =
-                cuts.iter().filter_map(|members| self.batch_of(members)).filter(|batch| self.is_meant(batch)).collect();
-            for alike in alike(desired, &batches) {
-                let found = ownership::find_alike(&alike, self.unclaimed());
-                for (address, id) in found.into_iter().filter_map(Finding::complete).flatten() {
-                    again = true;
-                    self.take(&address, id);
-                }
-            }
-        }
-    }
-
-    fn take(&mut self, address: &Address, id: InstanceId) {
-        let Inputs { desired, observed, .. } = self.inputs;
-        let Some((address, missing)) = self.missing.remove_entry(address) else { return };
-        let live = &observed.instances[&id].attributes;
-        self.claimed.insert(id.clone());
-        match live.life() {
-            Life::Failed | Life::Isolated | Life::Ending => {
-                let reason = match live.life() {
-                    Life::Failed => Reason::LaunchFailed(id.clone()),
-                    _ => Reason::Removed(id.0.clone()),
-                };
-                self.missing.insert(address, Missing { predecessor: id.0, reason });
-            }
-            Life::Pending | Life::Running | Life::Other => {
-                let instance = &desired.instances[address];
-                if desired.ownership == Ownership::Name {
-                    self.adopted.push(address.clone());
-                }
-                self.changes.push(Change {
-                    instance_id: Some(id.clone()),
-                    source: Some(instance.span),
-                    predecessor: Some(missing.predecessor),
-                    after: Some(After::of(instance)),
-                    ..Change::new(address, Action::Import, Reason::FoundAgain(id))
-                });
-            }
-        }
-    }
-
-    fn unclaimed(&self) -> impl Iterator<Item = &'a ObservedInstance> {
-        let observed = self.inputs.observed;
-        observed.owned.iter().filter(|id| !self.claimed.contains(*id)).filter_map(|id| observed.instances.get(id))
     }
 
     fn batch_of(&self, members: &[&Address]) -> Option<Batch> {

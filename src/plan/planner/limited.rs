@@ -29,6 +29,8 @@ impl<'a> Planner<'a> {
         let id = &recorded.instance_id;
         let again = |reason| Missing { predecessor: id.0.clone(), reason };
         match self.standing(recorded) {
+            // Nobody is asked about it here, so nobody has consented.
+            Standing::Gone if !recorded.seen => drop(self.left_out.insert(address)),
             Standing::Gone => drop(self.missing.insert(address, again(Reason::Gone(id.clone())))),
             Standing::NotYetListed | Standing::NeverListed => drop(self.left_out.insert(address)),
             Standing::Unasked => {}
