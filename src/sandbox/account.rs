@@ -4,8 +4,9 @@
 use super::actions::{self, counted_as, knows};
 use super::call::{Answer, ApiError, Call};
 use super::catalogue;
+use super::index::{Index, Listing};
 use super::params::wrong;
-use super::record::{OrderKey, Record};
+use super::record::Record;
 use super::settings::Settings;
 use super::sts::{assume_role, caller_identity};
 use crate::model::money::Amount;
@@ -137,7 +138,7 @@ struct Dirty {
 pub struct Account {
     pub(super) settings: Settings,
     instances: HashMap<String, Record>,
-    order: HashMap<String, BTreeMap<OrderKey, String>>,
+    index: Index,
     due: BTreeSet<(Timestamp, String)>,
     used: HashMap<String, u32>,
     tokens: HashMap<String, TokenRecord>,
@@ -160,7 +161,7 @@ impl Account {
         Self {
             settings,
             instances: HashMap::new(),
-            order: HashMap::new(),
+            index: Index::default(),
             due: BTreeSet::new(),
             used: HashMap::new(),
             tokens: HashMap::new(),
@@ -289,21 +290,37 @@ impl Account {
     }
 
     /// The instances of a region, in the default order.
-    pub(super) fn region_records<'a>(&'a self, region: &str) -> impl Iterator<Item = &'a Record> {
-        self.order.get(region).into_iter().flat_map(BTreeMap::values).filter_map(|id| self.instances.get(id))
+    pub(super) fn region_records(&self, region: &str) -> impl Iterator<Item = &Record> {
+        self.in_order(self.index.region(region), 0)
     }
 
-    /// How many instances a region has.
-    pub(super) fn region_len(&self, region: &str) -> usize {
-        self.order.get(region).map_or(0, BTreeMap::len)
+    /// The instances of a region, or those of them that carry a tag: how many there are, and in the default order those
+    /// behind the first `offset`.
+    pub(super) fn listing(
+        &self,
+        region: &str,
+        tag: Option<(&str, &str)>,
+        offset: usize,
+    ) -> (usize, impl Iterator<Item = &Record>) {
+        let listing = match tag {
+            None => self.index.region(region),
+            Some((key, value)) => self.index.tagged(region, key, value),
+        };
+        (listing.map_or(0, Listing::len), self.in_order(listing, offset))
+    }
+
+    fn in_order<'a>(&'a self, listing: Option<&'a Listing>, offset: usize) -> impl Iterator<Item = &'a Record> {
+        listing
+            .into_iter()
+            .flat_map(move |listing| listing.values().skip(offset))
+            .filter_map(|id| self.instances.get(id))
     }
 
     /// Stores an instance, new or changed.
     pub(super) fn put(&mut self, record: Record) {
+        self.index.replace(self.instances.get(&record.id), &record);
         self.forget(&record.id);
         self.dirty.instances.insert(record.id.clone());
-        let order = self.order.entry(record.region.clone()).or_default();
-        order.insert(record.order_key(), record.id.clone());
         if let Some(time) = record.wakes() {
             self.due.insert((time, record.id.clone()));
         }
@@ -315,16 +332,16 @@ impl Account {
 
     /// Ends an instance.
     pub(super) fn remove(&mut self, id: &str) {
+        if let Some(record) = self.instances.get(id) {
+            self.index.remove(record);
+        }
         self.forget(id);
         self.dirty.instances.insert(id.to_owned());
     }
 
-    /// Takes an instance out of every index.
+    /// Takes an instance out of what is due and what is counted.
     fn forget(&mut self, id: &str) {
         let Some(record) = self.instances.remove(id) else { return };
-        if let Some(order) = self.order.get_mut(&record.region) {
-            order.remove(&record.order_key());
-        }
         if let Some(time) = record.wakes() {
             self.due.remove(&(time, record.id.clone()));
         }

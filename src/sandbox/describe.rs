@@ -101,9 +101,19 @@ impl Account {
             Ok(json!({"TotalCount": total, "InstanceSet": records}))
         };
         let all_listed = self.settings.visibility_delay_ms == 0;
-        if ids.is_empty() && filters.is_empty() && order.is_none() && all_listed {
-            let records = self.region_records(&call.region).skip(page.offset).take(page.limit).collect();
-            return shown(self.region_len(&call.region), records);
+        if ids.is_empty() && order.is_none() && all_listed {
+            let tag = match filters.as_slice() {
+                [] => Some(None),
+                [Filter { name, values }] => match (name.strip_prefix("tag:"), values.as_slice()) {
+                    (Some(key), [value]) => Some(Some((key, *value))),
+                    _ => None,
+                },
+                _ => None,
+            };
+            if let Some(tag) = tag {
+                let (total, records) = self.listing(&call.region, tag, page.offset);
+                return shown(total, records.take(page.limit).collect());
+            }
         }
         let mut found: Vec<&Record> = if ids.is_empty() {
             let all = self.region_records(&call.region).filter(|record| record.visible <= call.now);

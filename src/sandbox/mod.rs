@@ -5,7 +5,7 @@
 //! | [`call`], [`actions`] | what is a call, which are there? |
 //! | [`settings`], [`rate`] | how does the account behave where the API says nothing, how often may it be asked? |
 //! | [`catalogue`], `price`, `params` | what is for sale, what does it cost, which fields exist? |
-//! | [`account`], [`record`], `due`, `term` | what is there, what does time make of it? Pure, like all that follows up to `sts`. |
+//! | [`account`], [`record`], `index`, `due`, `term` | what is there, in which order, what does time make of it? Pure, like all that follows up to `sts`. |
 //! | `catalog_actions`, `describe` | what is told? |
 //! | `order`, `create` | what does an order bring? |
 //! | `operate` | whom may an operation touch, and how does it begin? |
@@ -33,6 +33,7 @@ mod catalog_actions;
 mod create;
 mod describe;
 mod due;
+mod index;
 mod intervene;
 mod lifecycle;
 mod login;
