@@ -1,11 +1,11 @@
 //! What the cloud sells: bundles, blueprints, zones and regions, so that a manifest can be written at all.
 
 use super::error::OpsError;
-use crate::cloud::limits::DESCRIBE_BATCH_MAX;
+use super::pages::{all_pages, number, text};
 use crate::cloud::port::{CloudRead, ReadAction};
 use crate::model::money::Amount;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// A bundle.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -73,36 +73,12 @@ pub struct RegionRow {
     pub state: String,
 }
 
-fn text(value: &Value, key: &str) -> String {
-    value[key].as_str().unwrap_or_default().to_owned()
-}
-
-fn number(value: &Value, key: &str) -> u64 {
-    value[key].as_u64().unwrap_or_default()
-}
-
-/// Reads all pages of a listing.
-async fn all_pages(cloud: &dyn CloudRead, action: ReadAction, set: &str) -> Result<Vec<Value>, OpsError> {
-    let mut rows: Vec<Value> = Vec::new();
-    loop {
-        let body = json!({"Offset": rows.len(), "Limit": DESCRIBE_BATCH_MAX});
-        let reply = cloud.read(action, body).await?;
-        let page = reply.response[set].as_array().cloned().unwrap_or_default();
-        let total = number(&reply.response, "TotalCount");
-        let over = page.is_empty();
-        rows.extend(page);
-        if over || rows.len() as u64 >= total {
-            return Ok(rows);
-        }
-    }
-}
-
 /// Lists bundles, cheapest first.
 ///
 /// # Errors
 /// When the cloud refuses.
 pub async fn bundles(cloud: &dyn CloudRead) -> Result<Vec<BundleRow>, OpsError> {
-    let rows = all_pages(cloud, ReadAction::DescribeBundles, "BundleSet").await?;
+    let rows = all_pages(cloud, ReadAction::DescribeBundles, "BundleSet", &json!({})).await?;
     let mut rows: Vec<(Option<Amount>, BundleRow)> = rows
         .iter()
         .map(|row| {
@@ -138,7 +114,7 @@ pub async fn bundles(cloud: &dyn CloudRead) -> Result<Vec<BundleRow>, OpsError> 
 /// # Errors
 /// When the cloud refuses.
 pub async fn blueprints(cloud: &dyn CloudRead) -> Result<Vec<BlueprintRow>, OpsError> {
-    let rows = all_pages(cloud, ReadAction::DescribeBlueprints, "BlueprintSet").await?;
+    let rows = all_pages(cloud, ReadAction::DescribeBlueprints, "BlueprintSet", &json!({})).await?;
     let mut rows: Vec<BlueprintRow> = rows
         .iter()
         .map(|row| BlueprintRow {

@@ -11,6 +11,7 @@ mod identity;
 mod import;
 mod load;
 mod outputs;
+mod pages;
 mod plan;
 mod preflight;
 mod price;

@@ -3,8 +3,8 @@
 
 use super::context::Context;
 use super::load::Prior;
-use crate::cloud::limits::DESCRIBE_BATCH_MAX;
-use crate::cloud::port::{CloudRead, ReadAction, Reply};
+use super::pages::{all_pages, number, text};
+use crate::cloud::port::{CloudRead, ReadAction};
 use crate::cloud::{CloudError, ErrorClass, explain};
 use crate::desired::DesiredState;
 use crate::model::money::Amount;
@@ -15,11 +15,11 @@ use crate::plan::batch::still_wanted;
 use crate::plan::limits::{Before, Ceilings, Measure, enforce, needs_the_whole};
 use crate::plan::preflight::{
     Answers, BlueprintFacts, BundleFacts, Checks, Group, Known, Price, PriceKey, Questions, QuotaFacts, Refusal,
-    Status, evaluate, other_zones, questions, quota_name, shape,
+    Status, evaluate, other_zones, questions, quota_name, shape, zones_in_doubt,
 };
 use crate::plan::request::{dry_run, wire_body};
 use crate::plan::{Plan, Planned};
-use futures_util::future::{join, join_all, join4};
+use futures_util::future::{join, join_all, join3};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -113,39 +113,33 @@ async fn ask(cloud: &dyn CloudRead, desired: &DesiredState, plan: &Plan, questio
         ids.chunks(RENEWAL_PRICES_MAX).map(move |chunk| renewal_prices(cloud, *months, chunk))
     }));
     let dry_runs = join_all(questions.groups.iter().map(|group| ask_dry_run(cloud, desired, plan, group)));
-    let lists = join4(
+    let lists = join3(
         sold_and_quotas(cloud, questions.bundles),
         blueprints(cloud, &questions.blueprints),
         zones(cloud, !questions.zones.is_empty()),
-        join_all(questions.zones.iter().map(|zone| sold_in(cloud, zone))),
     );
     let ((prices, renewals), (dry_runs, lists)) = join(join(prices, renewals), join(dry_runs, lists)).await;
-    let ((bundles, quotas), blueprints, zones, in_zones) = lists;
+    let ((bundles, quotas), blueprints, zones) = lists;
     let mut answers = Answers {
         prices: prices.into_iter().collect(),
         renewals: renewals.into_iter().flatten().collect(),
         bundles,
-        in_zones: in_zones.into_iter().collect(),
+        in_zones: BTreeMap::new(),
         blueprints,
         zones,
         quotas,
         dry_runs: dry_runs.into_iter().collect(),
     };
-    let others = other_zones(plan, &answers);
-    answers.in_zones.extend(join_all(others.iter().map(|zone| sold_in(cloud, zone))).await);
+    // Each is one more DescribeBundles, at five a second: only where a dry run has not settled it.
+    for wanted in [zones_in_doubt, other_zones] {
+        let zones = wanted(plan, &answers);
+        answers.in_zones.extend(join_all(zones.iter().map(|zone| sold_in(cloud, zone))).await);
+    }
     answers
 }
 
 fn known<T>(answer: Result<T, CloudError>) -> Known<T> {
     answer.map_err(|error| why_not(&error))
-}
-
-fn text(value: &Value, key: &str) -> String {
-    value[key].as_str().unwrap_or_default().to_owned()
-}
-
-fn number(value: &Value, key: &str) -> u64 {
-    value[key].as_u64().unwrap_or_default()
 }
 
 async fn price(cloud: &dyn CloudRead, key: &PriceKey) -> (PriceKey, Known<Price>) {
@@ -209,20 +203,8 @@ async fn sold_and_quotas(cloud: &dyn CloudRead, wanted: bool) -> (Option<Sold>, 
 }
 
 async fn bundles(cloud: &dyn CloudRead, filter: Value) -> Result<BTreeMap<String, BundleFacts>, CloudError> {
-    let mut found = BTreeMap::new();
-    let mut offset = 0;
-    loop {
-        let mut body = filter.clone();
-        body["Offset"] = json!(offset);
-        body["Limit"] = json!(DESCRIBE_BATCH_MAX);
-        let Reply { response, .. } = cloud.read(ReadAction::DescribeBundles, body).await?;
-        let page = response["BundleSet"].as_array().map(Vec::as_slice).unwrap_or_default();
-        found.extend(page.iter().map(|row| (text(row, "BundleId"), read_bundle(row))));
-        offset += page.len();
-        if page.is_empty() || offset as u64 >= number(&response, "TotalCount") {
-            return Ok(found);
-        }
-    }
+    let rows = all_pages(cloud, ReadAction::DescribeBundles, "BundleSet", &filter).await?;
+    Ok(rows.iter().map(|row| (text(row, "BundleId"), read_bundle(row))).collect())
 }
 
 fn read_bundle(row: &Value) -> BundleFacts {

@@ -11,7 +11,7 @@ mod refusal;
 mod tests;
 
 pub use answers::{Answers, BlueprintFacts, BundleFacts, Known, Price, QuotaFacts, Refusal};
-pub use questions::{Group, PriceKey, Questions, Shape, other_zones, price_keys, questions, shape};
+pub use questions::{Group, PriceKey, Questions, Shape, other_zones, price_keys, questions, shape, zones_in_doubt};
 pub use quota::quota_name;
 pub(super) use quote::what_is_unknown;
 pub use quote::{Quote, quote};

@@ -132,6 +132,14 @@ pub(super) fn groups(plan: &Plan) -> Vec<Group> {
     groups
 }
 
+/// Zones of purchases for which no dry run passed: whether these have stock is still to be asked.
+pub fn zones_in_doubt(plan: &Plan, answers: &Answers) -> BTreeSet<String> {
+    let settled = |group: &Group| matches!(answers.dry_runs.get(&group.largest), Some(Ok(None)));
+    let doubtful = groups(plan).into_iter().filter(|group| !settled(group));
+    let batches = doubtful.filter_map(|group| plan.batches.get(group.largest));
+    batches.flat_map(|batch| batch.spec.zones.iter().cloned()).collect()
+}
+
 /// Zones that nobody named, where a bundle is short in those that were: the way out may be there.
 pub fn other_zones(plan: &Plan, answers: &Answers) -> BTreeSet<String> {
     let short = plan.batches.iter().any(|batch| {

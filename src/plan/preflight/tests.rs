@@ -168,10 +168,17 @@ fn sold_out_names_the_nearest_in_stock() {
 fn sold_out_in_a_zone_names_another() {
     let mut case =
         case("instances: { web: { zones: [ap-guangzhou-3] } }\n").refuse("ResourcesSoldOut.ZonesHasNoBundleConfigs");
+    assert_eq!(zones_in_doubt(&case.planned.plan, &case.answers), ["ap-guangzhou-3".to_owned()].into());
     case.answers.in_zones.insert("ap-guangzhou-3".into(), Ok([("small".to_owned(), false)].into()));
     assert_eq!(other_zones(&case.planned.plan, &case.answers), ["ap-guangzhou-6".to_owned()].into());
     case.answers.in_zones.insert("ap-guangzhou-6".into(), Ok([("small".to_owned(), true)].into()));
     insta::assert_snapshot!(case.evaluated().told());
+}
+
+#[test]
+fn no_zone_is_asked_where_a_dry_run_passes() {
+    let case = case("instances: { web: { zones: [ap-guangzhou-3, ap-guangzhou-6] } }\n");
+    assert_eq!(zones_in_doubt(&case.planned.plan, &case.answers), [].into());
 }
 
 #[test]
