@@ -16,10 +16,16 @@ const LATENESS: u32 = 12;
 /// Seconds of interval for each call of a tick, so that polling takes at most half of DescribeInstances' 100 a second.
 const INTERVAL_FOR_EACH_CALL: Duration = Duration::from_millis(20);
 
-/// The time until the next poll. `waited` is the age of the youngest wait, `pending` how many instances are polled.
-pub fn interval(waited: Duration, pending: usize) -> Duration {
+/// Shortest interval where something is expected sooner than the next poll would be.
+const EXPECTED_MIN: Duration = Duration::from_millis(50);
+
+/// The time until the next poll. `waited` is the age of the youngest wait, `pending` how many instances are polled, `expected`
+/// in how long the next of them should be ready, by what others took.
+pub fn interval(waited: Duration, pending: usize, expected: Option<Duration>) -> Duration {
     let calls = u32::try_from(pending.div_ceil(DESCRIBE_BATCH_MAX)).unwrap_or(u32::MAX);
-    (waited / LATENESS).clamp(INTERVAL_MIN, INTERVAL_MAX).max(INTERVAL_FOR_EACH_CALL.saturating_mul(calls))
+    let regular = (waited / LATENESS).clamp(INTERVAL_MIN, INTERVAL_MAX);
+    let next = expected.map_or(regular, |expected| expected.clamp(EXPECTED_MIN, regular));
+    next.max(INTERVAL_FOR_EACH_CALL.saturating_mul(calls))
 }
 
 #[cfg(test)]
@@ -28,9 +34,18 @@ mod tests {
 
     #[test]
     fn short_at_first_then_in_proportion() {
-        assert_eq!(interval(Duration::from_secs(1), 30), Duration::from_millis(250));
-        assert_eq!(interval(Duration::from_secs(12), 30), Duration::from_secs(1));
-        assert_eq!(interval(Duration::from_secs(600), 30), Duration::from_secs(5));
-        assert_eq!(interval(Duration::from_secs(1), 10_000), Duration::from_secs(2));
+        assert_eq!(interval(Duration::from_secs(1), 30, None), Duration::from_millis(250));
+        assert_eq!(interval(Duration::from_secs(12), 30, None), Duration::from_secs(1));
+        assert_eq!(interval(Duration::from_secs(600), 30, None), Duration::from_secs(5));
+        assert_eq!(interval(Duration::from_secs(1), 10_000, None), Duration::from_secs(2));
+    }
+
+    #[test]
+    fn sooner_where_something_is_expected() {
+        let expected = |ms| interval(Duration::from_secs(12), 30, Some(Duration::from_millis(ms)));
+        assert_eq!(expected(3), Duration::from_millis(50));
+        assert_eq!(expected(700), Duration::from_millis(700));
+        assert_eq!(expected(1_700), Duration::from_secs(1));
+        assert_eq!(interval(Duration::from_secs(1), 10_000, Some(Duration::ZERO)), Duration::from_secs(2));
     }
 }

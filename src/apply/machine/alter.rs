@@ -139,38 +139,34 @@ impl Machine {
 
     fn push_alteration(&mut self, alteration: Alteration) {
         let index = self.alterations.len();
+        if let Some(set) = self.alterations_at(&alteration.phase) {
+            set.insert(index);
+        }
         self.alterations.push(alteration);
-        self.file_alteration(index);
     }
 
     fn set_alteration_phase(&mut self, index: usize, phase: Phase) {
-        self.unfile_alteration(index);
-        self.alterations[index].phase = phase;
-        self.file_alteration(index);
-    }
-
-    fn unfile_alteration(&mut self, index: usize) {
-        let queues = &mut self.alteration_queues;
-        match self.alterations[index].phase {
-            Phase::Ready(_) => drop(queues.ready.remove(&index)),
-            Phase::Looking | Phase::Awaiting(_) | Phase::Unsure { .. } => drop(queues.polled.remove(&index)),
-            Phase::Over => queues.over -= 1,
-            Phase::Asked => {}
+        let before = std::mem::replace(&mut self.alterations[index].phase, phase.clone());
+        if let Some(set) = self.alterations_at(&before) {
+            set.remove(&index);
+        }
+        if let Some(set) = self.alterations_at(&phase) {
+            set.insert(index);
         }
     }
 
-    fn file_alteration(&mut self, index: usize) {
-        let queues = &mut self.alteration_queues;
-        match self.alterations[index].phase {
-            Phase::Ready(_) => drop(queues.ready.insert(index)),
-            Phase::Looking | Phase::Awaiting(_) | Phase::Unsure { .. } => drop(queues.polled.insert(index)),
-            Phase::Over => queues.over += 1,
-            Phase::Asked => {}
+    /// Those that wait for the same.
+    fn alterations_at(&mut self, phase: &Phase) -> Option<&mut BTreeSet<usize>> {
+        match phase {
+            Phase::Ready(_) => Some(&mut self.alteration_queues.ready),
+            Phase::Looking | Phase::Awaiting(_) | Phase::Unsure { .. } => Some(&mut self.alteration_queues.polled),
+            Phase::Over => Some(&mut self.alteration_queues.over),
+            Phase::Asked => None,
         }
     }
 
     pub(super) fn alterations_are_over(&self) -> bool {
-        self.alteration_queues.over == self.alterations.len()
+        self.alteration_queues.over.len() == self.alterations.len()
     }
 
     pub(super) fn begin_alterations(&mut self, now: Timestamp) {

@@ -150,6 +150,8 @@ pub struct Machine {
     turns_wanted: BTreeSet<crate::cloud::port::WriteAction>,
     describes_in_flight: usize,
     poll_scheduled: bool,
+    /// How long the fastest of what this run bought took to run.
+    fastest_boot: Option<Duration>,
     early_rename: EarlyRename,
     /// Purchases whose instances all run.
     released: BTreeSet<PurchaseId>,
@@ -197,6 +199,7 @@ impl Machine {
             turns_wanted: BTreeSet::new(),
             describes_in_flight: 0,
             poll_scheduled: false,
+            fastest_boot: None,
             early_rename: EarlyRename::Unknown,
             released: BTreeSet::new(),
             stopping: false,

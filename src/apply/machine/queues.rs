@@ -24,6 +24,11 @@ pub(super) struct Purchases {
 }
 
 impl Purchases {
+    /// Whether some are to go out that have not yet.
+    pub(super) fn has_some_to_send(&self) -> bool {
+        !(self.ready.is_empty() && self.looking.is_empty() && self.queued.is_empty())
+    }
+
     fn set_of(&mut self, phase: &Phase) -> Option<&mut BTreeSet<PurchaseId>> {
         match phase {
             Phase::Ready(_) => Some(&mut self.ready),
@@ -65,7 +70,7 @@ pub(super) struct Waits {
 pub(super) struct Alterations {
     pub(super) ready: BTreeSet<usize>,
     pub(super) polled: BTreeSet<usize>,
-    pub(super) over: usize,
+    pub(super) over: BTreeSet<usize>,
 }
 
 impl Machine {

@@ -141,7 +141,7 @@ impl Machine {
     pub(super) fn poll_soon(&mut self, now: Timestamp) {
         if !self.poll_scheduled && self.describes_in_flight == 0 {
             self.poll_scheduled = true;
-            let at = now.plus(interval(Duration::ZERO, 0));
+            let at = now.plus(interval(Duration::ZERO, 0, None));
             self.effects.push(Effect::Timer { id: TimerId::Poll, at });
         }
     }
@@ -199,7 +199,7 @@ impl Machine {
                 let begun = pending.iter().filter_map(|id| self.waits.get(id)?.since);
                 let changing = altering.iter().filter_map(|index| self.alterations[*index].began());
                 let waited = begun.chain(changing).max().map(|since| now.since(since)).unwrap_or_default();
-                interval(waited, pending.len() + altering.len())
+                interval(waited, pending.len() + altering.len(), self.until_next_is_ready(now))
             }
             Err(error) => {
                 for id in asked {
@@ -219,6 +219,15 @@ impl Machine {
             self.poll_scheduled = true;
             self.effects.push(Effect::Timer { id: TimerId::Poll, at: now.plus(next) });
         }
+    }
+
+    /// In how long the next instance should run, if it takes no longer than the fastest of this run. While purchases wait for
+    /// their turn, nothing waits for that.
+    fn until_next_is_ready(&self, now: Timestamp) -> Option<Duration> {
+        let boot = self.fastest_boot.filter(|_| !self.queues.has_some_to_send())?;
+        let waits = self.wait_queues.polled.iter().filter_map(|id| self.waits.get(id));
+        let ready = waits.filter(|wait| wait.purchase.is_some()).filter_map(|wait| Some(wait.since?.plus(boot)));
+        ready.filter(|ready| *ready > now).min().map(|ready| ready.since(now))
     }
 
     fn saw(&mut self, now: Timestamp, id: &InstanceId, found: Option<&ObservedInstance>) {
@@ -256,6 +265,10 @@ impl Machine {
         }
         match instance.attributes.life() {
             Life::Running => {
+                if let (false, Some(since), Some(_)) = (wait.running, wait.since, wait.purchase) {
+                    let took = now.since(since);
+                    self.fastest_boot = Some(self.fastest_boot.map_or(took, |fastest| fastest.min(took)));
+                }
                 wait.running = true;
                 self.groups.touch_member(&wait.address);
             }
