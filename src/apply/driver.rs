@@ -119,7 +119,8 @@ pub async fn run(mut machine: Machine, mut driver: Driver<'_>) -> Outcome {
                     Effect::Look => {
                         let (stack, ownership) = (driver.stack.clone(), driver.ownership);
                         calls.push(Box::pin(async move {
-                            Done::Input(Input::Looked(refresh::owned(read, &stack, ownership).await))
+                            let owned = refresh::owned(read, &stack, ownership).await;
+                            Done::Input(Input::Looked(owned.map(|found| found.into_values().collect())))
                         }));
                     }
                     Effect::Turn(action) => calls.push(Box::pin(async move {

@@ -3,12 +3,12 @@
 use super::state::observed;
 use crate::cloud::limits::DESCRIBE_BATCH_MAX;
 use crate::cloud::port::{CloudRead, ReadAction};
-use crate::cloud::types::{DescribeInstancesReply, Instance, TAG_STACK, decode};
+use crate::cloud::types::{DescribeInstancesReply, TAG_STACK, decode};
 use crate::cloud::{CloudError, ErrorClass};
 use crate::model::{InstanceId, ObservedInstance, Ownership, StackName};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Pages asked for at once. The pacer spaces them; more would only queue there.
 pub(super) const PAGES_AT_ONCE: usize = 16;
@@ -16,15 +16,17 @@ pub(super) const PAGES_AT_ONCE: usize = 16;
 /// How often a listing is read again because it moved while it was read.
 const LISTING_TRIES: usize = 4;
 
-async fn describe(cloud: &dyn CloudRead, body: Value) -> Result<DescribeInstancesReply, CloudError> {
+/// A page of instances, and how many there are in all. It is read as it arrives, while the pacer holds the next one back.
+async fn describe(cloud: &dyn CloudRead, body: Value) -> Result<(u64, Vec<ObservedInstance>), CloudError> {
     let reply = cloud.read(ReadAction::DescribeInstances, body).await?;
-    decode(&reply.response).map_err(|problem| CloudError {
+    let page: DescribeInstancesReply = decode(&reply.response).map_err(|problem| CloudError {
         class: ErrorClass::Ambiguous,
         action: ReadAction::DescribeInstances.name().into(),
         code: None,
         message: format!("the answer does not have the documented form: {problem}"),
         request_id: Some(reply.request_id),
-    })
+    })?;
+    Ok((page.total_count, page.instance_set.into_iter().map(observed).collect()))
 }
 
 /// Describes instances by id, 100 to a call, always with `Limit: 100` (its default is 20). An id that does not exist is
@@ -39,19 +41,18 @@ pub async fn by_ids(
     let chunks: Vec<Vec<InstanceId>> = ids.chunks(DESCRIBE_BATCH_MAX).map(<[InstanceId]>::to_vec).collect();
     let calls: Vec<_> = chunks.into_iter().map(|chunk| describe_chunk(cloud, chunk)).collect();
     let pages = stream::iter(calls).buffered(PAGES_AT_ONCE).try_collect::<Vec<_>>().await?;
-    let all = pages.into_iter().flatten().map(observed);
-    Ok(all.map(|instance| (instance.id.clone(), instance)).collect())
+    Ok(pages.into_iter().flatten().map(|instance| (instance.id.clone(), instance)).collect())
 }
 
-async fn describe_chunk(cloud: &dyn CloudRead, chunk: Vec<InstanceId>) -> Result<Vec<Instance>, CloudError> {
+async fn describe_chunk(cloud: &dyn CloudRead, chunk: Vec<InstanceId>) -> Result<Vec<ObservedInstance>, CloudError> {
     let body = |ids: &[InstanceId]| json!({"InstanceIds": ids, "Limit": DESCRIBE_BATCH_MAX});
     match describe(cloud, body(&chunk)).await {
-        Ok(reply) => Ok(reply.instance_set),
+        Ok((_, found)) => Ok(found),
         Err(error) if error.is("ResourceNotFound") && chunk.len() > 1 => {
             let mut found = Vec::new();
             for id in &chunk {
                 match describe(cloud, body(std::slice::from_ref(id))).await {
-                    Ok(reply) => found.extend(reply.instance_set),
+                    Ok((_, one)) => found.extend(one),
                     Err(error) if error.is("ResourceNotFound") => {}
                     Err(error) => return Err(error),
                 }
@@ -74,26 +75,25 @@ pub async fn owned(
     cloud: &dyn CloudRead,
     stack: &StackName,
     ownership: Ownership,
-) -> Result<Vec<ObservedInstance>, CloudError> {
+) -> Result<BTreeMap<InstanceId, ObservedInstance>, CloudError> {
     let mut seen: BTreeMap<InstanceId, ObservedInstance> = BTreeMap::new();
     for _ in 0..LISTING_TRIES {
-        let first = describe(cloud, page(stack, ownership, 0)).await?;
-        let total = first.total_count;
+        let (total, first) = describe(cloud, page(stack, ownership, 0)).await?;
         let size = DESCRIBE_BATCH_MAX as u64;
         let calls: Vec<_> =
             (1..total.div_ceil(size)).map(|n| describe(cloud, page(stack, ownership, n * size))).collect();
         let rest = stream::iter(calls).buffered(PAGES_AT_ONCE).try_collect::<Vec<_>>().await?;
-        let steady = rest.iter().all(|reply| reply.total_count == total);
-        let mut ids = BTreeSet::new();
+        let steady = rest.iter().all(|(count, _)| *count == total);
+        let mut found = BTreeMap::new();
         let mut listed = 0u64;
-        for instance in std::iter::once(first).chain(rest).flat_map(|reply| reply.instance_set) {
+        for instance in first.into_iter().chain(rest.into_iter().flat_map(|(_, page)| page)) {
             listed += 1;
-            let instance = observed(instance);
-            ids.insert(instance.id.clone());
-            seen.insert(instance.id.clone(), instance);
+            found.insert(instance.id.clone(), instance);
         }
-        if steady && ids.len() as u64 == listed && listed == total {
-            return Ok(seen.into_values().collect());
+        let whole = steady && found.len() as u64 == listed && listed == total;
+        seen.append(&mut found);
+        if whole {
+            return Ok(seen);
         }
     }
     Err(CloudError::transport(

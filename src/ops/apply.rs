@@ -195,16 +195,7 @@ impl Run<'_> {
             return Ok(None);
         }
         bind_account(self.context, self.desired, &mut prior.state, account_of(self.context).await)?;
-        let open: Vec<OpenPurchase> = prior
-            .open
-            .values()
-            .map(|entry| OpenPurchase {
-                token: entry.intent.token.clone(),
-                members: entry.intent.members.iter().map(|member| member.address.clone()).collect(),
-                attempts: entry.attempts.len(),
-                answered: entry.answer.is_some(),
-            })
-            .collect();
+        let open: Vec<OpenPurchase> = prior.open.values().map(OpenPurchase::of).collect();
         // An order of an earlier run is only looked for: that needs no consent.
         // What an earlier pass of this run left open was agreed to, and is counted.
         let is_first = self.passes.before == 0;

@@ -5,14 +5,14 @@ use super::error::OpsError;
 use super::identity::{check_allowed, identity};
 use crate::cloud::CloudError;
 use crate::desired::DesiredState;
+use crate::model::InstanceId;
 use crate::model::digest::sha256_hex;
-use crate::model::{InstanceId, ObservedInstance};
 use crate::observe::refresh;
 use crate::observe::state::ObservedState;
 use crate::state::fold::OpenIntents;
 use crate::state::store::check_binding;
 use crate::state::{Journal, PriorState, Record, StateError, fold, journal};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// What disk says.
 pub struct Prior {
@@ -102,10 +102,8 @@ pub(super) async fn observe(
     let deposed = state.deposed.iter().map(|deposed| &deposed.instance_id);
     let ids: Vec<InstanceId> = recorded.chain(deposed).cloned().collect::<BTreeSet<_>>().into_iter().collect();
     let at = context.clock.now();
-    let listed = refresh::owned(context.read.as_ref(), &desired.stack, desired.ownership).await?;
-    let owned: Vec<InstanceId> = listed.iter().map(|instance| instance.id.clone()).collect();
-    let mut instances: BTreeMap<InstanceId, ObservedInstance> =
-        listed.into_iter().map(|instance| (instance.id.clone(), instance)).collect();
+    let mut instances = refresh::owned(context.read.as_ref(), &desired.stack, desired.ownership).await?;
+    let owned: Vec<InstanceId> = instances.keys().cloned().collect();
     let unlisted: Vec<InstanceId> = ids.into_iter().filter(|id| !instances.contains_key(id)).collect();
     instances.extend(refresh::by_ids(context.read.as_ref(), &unlisted).await?);
     Ok(ObservedState { at, instances, owned, asked: true, ..ObservedState::default() })

@@ -61,7 +61,7 @@ pub async fn rebuild(context: &Context, desired: &DesiredState) -> Result<Rebuil
     let under_way: BTreeSet<&Address> =
         open.values().flat_map(|open| open.intent.members.iter().map(|member| &member.address)).collect();
     let free: Vec<&ObservedInstance> = owned
-        .iter()
+        .values()
         .filter(|live| !claimed.contains(&live.id))
         .filter(|live| matches!(live.attributes.life(), Life::Running | Life::Other | Life::Pending))
         .collect();

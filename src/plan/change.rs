@@ -8,6 +8,7 @@ use crate::diag::Span;
 use crate::model::{Address, ClientToken, InstanceId, InstanceSpec, Replace};
 use crate::observe::catalogue::Returnable;
 use crate::state::OrderKind;
+use crate::state::fold::OpenIntent;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
@@ -372,6 +373,18 @@ pub struct OpenPurchase {
     pub attempts: usize,
     /// Whether its answer is known and only the match to members is missing.
     pub answered: bool,
+}
+
+impl OpenPurchase {
+    /// What the journal has of it.
+    pub fn of(open: &OpenIntent) -> Self {
+        Self {
+            token: open.intent.token.clone(),
+            members: open.intent.members.iter().map(|member| member.address.clone()).collect(),
+            attempts: open.attempts.len(),
+            answered: open.answer.is_some(),
+        }
+    }
 }
 
 /// A reason to stop before anything is bought, with the way out.

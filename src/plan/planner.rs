@@ -322,6 +322,7 @@ impl<'a> Planner<'a> {
         }
         let wanted: BTreeSet<&str> = self.batches.iter().map(|batch| batch.token.short()).collect();
         let arriving = self.arriving();
+        let sought: Vec<Sought<'_>> = self.batches.iter().map(|batch| sought(desired, batch)).collect();
         let (mut unclear, mut on_their_way) = (Vec::new(), Vec::new());
         for instance in self.unclaimed() {
             if matches!(instance.attributes.life(), Life::Isolated | Life::Ending) {
@@ -334,10 +335,9 @@ impl<'a> Planner<'a> {
                     ownership::batch_of(instance).is_some_and(|batch| wanted.contains(batch)),
                 ),
                 // More candidates than members, or fewer; or one that was bought with another package or image.
-                Ownership::Name => (
-                    self.batches.iter().any(|batch| sought(desired, batch).bears_its_name(instance)),
-                    arriving.contains(&instance.id),
-                ),
+                Ownership::Name => {
+                    (sought.iter().any(|sought| sought.bears_its_name(instance)), arriving.contains(&instance.id))
+                }
             };
             match (may_be_ours, is_arriving) {
                 (true, false) => unclear.push(instance),
@@ -475,13 +475,7 @@ impl<'a> Planner<'a> {
 
     fn finish(mut self) -> Planned {
         let desired = self.inputs.desired;
-        let open = self.inputs.open.values().map(|open| OpenPurchase {
-            token: open.intent.token.clone(),
-            members: open.intent.members.iter().map(|member| member.address.clone()).collect(),
-            attempts: open.attempts.len(),
-            answered: open.answer.is_some(),
-        });
-        let open: Vec<OpenPurchase> = open.collect();
+        let open: Vec<OpenPurchase> = self.inputs.open.values().map(OpenPurchase::of).collect();
         if !self.options.destroy
             && desired.instances.is_empty()
             && self.changes.iter().any(|change| change.action.is_removal())

@@ -264,40 +264,31 @@ fn all_that_is_said_on_github() {
     }
     let files = watch.check_files();
     assert!(files.iter().any(|file| file == Path::new("summary.md")), "{files:?}");
-    let quoting = |asked: &Asked| {
-        let password = asked.json()["LoginConfiguration"]["Password"].as_str().unwrap_or_default().to_owned();
-        format!(
-            "`{password}` is weak, the token {} is odd, {} too",
-            asked.header("X-TC-Token"),
-            asked.header("Authorization")
-        )
-    };
-    let far = cloud(move |asked| {
-        let error = json!({"Code": "InvalidParameterValue.InvalidPassword", "Message": quoting(asked)});
-        Some(answered(&json!({"Response": {"Error": error, "RequestId": "r"}})))
-    });
+    let far = quoting_cloud();
     let mut watch = Watch::new().with_environment(&far.url).in_a_step();
     let said = watch.run(&["apply", "--yes", "--format", "markdown"]);
     assert!(said.out.contains("InvalidPassword"), "{said:#?}");
     watch.check_files();
 }
 
+/// A cloud that refuses every purchase and quotes all that it was told in confidence.
+fn quoting_cloud() -> Far {
+    cloud(|asked| {
+        let quoted = format!(
+            "`{}` is weak, the token {} is odd, {} too",
+            asked.json()["LoginConfiguration"]["Password"].as_str().unwrap_or_default(),
+            asked.header("X-TC-Token"),
+            asked.header("Authorization")
+        );
+        let error = json!({"Code": "InvalidParameterValue.InvalidPassword", "Message": quoted});
+        Some(answered(&json!({"Response": {"Error": error, "RequestId": "r"}})))
+    })
+}
+
 #[test]
 fn services_that_quote_what_they_refuse() {
     // Refused in so many words; and a fault that proves nothing, so that the journal stays with the open intent.
-    let quoting = |asked: &Asked| {
-        let body = asked.json();
-        let password = body["LoginConfiguration"]["Password"].as_str().unwrap_or_default().to_owned();
-        format!(
-            "`{password}` is weak, the token {} is odd, {} too",
-            asked.header("X-TC-Token"),
-            asked.header("Authorization")
-        )
-    };
-    let far = cloud(move |asked| {
-        let error = json!({"Code": "InvalidParameterValue.InvalidPassword", "Message": quoting(asked)});
-        Some(answered(&json!({"Response": {"Error": error, "RequestId": "r"}})))
-    });
+    let far = quoting_cloud();
     let mut watch = Watch::new().with_environment(&far.url);
     let said = watch.run(&["apply", "--yes", "--events", "e.ndjson"]);
     assert_ne!(said.code, Some(0), "{said:#?}");

@@ -179,7 +179,7 @@ async fn look(
                     && (zones.is_empty() || zones.contains(&seen.zone))
                     && (names.is_empty() || names.iter().any(|name| name.matches_text(&seen.instance_name)))
             };
-            Ok(all.into_iter().filter(fits).map(|live| (live.id.clone(), live)).collect())
+            Ok(all.into_iter().filter(|(_, live)| fits(live)).collect())
         }
     }
 }
