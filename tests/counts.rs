@@ -152,6 +152,7 @@ instances:
             seed: 1,
             select: lhprov::plan::Select::default(),
             lineage: Lineage("counted".into()),
+            beside: lhprov::ops::at_once(),
             signals: Arc::new(|| -> BoxFuture<'static, String> { Box::pin(std::future::pending()) }),
         }
     }

@@ -6,12 +6,14 @@ use super::exit::Exit;
 use super::failure::Failure;
 use crate::clock::{BoxFuture, Clock};
 use crate::model::{Lineage, Timestamp};
+use crate::ops::Beside;
 use crate::report::console::Console;
 use crate::report::human::progress::Live;
 use crate::report::style::Palette;
 use crate::state::lock::Holder;
 use std::io::IsTerminal as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -39,6 +41,16 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Exit::Error, format!("failed to start the runtime: {error}")))
+}
+
+/// Threads of that runtime for what blocks.
+pub fn beside() -> Beside {
+    Arc::new(|work| {
+        Box::pin(async {
+            // That it panicked is seen from its result, which is not there.
+            drop(tokio::task::spawn_blocking(work).await);
+        })
+    })
 }
 
 /// A seed for the jitter.

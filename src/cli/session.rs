@@ -194,6 +194,7 @@ pub fn open(
         select: run.select.words(),
         seed: host::seed()?,
         lineage: host::lineage()?,
+        beside: host::beside(),
         signals: signals.port(),
     };
     Ok(Session { loaded, context, sandbox, credentials, signals })

@@ -15,6 +15,17 @@ use std::time::Duration;
 /// How long to wait between two tries for the lock.
 const LOCK_AGAIN: Duration = Duration::from_millis(200);
 
+/// Does work that takes a while and asks nobody, like reading a large file, beside what else the run does.
+pub type Beside = Arc<dyn Fn(Box<dyn FnOnce() + Send>) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// Does it at once, where there is nothing beside.
+pub fn at_once() -> Beside {
+    Arc::new(|work| {
+        work();
+        Box::pin(std::future::ready(()))
+    })
+}
+
 /// Everything a run touches.
 #[derive(Clone)]
 pub struct Context {
@@ -42,6 +53,8 @@ pub struct Context {
     pub lineage: Lineage,
     /// What the user limits the run to.
     pub select: Select,
+    /// Another thread, if there is one.
+    pub beside: Beside,
     /// Gives a signal's name, once for each signal.
     pub signals: Arc<dyn Fn() -> BoxFuture<'static, String> + Send + Sync>,
 }

@@ -5,14 +5,15 @@ use super::error::OpsError;
 use super::identity::{check_allowed, identity};
 use crate::cloud::CloudError;
 use crate::desired::DesiredState;
-use crate::model::InstanceId;
 use crate::model::digest::sha256_hex;
+use crate::model::{InstanceId, Lineage};
 use crate::observe::refresh;
 use crate::observe::state::ObservedState;
 use crate::state::fold::OpenIntents;
 use crate::state::store::check_binding;
-use crate::state::{Journal, PriorState, Record, StateError, fold, journal};
+use crate::state::{Binding, Journal, PriorState, Record, StateError, Store, fold, journal};
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What disk says.
 pub struct Prior {
@@ -64,8 +65,25 @@ pub(super) fn rewrite_journal(state: &PriorState, open: &OpenIntents, journal: &
 /// # Errors
 /// When either cannot be read, is damaged, or belongs to something else.
 pub fn load_prior(context: &Context, desired: &DesiredState) -> Result<Prior, OpsError> {
-    let binding = context.binding(desired, None);
-    let store = &context.store;
+    read_prior(&context.store, context.binding(desired, None), &context.lineage)
+}
+
+/// Reads them beside the run: those of a large fleet take a while, in which the cloud can be asked.
+pub(super) async fn load_beside(context: &Context, desired: &DesiredState) -> Result<Prior, OpsError> {
+    let read = Arc::new(Mutex::new(None));
+    let (result, store) = (Arc::clone(&read), context.store.clone());
+    let (binding, lineage) = (context.binding(desired, None), context.lineage.clone());
+    let work = move || {
+        let prior = read_prior(&store, binding, &lineage);
+        *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(prior);
+    };
+    (context.beside)(Box::new(work)).await;
+    let read = read.lock().unwrap_or_else(PoisonError::into_inner).take();
+    // None if it panicked: so it does again here, where the run ends with its account.
+    read.unwrap_or_else(|| load_prior(context, desired))
+}
+
+fn read_prior(store: &Store, binding: Binding, new_lineage: &Lineage) -> Result<Prior, OpsError> {
     let recorded = store.load()?;
     let (mut journal, records) = Journal::open(store)?;
     let mut state = match recorded {
@@ -77,7 +95,7 @@ pub fn load_prior(context: &Context, desired: &DesiredState) -> Result<Prior, Op
             // A first apply that did not come to its end: its journal has the lineage.
             let lineage = match records.first() {
                 Some(Record::Header(header)) => header.lineage.clone(),
-                _ => context.lineage.clone(),
+                _ => new_lineage.clone(),
             };
             PriorState::new(lineage, binding)
         }
@@ -97,16 +115,32 @@ pub(super) async fn observe(
     desired: &DesiredState,
     prior: &Prior,
 ) -> Result<ObservedState, OpsError> {
+    let listed = list_owned(context, desired).await?;
+    ask_for_the_rest(context, listed, prior).await
+}
+
+/// All that the stack may own.
+pub(super) async fn list_owned(context: &Context, desired: &DesiredState) -> Result<ObservedState, CloudError> {
+    let at = context.clock.now();
+    let instances = refresh::owned(context.read.as_ref(), &desired.stack, desired.ownership).await?;
+    let owned = instances.keys().cloned().collect();
+    Ok(ObservedState { at, instances, owned, asked: true, ..ObservedState::default() })
+}
+
+/// And what is recorded and not in that list.
+pub(super) async fn ask_for_the_rest(
+    context: &Context,
+    mut observed: ObservedState,
+    prior: &Prior,
+) -> Result<ObservedState, OpsError> {
     let state = &prior.state;
     let recorded = state.instances.values().map(|recorded| &recorded.instance_id);
     let deposed = state.deposed.iter().map(|deposed| &deposed.instance_id);
-    let ids: Vec<InstanceId> = recorded.chain(deposed).cloned().collect::<BTreeSet<_>>().into_iter().collect();
-    let at = context.clock.now();
-    let mut instances = refresh::owned(context.read.as_ref(), &desired.stack, desired.ownership).await?;
-    let owned: Vec<InstanceId> = instances.keys().cloned().collect();
-    let unlisted: Vec<InstanceId> = ids.into_iter().filter(|id| !instances.contains_key(id)).collect();
-    instances.extend(refresh::by_ids(context.read.as_ref(), &unlisted).await?);
-    Ok(ObservedState { at, instances, owned, asked: true, ..ObservedState::default() })
+    let unlisted: BTreeSet<&InstanceId> =
+        recorded.chain(deposed).filter(|id| !observed.instances.contains_key(*id)).collect();
+    let unlisted: Vec<InstanceId> = unlisted.into_iter().cloned().collect();
+    observed.instances.extend(refresh::by_ids(context.read.as_ref(), &unlisted).await?);
+    Ok(observed)
 }
 
 /// Whose credentials these are, as far as the service says.

@@ -28,7 +28,7 @@ pub use accept::{AcceptReport, accept};
 pub use apply::{ApplyExit, ApplyOptions, ApplyReport, Consent, Question, apply};
 pub use approved::{Approved, Stale, apply_saved};
 pub use catalog::{BlueprintRow, BundleRow, RegionRow, ZoneRow, blueprints, bundles, regions, zones};
-pub use context::Context;
+pub use context::{Beside, Context, at_once};
 pub use drift::{DriftReport, drift};
 pub use error::OpsError;
 pub use identity::{Identity, identity};

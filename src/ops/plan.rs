@@ -3,7 +3,7 @@
 use super::approved::bound_state;
 use super::context::Context;
 use super::error::OpsError;
-use super::load::{Prior, account_of, bind_account, load_prior, observe};
+use super::load::{Prior, account_of, ask_for_the_rest, bind_account, list_owned, load_beside, load_prior};
 use super::preflight::{Preflight, check};
 use crate::desired::DesiredState;
 use crate::observe::catalogue::{self, Questions};
@@ -15,6 +15,7 @@ use crate::plan::seal::BoundState;
 use crate::plan::{self, Inputs, Options, Planned, Selection, select};
 use crate::state::PriorState;
 use crate::state::lock::Mode;
+use futures_util::future::try_join3;
 use std::collections::BTreeMap;
 
 /// How to plan.
@@ -74,17 +75,25 @@ pub(super) async fn unchecked(
     options: PlanOptions,
 ) -> Result<PlanReport, OpsError> {
     let bound = options.bind.then(|| bound_state(&context.store)).transpose()?;
-    let mut prior = load_prior(context, desired)?;
+    // What was asked before the state is known to be another's is thrown away.
+    let (mut prior, answers) = match options.refresh {
+        true => {
+            let account = async { Ok(account_of(context).await) };
+            let listed = async { Ok(list_owned(context, desired).await) };
+            let (prior, account, listed) = try_join3(load_beside(context, desired), account, listed).await?;
+            (prior, Some((account, listed)))
+        }
+        false => (load_prior(context, desired)?, None),
+    };
     let selection = selection(context, desired, &prior, options.destroy)?;
     let emptied = options.destroy.then(|| emptied(desired));
     let desired = emptied.as_ref().unwrap_or(desired);
-    let mut observed = if options.refresh {
-        let (account, observed) =
-            futures_util::future::join(account_of(context), observe(context, desired, &prior)).await;
-        bind_account(context, desired, &mut prior.state, account)?;
-        observed?
-    } else {
-        ObservedState { at: context.clock.now(), ..ObservedState::default() }
+    let mut observed = match answers {
+        Some((account, listed)) => {
+            bind_account(context, desired, &mut prior.state, account)?;
+            ask_for_the_rest(context, listed?, &prior).await?
+        }
+        None => ObservedState { at: context.clock.now(), ..ObservedState::default() },
     };
     let wanted = Options { buy_anyway: options.buy_anyway, destroy: options.destroy, purge: options.purge };
     let planned = planned_with_catalogue(context, desired, &prior, &mut observed, (wanted, selection.as_ref())).await?;

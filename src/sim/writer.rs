@@ -114,6 +114,7 @@ impl Writer {
             lock_timeout: Duration::ZERO,
             seed,
             lineage: Lineage(format!("lineage-{}-{seed:x}", self.number)),
+            beside: crate::ops::at_once(),
             signals: Arc::new(|| Box::pin(std::future::pending())),
             select: crate::ops::Select::default(),
         }

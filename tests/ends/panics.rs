@@ -105,6 +105,7 @@ fn run(service: &Arc<Service>, start: Timestamp, disk: &SimDisk, events: &Arc<Bo
         lock_timeout: Duration::ZERO,
         seed: 1,
         lineage: Lineage("panics".into()),
+        beside: lhprov::ops::at_once(),
         signals: Arc::new(|| -> BoxFuture<'static, String> { Box::pin(std::future::pending()) }),
         select: lhprov::ops::Select::default(),
     };
