@@ -215,7 +215,7 @@ impl Driver<'_> {
 async fn send_purchase(write: &dyn CloudWrite, purchase: PurchaseId, request: Prepared) -> Done {
     let result = match write.send(request).await {
         Err(error) => Err(error),
-        Ok(reply) => match decode::<CreateInstancesReply>(&reply.response) {
+        Ok(reply) => match decode::<CreateInstancesReply>(reply.response) {
             Ok(answer) => {
                 Ok((answer.instance_id_set.into_iter().map(InstanceId).collect(), RequestId(reply.request_id)))
             }

@@ -117,11 +117,11 @@ pub struct CreateInstancesReply {
     pub instance_id_set: Vec<String>,
 }
 
-/// Reads an answer's `Response` as `T`.
+/// Reads an answer's `Response` as `T`. It is taken apart for it: a page of instances is a thousand texts.
 ///
 /// # Errors
 /// Says which field does not fit.
-pub fn decode<T: serde::de::DeserializeOwned>(response: &Value) -> Result<T, String> {
+pub fn decode<T: serde::de::DeserializeOwned>(response: Value) -> Result<T, String> {
     T::deserialize(response).map_err(|error| error.to_string())
 }
 

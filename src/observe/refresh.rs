@@ -19,7 +19,7 @@ const LISTING_TRIES: usize = 4;
 /// A page of instances, and how many there are in all. It is read as it arrives, while the pacer holds the next one back.
 async fn describe(cloud: &dyn CloudRead, body: Value) -> Result<(u64, Vec<ObservedInstance>), CloudError> {
     let reply = cloud.read(ReadAction::DescribeInstances, body).await?;
-    let page: DescribeInstancesReply = decode(&reply.response).map_err(|problem| CloudError {
+    let page: DescribeInstancesReply = decode(reply.response).map_err(|problem| CloudError {
         class: ErrorClass::Ambiguous,
         action: ReadAction::DescribeInstances.name().into(),
         code: None,
