@@ -4,6 +4,7 @@
 //! changes the decision: names that members and instances share decide first, the rest goes in sorted order.
 
 use crate::cloud::types::{TAG_BATCH, TAG_STACK};
+use crate::model::address::expand_compact;
 use crate::model::{Address, ClientToken, InstanceId, Life, ObservedInstance, Ownership, StackName, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -184,6 +185,16 @@ pub fn batch_of(instance: &ObservedInstance) -> Option<&str> {
         .tags
         .get(TAG_BATCH)
         .map(|value| value.split_once(' ').map_or(value.as_str(), |(batch, _)| batch))
+}
+
+/// The members that an instance's tag names, where it had room for them.
+pub fn members_of(instance: &ObservedInstance) -> Option<Vec<Address>> {
+    instance.attributes.tags.get(TAG_BATCH).and_then(|value| members_in(value))
+}
+
+/// The members that the value of a batch tag names.
+pub fn members_in(tag: &str) -> Option<Vec<Address>> {
+    tag.split_once(' ').and_then(|(_, members)| expand_compact(members))
 }
 
 /// Tells who is who. Fewer instances than members leaves the last members without one.

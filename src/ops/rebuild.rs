@@ -9,9 +9,8 @@ use super::load::{account_of, bind_account, rewrite_journal, salt};
 use super::taken::record;
 use crate::cloud::types::TAG_BATCH;
 use crate::desired::DesiredState;
-use crate::model::address::expand_compact;
 use crate::model::{Address, InstanceId, Key, Life, ObservedInstance, Ownership};
-use crate::observe::ownership::match_members;
+use crate::observe::ownership::{match_members, members_in};
 use crate::observe::refresh;
 use crate::state::codec::DecodeError;
 use crate::state::lock::Mode;
@@ -254,8 +253,8 @@ fn by_names<'a>(
 
 /// The addresses that a tag names; one that has no room for them names its purchase, which an unchanged manifest has too.
 fn members_of(desired: &DesiredState, tag: &str) -> Option<Vec<Address>> {
-    if let Some((_, members)) = tag.split_once(' ') {
-        return expand_compact(members);
+    if tag.contains(' ') {
+        return members_in(tag);
     }
     crate::plan::batch::cut(desired).into_iter().find_map(|members| {
         let all: Vec<(&Address, &str)> = members.iter().map(|address| (*address, NO_PREDECESSOR)).collect();

@@ -456,9 +456,7 @@ impl<'a> Planner<'a> {
     }
 
     fn tag_names_what_is_missing(&self, instance: &ObservedInstance) -> bool {
-        let value = instance.attributes.tags.get(crate::cloud::types::TAG_BATCH);
-        let Some((_, members)) = value.and_then(|value| value.split_once(' ')) else { return true };
-        let Some(named) = crate::model::address::expand_compact(members) else { return true };
+        let Some(named) = ownership::members_of(instance) else { return true };
         let Inputs { desired, prior, .. } = self.inputs;
         named.iter().any(|address| match desired.moves.target(address) {
             _ if self.missing.contains_key(address) => true,

@@ -2,7 +2,6 @@
 
 use super::{Inputs, Missing, Planner, alike};
 use crate::cloud::types::TAG_BATCH;
-use crate::model::address::expand_compact;
 use crate::model::{Address, InstanceId, Life, ObservedInstance, Ownership};
 use crate::observe::ownership::{self, Finding};
 use crate::plan::batch::{Batch, batch, cut};
@@ -64,7 +63,7 @@ impl<'a> Planner<'a> {
             .flat_map(|(number, members)| members.iter().map(move |address| (*address, number)))
             .collect();
         let of_tag = |tag: &str| {
-            let named: BTreeSet<Address> = expand_compact(tag.split_once(' ')?.1)?.into_iter().collect();
+            let named: BTreeSet<Address> = ownership::members_in(tag)?.into_iter().collect();
             let cut = &cuts[*cut_of.get(named.first()?)?];
             let members: Vec<(&Address, &str)> = cut
                 .iter()
@@ -91,7 +90,7 @@ impl<'a> Planner<'a> {
         let succeeded: BTreeSet<Address> = self
             .unclaimed()
             .filter(|instance| !taken.contains(&instance.id))
-            .filter_map(|instance| expand_compact(instance.attributes.tags.get(TAG_BATCH)?.split_once(' ')?.1))
+            .filter_map(ownership::members_of)
             .flatten()
             .collect();
         let name = |address: &Address| desired.instances.get(address).map(|wanted| &wanted.spec.instance_name);

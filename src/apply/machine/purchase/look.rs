@@ -6,7 +6,7 @@ use super::super::{Machine, error_detail};
 use super::{AND_THEN, ARRIVES_WITHIN, Phase, join};
 use crate::cloud::CloudError;
 use crate::event::{Event, ItemStatus};
-use crate::model::address::{compact, expand_compact};
+use crate::model::address::compact;
 use crate::model::digest::canonical;
 use crate::model::{Address, InstanceId, Life, ObservedInstance, Ownership, Timestamp};
 use crate::observe::ownership::{self, Finding};
@@ -299,9 +299,7 @@ impl Machine {
                         || self.setup.moves.target(address).is_some_and(|(moved, _)| members.contains(&moved))
                 };
                 Box::new(move |instance| {
-                    let tag = instance.attributes.tags.get(crate::cloud::types::TAG_BATCH);
-                    let named = tag.and_then(|tag| tag.split_once(' ')).and_then(|(_, list)| expand_compact(list));
-                    named.is_none_or(|named| named.iter().any(&is_member))
+                    ownership::members_of(instance).is_none_or(|named| named.iter().any(&is_member))
                 })
             }
             Ownership::Name => {
