@@ -384,7 +384,7 @@ async fn tls_with_an_authority_that_stays() {
 
 async fn ask(transport: &impl Transport, action: &'static str, body: &Value) -> Result<Value, CloudError> {
     let prepared = transport.prepare(ServiceName::Lighthouse, action, body.to_string()).await?;
-    transport.send(prepared).await.map(|reply| reply.response)
+    transport.send(prepared).await?.read(action)
 }
 
 fn in_process(dir: Option<&Path>, texts: &[&str], clock: Arc<Standing>) -> InProcess {

@@ -10,7 +10,10 @@ use super::port::Reply;
 use super::redact::{self, Scrubber};
 use crate::model::Timestamp;
 use crate::model::time::show_duration;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use std::fmt;
 use std::time::Duration;
 
 /// How much of an answer that is not the API's is shown.
@@ -32,58 +35,94 @@ pub struct Answer<'a> {
     /// The `Date` header.
     pub date: Option<&'a str>,
     /// The body.
-    pub body: &'a [u8],
+    pub body: Vec<u8>,
 }
 
 /// Reads the answer to `action`, received at `now`.
 ///
 /// # Errors
 /// The API's own error, or `Ambiguous` for whatever is not an answer of the API.
-pub fn read(action: &str, answer: &Answer<'_>, now: Timestamp, scrubber: &Scrubber) -> Result<Reply, CloudError> {
+pub fn read(action: &str, answer: Answer<'_>, now: Timestamp, scrubber: &Scrubber<'_>) -> Result<Reply, CloudError> {
     let strange = |what: &str| {
         let message =
-            format!("{what} ({}); whether the request was carried out is not known", describe(answer, scrubber));
+            format!("{what} ({}); whether the request was carried out is not known", describe(&answer, scrubber));
         CloudError::transport(ErrorClass::Ambiguous, action, message)
     };
     if answer.status != 200 {
         return Err(strange(why_not_200(answer.status)));
     }
-    let mut document: Value = match serde_json::from_slice(answer.body) {
-        Ok(document) => document,
+    let head = match serde_json::from_slice::<Envelope>(&answer.body) {
+        Ok(Envelope { response: Some(head) }) => head,
         Err(error) if error.is_eof() => return Err(strange("the answer ends too early")),
-        Err(_) => {
+        Err(error) if error.is_syntax() => {
             return Err(strange(
                 "the answer is not JSON, so it is not the API's: check --endpoint and any proxy between",
             ));
         }
-    };
-    let response = match document.get_mut("Response") {
-        Some(response @ Value::Object(_)) => response.take(),
         _ => return Err(strange("the answer has no `Response`, so it is not the API's: check --endpoint")),
     };
-    let request_id = response.get("RequestId").and_then(Value::as_str).unwrap_or_default().to_owned();
-    match response.get("Error") {
-        None | Some(Value::Null) => Ok(Reply { response, request_id }),
-        Some(error) => {
-            let text = |field: &str| error.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
-            let Some(code) = text("Code") else {
-                let mut error = strange("the answer is an error without a code");
-                error.request_id = Some(request_id).filter(|id| !id.is_empty());
-                return Err(error);
-            };
-            let class = classify(code);
-            let mut message = scrubber.scrub(text("Message").unwrap_or("no message"));
-            if class == ErrorClass::SignatureExpired {
-                message = format!("{}; {}", message.trim_end_matches('.'), clock_advice(answer.date, now));
+    let request_id = head.request_id.as_str().unwrap_or_default().to_owned();
+    if head.error.is_null() {
+        return Ok(Reply::from_text(answer.body, request_id));
+    }
+    let text = |field: &str| head.error.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let Some(code) = text("Code") else {
+        let mut error = strange("the answer is an error without a code");
+        error.request_id = Some(request_id).filter(|id| !id.is_empty());
+        return Err(error);
+    };
+    let class = classify(code);
+    let mut message = scrubber.scrub(text("Message").unwrap_or("no message"));
+    if class == ErrorClass::SignatureExpired {
+        message = format!("{}; {}", message.trim_end_matches('.'), clock_advice(answer.date, now));
+    }
+    Err(CloudError {
+        class,
+        action: action.to_owned(),
+        code: Some(code.to_owned()),
+        message,
+        request_id: Some(request_id).filter(|id| !id.is_empty()),
+    })
+}
+
+/// The whole of an answer, of which only the head is read here.
+#[derive(Deserialize)]
+struct Envelope {
+    #[serde(rename = "Response")]
+    response: Option<Head>,
+}
+
+/// What every answer has. What else is in it is read by whoever asked.
+#[derive(Default)]
+struct Head {
+    request_id: Value,
+    error: Value,
+}
+
+impl<'de> Deserialize<'de> for Head {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // An object and nothing else: what is derived would take an array, too.
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Head;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
             }
-            Err(CloudError {
-                class,
-                action: action.to_owned(),
-                code: Some(code.to_owned()),
-                message,
-                request_id: Some(request_id).filter(|id| !id.is_empty()),
-            })
+
+            fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Head, A::Error> {
+                let mut head = Head::default();
+                while let Some(name) = fields.next_key::<String>()? {
+                    match name.as_str() {
+                        "RequestId" => head.request_id = fields.next_value()?,
+                        "Error" => head.error = fields.next_value()?,
+                        _ => drop(fields.next_value::<IgnoredAny>()?),
+                    }
+                }
+                Ok(head)
+            }
         }
+        deserializer.deserialize_map(Fields)
     }
 }
 
@@ -100,7 +139,7 @@ fn why_not_200(status: u16) -> &'static str {
 }
 
 /// `status 502, text/html, beginning "<html> <h1>Bad Gateway"`.
-fn describe(answer: &Answer<'_>, scrubber: &Scrubber) -> String {
+fn describe(answer: &Answer<'_>, scrubber: &Scrubber<'_>) -> String {
     let content_type =
         answer.content_type.map_or_else(|| "no content type".to_owned(), |text| snippet(text.as_bytes()));
     let status = answer.status;
@@ -108,7 +147,7 @@ fn describe(answer: &Answer<'_>, scrubber: &Scrubber) -> String {
     let text = match head.trim_ascii_start().first() {
         // Whatever looks like the API's may hold what the API gives out, such as credentials: it is shown with its secret
         // fields blotted out, or not at all.
-        Some(b'{' | b'[') if serde_json::from_slice::<Value>(answer.body).is_ok() => redact::body(answer.body),
+        Some(b'{' | b'[') if serde_json::from_slice::<Value>(&answer.body).is_ok() => redact::body(&answer.body),
         Some(b'{' | b'[') => {
             return format!("status {status}, {content_type}, {} bytes of broken JSON", answer.body.len());
         }
@@ -184,7 +223,8 @@ mod tests {
     }
 
     fn answered(status: u16, content_type: Option<&str>, date: Option<&str>, body: &[u8]) -> Result<Reply, CloudError> {
-        read("DescribeInstances", &Answer { status, content_type, date, body }, NOW, &Scrubber::default())
+        let body = body.to_vec();
+        read("DescribeInstances", Answer { status, content_type, date, body }, NOW, &Scrubber::default())
     }
 
     fn told(result: Result<Reply, CloudError>) -> (ErrorClass, String) {
@@ -196,7 +236,7 @@ mod tests {
     fn success() {
         let reply = json(r#"{"Response":{"TotalCount":0,"RequestId":"r-1"}}"#).expect("success");
         assert_eq!(reply.request_id, "r-1");
-        assert_eq!(reply.response["TotalCount"], 0);
+        assert_eq!(reply.read::<Value>("").expect("an object")["TotalCount"], 0);
         assert_eq!(json(r#"{"Response":{"Error":null}}"#).expect("success").request_id, "");
     }
 
@@ -268,7 +308,7 @@ mod tests {
 
     #[test]
     fn quoted_secrets_are_taken_out() {
-        let scrubber = Scrubber::of(r#"{"LoginConfiguration":{"Password":"hunter2-Hunter2"}}"#, None);
+        let scrubber = Scrubber::of_body(r#"{"LoginConfiguration":{"Password":"hunter2-Hunter2"}}"#, None);
         for (status, body) in [
             (
                 200,
@@ -276,8 +316,8 @@ mod tests {
             ),
             (500, "bad body: hunter2-Hunter2"),
         ] {
-            let answer = Answer { status, content_type: None, date: None, body: body.as_bytes() };
-            let text = read("CreateInstances", &answer, NOW, &scrubber).expect_err("an error").to_string();
+            let answer = Answer { status, content_type: None, date: None, body: body.as_bytes().to_vec() };
+            let text = read("CreateInstances", answer, NOW, &scrubber).expect_err("an error").to_string();
             assert!(!text.contains("hunter2") && text.contains('…'), "{text}");
         }
     }

@@ -190,7 +190,7 @@ impl Sender {
         for (name, value) in &prepared.headers {
             request = request.header(*name, value);
         }
-        let result = self.exchange(request.body(prepared.body)).await;
+        let result = self.exchange(request.body(prepared.body.clone())).await;
         let exchanged = result.map_err(|trouble| {
             let (class, message) = self.explain(&trouble, &url, limit);
             let message = scrubber.scrub(&message);
@@ -202,9 +202,9 @@ impl Sender {
             status: exchanged.status,
             content_type: exchanged.content_type.as_deref(),
             date: exchanged.date.as_deref(),
-            body: &exchanged.body,
+            body: exchanged.body,
         };
-        answer::read(action, &answer, self.clock.now(), &scrubber)
+        answer::read(action, answer, self.clock.now(), &scrubber)
     }
 
     /// The service refuses a signature after five minutes. Not to send it at all is surer still: what the caller saw before

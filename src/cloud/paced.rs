@@ -300,7 +300,7 @@ mod tests {
                 self.clock.sleep(self.delay).await;
                 match lock(&self.errors).pop_front() {
                     Some(class) => Err(CloudError::transport(class, prepared.action, "scripted")),
-                    None => Ok(Reply { response: json!({}), request_id: "r".to_owned() }),
+                    None => Ok(Reply::from_value(json!({}), "r".to_owned())),
                 }
             })
         }

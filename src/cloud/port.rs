@@ -5,9 +5,11 @@
 //! program sees; `cloud::paced::Paced` makes them out of a transport by adding the rate limits and the repetition of
 //! reads. They are apart so that a signature proves what a function cannot do: whoever gets a `CloudRead` cannot buy.
 
-use super::error::CloudError;
+use super::error::{CloudError, ErrorClass};
 use crate::clock::BoxFuture;
 use crate::model::Timestamp;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::fmt;
 
@@ -153,13 +155,67 @@ impl fmt::Debug for Prepared {
     }
 }
 
-/// An answer without error: the content of `Response`, and its request id.
+/// An answer without error. It is read once, by whoever knows what it should hold: a page of instances is a thousand texts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reply {
-    /// The object under `Response`, `RequestId` included.
-    pub response: Value,
+    content: Content,
     /// `Response.RequestId`; empty if the service left it out.
     pub request_id: String,
+}
+
+/// Where the object under `Response` is.
+#[derive(Clone, Debug, PartialEq)]
+enum Content {
+    /// In the JSON text of the whole answer.
+    Text(Vec<u8>),
+    /// Here.
+    Read(Value),
+}
+
+impl Reply {
+    /// An answer as it came over the wire.
+    pub fn from_text(whole: Vec<u8>, request_id: String) -> Self {
+        Self { content: Content::Text(whole), request_id }
+    }
+
+    /// An answer that was never text. `response` is the object under `Response`.
+    pub fn from_value(response: Value, request_id: String) -> Self {
+        Self { content: Content::Read(response), request_id }
+    }
+
+    /// The rows of the listing `set`; none where the answer has no such listing.
+    ///
+    /// # Errors
+    /// Like [`Reply::read`].
+    pub fn rows(self, action: &str, set: &str) -> Result<Vec<Value>, CloudError> {
+        match self.read::<Value>(action)?.get_mut(set).map(Value::take) {
+            Some(Value::Array(rows)) => Ok(rows),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// What is under `Response`, as the answer to `action`.
+    ///
+    /// # Errors
+    /// `Ambiguous` where it does not have the documented form; says which field does not fit.
+    pub fn read<T: DeserializeOwned>(self, action: &str) -> Result<T, CloudError> {
+        #[derive(Deserialize)]
+        struct Whole<T> {
+            #[serde(rename = "Response")]
+            response: T,
+        }
+        let read = match self.content {
+            Content::Text(text) => serde_json::from_slice::<Whole<T>>(&text).map(|whole| whole.response),
+            Content::Read(response) => T::deserialize(response),
+        };
+        read.map_err(|problem| CloudError {
+            class: ErrorClass::Ambiguous,
+            action: action.to_owned(),
+            code: None,
+            message: format!("the answer does not have the documented form: {problem}"),
+            request_id: Some(self.request_id).filter(|id| !id.is_empty()),
+        })
+    }
 }
 
 /// Moves one request. No pacing, no repetition: one `send` is at most one request on the wire.

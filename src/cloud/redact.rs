@@ -3,6 +3,7 @@
 
 use super::port::Prepared;
 use serde_json::Value;
+use std::sync::OnceLock;
 
 /// Stands where something was taken out.
 const MARK: &str = "…";
@@ -43,26 +44,41 @@ pub fn body(bytes: &[u8]) -> String {
     }
 }
 
-/// The secrets of one request, to be taken out of whatever text comes back: services like to quote what they refuse.
-#[derive(Clone, Default)]
-pub struct Scrubber(Vec<String>);
+/// The secrets of one request, to be taken out of whatever text comes back: services like to quote what they refuse. They are
+/// looked up when a text is to be shown, which is seldom.
+#[derive(Default)]
+pub struct Scrubber<'a> {
+    body: &'a str,
+    session_token: Option<&'a str>,
+    signature: Option<&'a str>,
+    secrets: OnceLock<Vec<String>>,
+}
 
-impl Scrubber {
+impl<'a> Scrubber<'a> {
     /// Knows the secrets of a signed request. The signature is one too: it is good for five minutes.
-    pub fn of_request(prepared: &Prepared) -> Self {
+    pub fn of_request(prepared: &'a Prepared) -> Self {
         let header = |wanted: &str| {
             prepared.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.as_str())
         };
-        let mut scrubber = Self::of(&prepared.body, header("X-TC-Token"));
         let signature = header("Authorization").and_then(|value| value.split_once("Signature="));
-        scrubber.0.extend(signature.map(|(_, signature)| signature.to_owned()));
-        scrubber
+        let signature = signature.map(|(_, signature)| signature);
+        Self { signature, ..Self::of_body(&prepared.body, header("X-TC-Token")) }
     }
 
     /// Knows the secrets of a request with this body and session token.
-    pub fn of(request_body: &str, session_token: Option<&str>) -> Self {
-        let mut secrets: Vec<String> = session_token.into_iter().map(str::to_owned).collect();
-        if let Ok(mut value) = serde_json::from_str::<Value>(request_body) {
+    pub fn of_body(body: &'a str, session_token: Option<&'a str>) -> Self {
+        Self { body, session_token, ..Self::default() }
+    }
+
+    /// `text` without the secrets.
+    pub fn scrub(&self, text: &str) -> String {
+        let secrets = self.secrets.get_or_init(|| self.find());
+        secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), MARK))
+    }
+
+    fn find(&self) -> Vec<String> {
+        let mut secrets: Vec<String> = self.session_token.into_iter().map(str::to_owned).collect();
+        if let Ok(mut value) = serde_json::from_str::<Value>(self.body) {
             walk(&mut value, None, &mut |secret| collect_texts(secret, &mut secrets));
         }
         // In raw JSON a secret stands with its escapes.
@@ -73,12 +89,8 @@ impl Scrubber {
         // Longest first, so that a secret inside another leaves no rest of it.
         secrets.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         secrets.dedup();
-        Self(secrets)
-    }
-
-    /// `text` without the secrets.
-    pub fn scrub(&self, text: &str) -> String {
-        self.0.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), MARK))
+        secrets.extend(self.signature.map(str::to_owned));
+        secrets
     }
 }
 
@@ -168,7 +180,8 @@ mod tests {
 
     #[test]
     fn messages_that_quote_secrets() {
-        let scrubber = Scrubber::of(&request().to_string(), Some("session-token"));
+        let body = request().to_string();
+        let scrubber = Scrubber::of_body(&body, Some("session-token"));
         assert_eq!(
             scrubber.scrub("password `hunter2-Hunter2` is weak; env envsecret; token session-token; bundle_x"),
             "password `…` is weak; env …; token …; bundle_x"
@@ -182,7 +195,7 @@ mod tests {
             let mark_free = |text: &str| !text.contains(&password);
             prop_assume!(mark_free(&before));
             prop_assert!(!body(request.as_bytes()).contains(&Value::from(password.as_str()).to_string()));
-            let scrubber = Scrubber::of(&request, None);
+            let scrubber = Scrubber::of_body(&request, None);
             let quoted = scrubber.scrub(&format!("{before}{password}{before}"));
             prop_assert!(mark_free(&quoted), "{quoted}");
             let raw = scrubber.scrub(&json!({"Message": password}).to_string());

@@ -22,7 +22,7 @@ pub fn request(prepared: &Prepared, url: &str) {
 }
 
 /// The answer to a request. Secrets of the request that the service quotes are taken out too.
-pub fn answer(action: &str, status: u16, body: &[u8], scrubber: &Scrubber) {
+pub fn answer(action: &str, status: u16, body: &[u8], scrubber: &Scrubber<'_>) {
     if is_wanted() {
         let body = clean(&scrubber.scrub(&redact::body(body)));
         tracing::trace!(target: TARGET, "< {status} {action} {body}");

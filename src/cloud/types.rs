@@ -1,7 +1,6 @@
 //! Answers of the actions we use, as far as we use them. Unknown fields and states are accepted: the service grows.
 
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
 
 /// `null` and absence read as the default: the model marks many fields as nullable.
 fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
@@ -115,14 +114,6 @@ pub struct CreateInstancesReply {
     /// Ids, in an order that means nothing.
     #[serde(deserialize_with = "nullable")]
     pub instance_id_set: Vec<String>,
-}
-
-/// Reads an answer's `Response` as `T`. It is taken apart for it: a page of instances is a thousand texts.
-///
-/// # Errors
-/// Says which field does not fit.
-pub fn decode<T: serde::de::DeserializeOwned>(response: Value) -> Result<T, String> {
-    T::deserialize(response).map_err(|error| error.to_string())
 }
 
 /// Lifecycle states by what they mean for us (model, type Instance).

@@ -2,7 +2,7 @@
 
 use super::refresh::PAGES_AT_ONCE;
 use crate::cloud::limits::DESCRIBE_BATCH_MAX;
-use crate::cloud::port::{CloudRead, ReadAction};
+use crate::cloud::port::{CloudRead, ReadAction, Reply};
 use crate::cloud::{CloudError, ErrorClass};
 use crate::model::InstanceId;
 use crate::model::money::Amount;
@@ -212,13 +212,13 @@ pub async fn listed(
     let mut all = Vec::new();
     for chunk in ids.chunks(DESCRIBE_BATCH_MAX) {
         let body = |ids: &[&String]| json!({ids_key: ids, "Limit": DESCRIBE_BATCH_MAX});
-        let set = |reply: crate::cloud::port::Reply| reply.response[set_key].as_array().cloned().unwrap_or_default();
+        let set = |reply: Reply| reply.rows(action.name(), set_key);
         match cloud.read(action, body(chunk)).await {
-            Ok(reply) => all.extend(set(reply)),
+            Ok(reply) => all.extend(set(reply)?),
             Err(error) if error.class == ErrorClass::Refused => {
                 for id in chunk {
                     match cloud.read(action, body(&[id])).await {
-                        Ok(reply) => all.extend(set(reply)),
+                        Ok(reply) => all.extend(set(reply)?),
                         Err(error) if error.class == ErrorClass::Refused => {}
                         Err(error) => return Err(error),
                     }
@@ -241,8 +241,9 @@ pub fn why_not(error: &CloudError) -> String {
 async fn offer(cloud: &dyn CloudRead, id: &InstanceId, to: &str) -> (InstanceId, Result<UpgradeOffer, CloudError>) {
     let filters = json!([{"Name": "bundle-id", "Values": [to]}]);
     let body = json!({"InstanceId": id, "Filters": filters, "Limit": DESCRIBE_BATCH_MAX});
-    let offer = match cloud.read(ReadAction::DescribeModifyInstanceBundles, body).await {
-        Ok(reply) => Ok(read_offer(&reply.response, to)),
+    let action = ReadAction::DescribeModifyInstanceBundles;
+    let offer = match cloud.read(action, body).await {
+        Ok(reply) => reply.read(action.name()).map(|response: Value| read_offer(&response, to)),
         Err(error) if error.class == ErrorClass::Refused => {
             Ok(UpgradeOffer::Refused { state: error.code.unwrap_or_default(), message: error.message })
         }
@@ -268,8 +269,8 @@ fn read_offer(response: &Value, to: &str) -> UpgradeOffer {
 
 async fn returnable(cloud: &dyn CloudRead, ids: &[&InstanceId]) -> Result<Vec<(InstanceId, Returnable)>, CloudError> {
     let body = json!({"InstanceIds": ids, "Limit": DESCRIBE_BATCH_MAX});
-    let reply = cloud.read(ReadAction::DescribeInstancesReturnable, body).await?;
-    let set = reply.response["InstanceReturnableSet"].as_array().cloned().unwrap_or_default();
+    let action = ReadAction::DescribeInstancesReturnable;
+    let set = cloud.read(action, body).await?.rows(action.name(), "InstanceReturnableSet")?;
     let found = set
         .iter()
         .map(|one| {

@@ -3,7 +3,7 @@
 use super::state::observed;
 use crate::cloud::limits::DESCRIBE_BATCH_MAX;
 use crate::cloud::port::{CloudRead, ReadAction};
-use crate::cloud::types::{DescribeInstancesReply, TAG_STACK, decode};
+use crate::cloud::types::{DescribeInstancesReply, TAG_STACK};
 use crate::cloud::{CloudError, ErrorClass};
 use crate::model::{InstanceId, ObservedInstance, Ownership, StackName};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -18,14 +18,8 @@ const LISTING_TRIES: usize = 4;
 
 /// A page of instances, and how many there are in all. It is read as it arrives, while the pacer holds the next one back.
 async fn describe(cloud: &dyn CloudRead, body: Value) -> Result<(u64, Vec<ObservedInstance>), CloudError> {
-    let reply = cloud.read(ReadAction::DescribeInstances, body).await?;
-    let page: DescribeInstancesReply = decode(reply.response).map_err(|problem| CloudError {
-        class: ErrorClass::Ambiguous,
-        action: ReadAction::DescribeInstances.name().into(),
-        code: None,
-        message: format!("the answer does not have the documented form: {problem}"),
-        request_id: Some(reply.request_id),
-    })?;
+    let action = ReadAction::DescribeInstances;
+    let page: DescribeInstancesReply = cloud.read(action, body).await?.read(action.name())?;
     Ok((page.total_count, page.instance_set.into_iter().map(observed).collect()))
 }
 

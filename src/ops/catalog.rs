@@ -1,7 +1,7 @@
 //! What the cloud sells: bundles, blueprints, zones and regions, so that a manifest can be written at all.
 
 use super::error::OpsError;
-use super::pages::{all_pages, number, text};
+use super::pages::{all_pages, number, rows, text};
 use crate::cloud::port::{CloudRead, ReadAction};
 use crate::model::money::Amount;
 use serde::Serialize;
@@ -138,8 +138,7 @@ pub async fn blueprints(cloud: &dyn CloudRead) -> Result<Vec<BlueprintRow>, OpsE
 /// # Errors
 /// When the cloud refuses.
 pub async fn zones(cloud: &dyn CloudRead) -> Result<Vec<ZoneRow>, OpsError> {
-    let reply = cloud.read(ReadAction::DescribeZones, json!({})).await?;
-    let rows = reply.response["ZoneInfoSet"].as_array().cloned().unwrap_or_default();
+    let rows = rows(cloud, ReadAction::DescribeZones, json!({}), "ZoneInfoSet").await?;
     Ok(rows.iter().map(|row| ZoneRow { zone: text(row, "Zone"), name: text(row, "ZoneName") }).collect())
 }
 
@@ -148,8 +147,7 @@ pub async fn zones(cloud: &dyn CloudRead) -> Result<Vec<ZoneRow>, OpsError> {
 /// # Errors
 /// When the cloud refuses.
 pub async fn regions(cloud: &dyn CloudRead) -> Result<Vec<RegionRow>, OpsError> {
-    let reply = cloud.read(ReadAction::DescribeRegions, json!({})).await?;
-    let rows = reply.response["RegionSet"].as_array().cloned().unwrap_or_default();
+    let rows = rows(cloud, ReadAction::DescribeRegions, json!({}), "RegionSet").await?;
     Ok(rows
         .iter()
         .map(|row| RegionRow {

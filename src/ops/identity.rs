@@ -5,7 +5,7 @@ use crate::cloud::error::{CloudError, ErrorClass};
 use crate::cloud::port::{CloudRead, ReadAction};
 use crate::desired::DesiredState;
 use crate::plan::Blocked;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Who the service says is asking (`sts:GetCallerIdentity`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,12 +23,13 @@ pub struct Identity {
 /// # Errors
 /// Nobody says.
 pub async fn identity(cloud: &dyn CloudRead) -> Result<Identity, CloudError> {
-    let reply = cloud.read(ReadAction::GetCallerIdentity, json!({})).await?;
-    let text = |name: &str| reply.response.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
+    let action = ReadAction::GetCallerIdentity;
+    let response: Value = cloud.read(action, json!({})).await?.read(action.name())?;
+    let text = |name: &str| response.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
     let (account, principal, kind) = (text("AccountId"), text("Arn"), text("Type"));
     if account.is_empty() {
         let message = "the answer names no account";
-        return Err(CloudError::transport(ErrorClass::Ambiguous, ReadAction::GetCallerIdentity.name(), message));
+        return Err(CloudError::transport(ErrorClass::Ambiguous, action.name(), message));
     }
     Ok(Identity { account, principal, kind })
 }

@@ -17,15 +17,25 @@ pub(super) async fn all_pages(
         let mut body = filter.clone();
         body["Offset"] = json!(rows.len());
         body["Limit"] = json!(DESCRIBE_BATCH_MAX);
-        let mut reply = cloud.read(action, body).await?;
-        let total = number(&reply.response, "TotalCount");
-        let Value::Array(page) = reply.response[set].take() else { return Ok(rows) };
+        let mut response: Value = cloud.read(action, body).await?.read(action.name())?;
+        let total = number(&response, "TotalCount");
+        let Value::Array(page) = response[set].take() else { return Ok(rows) };
         let over = page.is_empty();
         rows.extend(page);
         if over || rows.len() as u64 >= total {
             return Ok(rows);
         }
     }
+}
+
+/// Reads a listing that comes whole.
+pub(super) async fn rows(
+    cloud: &dyn CloudRead,
+    action: ReadAction,
+    body: Value,
+    set: &str,
+) -> Result<Vec<Value>, CloudError> {
+    cloud.read(action, body).await?.rows(action.name(), set)
 }
 
 /// A text of a row; empty where there is none.

@@ -3,7 +3,7 @@
 
 use super::context::Context;
 use super::load::Prior;
-use super::pages::{all_pages, number, text};
+use super::pages::{all_pages, number, rows, text};
 use crate::cloud::port::{CloudRead, ReadAction};
 use crate::cloud::{CloudError, ErrorClass, explain};
 use crate::desired::DesiredState;
@@ -150,17 +150,16 @@ async fn price(cloud: &dyn CloudRead, key: &PriceKey) -> (PriceKey, Known<Price>
         "InstanceCount": count,
         "InstanceChargePrepaid": {"Period": shape.period, "RenewFlag": shape.renew_flag},
     });
-    let answer = known(cloud.read(ReadAction::InquirePriceCreateInstances, body).await)
-        .and_then(|reply| read_price(&reply.response["Price"]["InstancePrice"], *count));
-    (key.clone(), answer)
+    let action = ReadAction::InquirePriceCreateInstances;
+    let answer = cloud.read(action, body).await.and_then(|reply| reply.read::<Value>(action.name()));
+    (key.clone(), known(answer).and_then(|answer| read_price(&answer["Price"]["InstancePrice"], *count)))
 }
 
 async fn renewal_prices(cloud: &dyn CloudRead, months: u32, ids: &[InstanceId]) -> Vec<(InstanceId, Known<Price>)> {
     let body = json!({"InstanceIds": ids, "InstanceChargePrepaid": {"Period": months}, "RenewDataDisk": false});
-    match known(cloud.read(ReadAction::InquirePriceRenewInstances, body).await) {
+    match known(rows(cloud, ReadAction::InquirePriceRenewInstances, body, "InstancePriceDetailSet").await) {
         Err(why) => ids.iter().map(|id| (id.clone(), Err(why.clone()))).collect(),
-        Ok(reply) => {
-            let set = reply.response["InstancePriceDetailSet"].as_array().cloned().unwrap_or_default();
+        Ok(set) => {
             let one = |id: &InstanceId| match set.iter().find(|detail| detail["InstanceId"] == id.as_str()) {
                 Some(detail) => read_price(&detail["InstancePrice"], 1),
                 None => Err("the answer has no price for it".to_owned()),
@@ -244,8 +243,8 @@ async fn quotas(cloud: &dyn CloudRead, names: &[String]) -> Result<BTreeMap<Stri
 }
 
 async fn quotas_of(cloud: &dyn CloudRead, names: &[String]) -> Result<BTreeMap<String, QuotaFacts>, CloudError> {
-    let reply = cloud.read(ReadAction::DescribeGeneralResourceQuotas, json!({"ResourceNames": names})).await?;
-    let set = reply.response["GeneralResourceQuotaSet"].as_array().cloned().unwrap_or_default();
+    let body = json!({"ResourceNames": names});
+    let set = rows(cloud, ReadAction::DescribeGeneralResourceQuotas, body, "GeneralResourceQuotaSet").await?;
     let one = |row: &Value| {
         let facts = QuotaFacts {
             available: row["ResourceQuotaAvailable"].as_u64()?,
@@ -277,11 +276,8 @@ async fn zones(cloud: &dyn CloudRead, wanted: bool) -> Option<Known<Vec<String>>
     if !wanted {
         return None;
     }
-    let reply = known(cloud.read(ReadAction::DescribeZones, json!({})).await);
-    Some(reply.map(|reply| {
-        let rows = reply.response["ZoneInfoSet"].as_array().map(Vec::as_slice).unwrap_or_default();
-        rows.iter().map(|row| text(row, "Zone")).collect()
-    }))
+    let set = known(rows(cloud, ReadAction::DescribeZones, json!({}), "ZoneInfoSet").await);
+    Some(set.map(|set| set.iter().map(|row| text(row, "Zone")).collect()))
 }
 
 async fn ask_dry_run(

@@ -44,7 +44,7 @@ impl InProcess {
     async fn exchange(&self, prepared: Prepared) -> Result<Reply, CloudError> {
         let (action, now) = (prepared.action, self.clock.now());
         let request_id = self.service.request_id();
-        let scrubber = Scrubber::of(&prepared.body, None);
+        let scrubber = Scrubber::of_body(&prepared.body, None);
         trace::request(&prepared, "sandbox:");
         if let Err(error) = check_time(prepared.signed_at.as_secs(), now) {
             return self.read(action, &Err(error), &request_id, &scrubber);
@@ -78,9 +78,9 @@ impl InProcess {
             Some(Failure::Lost) => lost("before an answer came"),
             Some(Failure::Cut(_)) => lost("in the middle of the answer"),
             Some(Failure::Status) => {
-                let bad =
-                    Answer { status: 502, content_type: Some("text/html"), date: None, body: b"<h1>Bad Gateway</h1>" };
-                answer::read(action, &bad, self.clock.now(), &scrubber)
+                let body = b"<h1>Bad Gateway</h1>".to_vec();
+                let bad = Answer { status: 502, content_type: Some("text/html"), date: None, body };
+                answer::read(action, bad, self.clock.now(), &scrubber)
             }
             Some(Failure::Internal) | None => self.read(action, &outcome.answer, &request_id, &scrubber),
         }
@@ -91,12 +91,12 @@ impl InProcess {
         action: &str,
         given: &super::call::Answer,
         request_id: &str,
-        scrubber: &Scrubber,
+        scrubber: &Scrubber<'_>,
     ) -> Result<Reply, CloudError> {
-        let body = document(given, request_id).to_string();
-        trace::answer(action, 200, body.as_bytes(), scrubber);
-        let whole = Answer { status: 200, content_type: Some("application/json"), date: None, body: body.as_bytes() };
-        answer::read(action, &whole, self.clock.now(), scrubber)
+        let body = document(given, request_id).to_string().into_bytes();
+        trace::answer(action, 200, &body, scrubber);
+        let whole = Answer { status: 200, content_type: Some("application/json"), date: None, body };
+        answer::read(action, whole, self.clock.now(), scrubber)
     }
 }
 

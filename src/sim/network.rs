@@ -163,7 +163,7 @@ impl Network {
             && value.get("InstanceIds").is_none()
         {
             let response = serde_json::json!({"TotalCount": 0, "InstanceSet": []});
-            return Fate::Answer(Ok(Reply { response, request_id: String::new() }));
+            return Fate::Answer(Ok(Reply::from_value(response, String::new())));
         }
         let call = inner.call(request.service.name(), action, value, now);
         if inner.chance.percent(faults.internal_before) {
@@ -193,7 +193,7 @@ impl Network {
             return Fate::Nothing;
         }
         Fate::Answer(match answer {
-            Ok(response) => Ok(Reply { response, request_id: call.request_id }),
+            Ok(response) => Ok(Reply::from_value(response, call.request_id)),
             Err(error) => Err(CloudError {
                 class: classify(&error.code),
                 action: action.into(),

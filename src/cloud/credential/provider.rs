@@ -137,7 +137,7 @@ impl Provider {
 
     async fn assume(&self, keys: &Credential, assumed: &AssumedRole) -> Result<Issued, CredentialError> {
         let reply = self.sts.call(keys, role::ACTION, role::request(assumed)).await;
-        let issued = reply.and_then(|reply| role::read(&reply));
+        let issued = reply.and_then(role::read);
         let issued =
             issued.map_err(|error| CredentialError::Role { arn: assumed.arn.clone(), error: Box::new(error) })?;
         self.not_over("assumed role", issued)

@@ -58,7 +58,7 @@ impl Sts for Service {
             }
             let until = self.clock.now().as_secs() + self.lasts.load(Ordering::SeqCst);
             let given = json!({"Token": format!("session-{number}"), "TmpSecretId": "AKIDtmp", "TmpSecretKey": "hush"});
-            Ok(Reply { response: json!({"Credentials": given, "ExpiredTime": until}), request_id: "r".to_owned() })
+            Ok(Reply::from_value(json!({"Credentials": given, "ExpiredTime": until}), "r".to_owned()))
         })
     }
 }

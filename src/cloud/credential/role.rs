@@ -4,7 +4,7 @@ use super::machine::{expired_time, temporary};
 use super::types::{AssumedRole, Issued};
 use crate::cloud::error::{CloudError, ErrorClass};
 use crate::cloud::port::Reply;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The action.
 pub(super) const ACTION: &str = "AssumeRole";
@@ -18,16 +18,18 @@ pub(super) fn request(role: &AssumedRole) -> String {
 }
 
 /// The credentials in the answer. What is missing is named; nothing of the answer is quoted.
-pub(super) fn read(reply: &Reply) -> Result<Issued, CloudError> {
+pub(super) fn read(reply: Reply) -> Result<Issued, CloudError> {
+    let request_id = reply.request_id.clone();
+    let response: Value = reply.read(ACTION)?;
     let found = || -> Result<Issued, &'static str> {
-        let credential = temporary(reply.response.get("Credentials").ok_or("Credentials")?)?;
-        Ok(Issued { credential, expires: Some(expired_time(&reply.response)?) })
+        let credential = temporary(response.get("Credentials").ok_or("Credentials")?)?;
+        Ok(Issued { credential, expires: Some(expired_time(&response)?) })
     };
     found().map_err(|missing| CloudError {
         class: ErrorClass::Ambiguous,
         action: ACTION.to_owned(),
         code: None,
         message: format!("the answer has no usable `{missing}`"),
-        request_id: Some(reply.request_id.clone()).filter(|id| !id.is_empty()),
+        request_id: Some(request_id).filter(|id| !id.is_empty()),
     })
 }
