@@ -6,7 +6,7 @@ use super::effect::{Effect, Input, PurchaseId, TimerId, WriteId};
 use super::machine::{Account, Machine};
 use crate::clock::{BoxFuture, Clock};
 use crate::cloud::port::{CloudRead, CloudWrite, Prepared, WriteAction};
-use crate::cloud::types::{CreateInstancesReply, decode};
+use crate::cloud::types::CreateInstancesReply;
 use crate::cloud::{CloudError, ErrorClass};
 use crate::event::EventSink;
 use crate::model::{InstanceId, Ownership, RequestId, StackName};
@@ -213,21 +213,11 @@ impl Driver<'_> {
 }
 
 async fn send_purchase(write: &dyn CloudWrite, purchase: PurchaseId, request: Prepared) -> Done {
-    let result = match write.send(request).await {
-        Err(error) => Err(error),
-        Ok(reply) => match decode::<CreateInstancesReply>(reply.response) {
-            Ok(answer) => {
-                Ok((answer.instance_id_set.into_iter().map(InstanceId).collect(), RequestId(reply.request_id)))
-            }
-            Err(problem) => Err(CloudError {
-                class: ErrorClass::Ambiguous,
-                action: WriteAction::CreateInstances.name().into(),
-                code: None,
-                message: format!("the answer does not have the documented form: {problem}"),
-                request_id: Some(reply.request_id),
-            }),
-        },
-    };
+    let result = write.send(request).await.and_then(|reply| {
+        let request_id = RequestId(reply.request_id.clone());
+        let answer: CreateInstancesReply = reply.read(WriteAction::CreateInstances.name())?;
+        Ok((answer.instance_id_set.into_iter().map(InstanceId).collect(), request_id))
+    });
     Done::Input(Input::Sent { purchase, result })
 }
 

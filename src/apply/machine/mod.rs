@@ -149,7 +149,10 @@ pub struct Machine {
     look_in_flight: bool,
     turns_wanted: BTreeSet<crate::cloud::port::WriteAction>,
     describes_in_flight: usize,
-    poll_scheduled: bool,
+    /// When the next tick is.
+    poll_at: Option<Timestamp>,
+    /// No tick is sooner: polling is not all that the limit is for.
+    poll_not_before: Timestamp,
     /// How long the fastest of what this run bought took to run.
     fastest_boot: Option<Duration>,
     early_rename: EarlyRename,
@@ -198,7 +201,8 @@ impl Machine {
             look_in_flight: false,
             turns_wanted: BTreeSet::new(),
             describes_in_flight: 0,
-            poll_scheduled: false,
+            poll_at: None,
+            poll_not_before: Timestamp::default(),
             fastest_boot: None,
             early_rename: EarlyRename::Unknown,
             released: BTreeSet::new(),

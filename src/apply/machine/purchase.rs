@@ -322,12 +322,15 @@ impl Machine {
         let token = self.purchases[id].intent.token.clone();
         self.set_phase(id, Phase::Settled);
         let members = self.purchases[id].intent.members.clone();
+        let answered = self.entry(id).and_then(|entry| entry.answer.as_ref()).map(|answer| answer.at);
+        // What an earlier run bought may have stood for long; how long it took to run nobody has seen.
+        let bought = answered.zip(self.purchases[id].began).map_or(now, |(at, began)| at.max(began).min(now));
         self.record(Record::Assigned { token, matches: matches.clone(), via, at: now });
         let deadline = now.plus(self.purchases[id].timeout);
         for member in members {
             match matches.iter().find(|(address, _)| *address == member.address) {
                 Some((_, instance)) => {
-                    self.add_bought(now, instance, &member, deadline, id);
+                    self.add_bought(now, instance, &member, (bought, deadline), id);
                 }
                 None => {
                     self.replan = true;
@@ -345,7 +348,7 @@ impl Machine {
             let label = self.label(id).to_owned();
             self.node_failed(node_of(id), &label);
         }
-        self.poll_soon(now);
+        self.plan_next_poll(now);
     }
 
     fn send_failed(&mut self, now: Timestamp, id: PurchaseId, signed_at: Timestamp, error: &CloudError) {

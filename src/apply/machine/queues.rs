@@ -55,7 +55,8 @@ pub(super) struct Writes {
 /// Waits by what is to be done about them.
 #[derive(Default)]
 pub(super) struct Waits {
-    pub(super) polled: BTreeSet<InstanceId>,
+    /// Those to be asked about, by when.
+    polled: BTreeSet<(Timestamp, InstanceId)>,
     /// Run under another name than theirs.
     pub(super) misnamed: BTreeSet<InstanceId>,
     /// Likewise, and do not run yet.
@@ -63,6 +64,26 @@ pub(super) struct Waits {
     open: BTreeSet<InstanceId>,
     /// Neither over nor running.
     coming: BTreeSet<InstanceId>,
+}
+
+impl Waits {
+    /// How many are to be asked about.
+    pub(super) fn polled(&self) -> usize {
+        self.polled.len()
+    }
+
+    pub(super) fn all_polled(&self) -> impl Iterator<Item = &InstanceId> {
+        self.polled.iter().map(|(_, id)| id)
+    }
+
+    /// Those whose time comes until `until`.
+    pub(super) fn due_until(&self, until: Timestamp) -> impl Iterator<Item = &InstanceId> {
+        self.polled.iter().take_while(move |(due, _)| *due <= until).map(|(_, id)| id)
+    }
+
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        self.polled.first().map(|(due, _)| *due)
+    }
 }
 
 /// Alterations by what they wait for.
@@ -160,8 +181,12 @@ impl Machine {
         let Some(wait) = self.waits.get(id) else { return };
         let queues = &mut self.wait_queues;
         let misnamed = !wait.is_over() && wait.name == NameState::Wrong;
+        let look = (wait.due, id.clone());
+        match wait.wants_poll() {
+            true => drop(queues.polled.insert(look)),
+            false => drop(queues.polled.remove(&look)),
+        }
         for (set, belongs) in [
-            (&mut queues.polled, wait.wants_poll()),
             (&mut queues.misnamed, misnamed && wait.running),
             (&mut queues.misnamed_early, misnamed && !wait.running),
             (&mut queues.open, !wait.is_over()),
@@ -173,6 +198,14 @@ impl Machine {
                 _ => {}
             }
         }
+    }
+
+    /// An instance is asked about again at this time.
+    pub(super) fn set_due(&mut self, id: &InstanceId, at: Timestamp) {
+        let Some(wait) = self.waits.get_mut(id) else { return };
+        let before = std::mem::replace(&mut wait.due, at);
+        self.wait_queues.polled.remove(&(before, id.clone()));
+        self.file_wait(id);
     }
 
     pub(super) fn add_to_waits(&mut self, id: &InstanceId, wait: Wait) {
@@ -254,7 +287,11 @@ impl Machine {
             self.waits.iter().filter(|(_, wait)| wanted(wait)).map(|(id, _)| id.clone()).collect()
         };
         let is_misnamed = |wait: &Wait| !wait.is_over() && wait.name == NameState::Wrong;
-        assert_eq!(self.wait_queues.polled, waits(&Wait::wants_poll));
+        let polled = |(due, id): &(Timestamp, InstanceId)| self.waits[id].due == *due;
+        assert!(self.wait_queues.polled.iter().all(polled));
+        let polled: BTreeSet<InstanceId> = self.wait_queues.all_polled().cloned().collect();
+        assert_eq!(polled.len(), self.wait_queues.polled.len());
+        assert_eq!(polled, waits(&Wait::wants_poll));
         assert_eq!(self.wait_queues.misnamed, waits(&|wait| is_misnamed(wait) && wait.running));
         assert_eq!(self.wait_queues.misnamed_early, waits(&|wait| is_misnamed(wait) && !wait.running));
         assert_eq!(self.wait_queues.open, waits(&|wait| !wait.is_over()));

@@ -1,10 +1,11 @@
 //! Between an id and a running instance: polling, deadlines, names.
 
 use super::super::effect::{Effect, TimerId};
-use super::super::poll::interval;
+use super::super::poll::{EXPECTED_MIN, INTERVAL_MIN, Outlook, between_ticks, interval, next_look};
 use super::write::EarlyRename;
 use super::{Machine, error_detail, node_of};
 use crate::cloud::CloudError;
+use crate::cloud::limits::DESCRIBE_BATCH_MAX;
 use crate::desired::DesiredInstance;
 use crate::event::ItemStatus;
 use crate::model::{Address, InstanceId, Life, ObservedInstance, Timestamp};
@@ -29,6 +30,10 @@ pub(super) struct Wait {
     pub(super) name: NameState,
     over: bool,
     purchase: Option<usize>,
+    /// One of the first of the run, by which is found out how long it takes.
+    first: bool,
+    /// When it is asked about next.
+    pub(super) due: Timestamp,
     /// What the account calls it when it is done.
     done: ItemStatus,
     public_addresses: Vec<String>,
@@ -91,6 +96,8 @@ impl Machine {
             name,
             over: false,
             purchase: None,
+            first: false,
+            due: Timestamp::default(),
             done,
             public_addresses: attributes.map_or(Vec::new(), |a| a.public_addresses.clone()),
             last_error: None,
@@ -98,20 +105,20 @@ impl Machine {
         self.add_to_waits(id, wait);
     }
 
-    /// A wait for what was just bought.
+    /// A wait for what was bought at a time of this run.
     pub(super) fn add_bought(
         &mut self,
         now: Timestamp,
         id: &InstanceId,
         member: &Member,
-        deadline: Timestamp,
+        (bought, deadline): (Timestamp, Timestamp),
         purchase: usize,
     ) {
         let wait = Wait {
             address: member.address.clone(),
             group: self.purchases[purchase].group,
             wanted_name: member.name.clone(),
-            since: Some(now),
+            since: Some(bought),
             deadline: Some(deadline),
             timeout: Duration::ZERO,
             seen: false,
@@ -120,11 +127,14 @@ impl Machine {
             name: NameState::Unknown,
             over: false,
             purchase: Some(purchase),
+            first: self.wait_queues.polled() < DESCRIBE_BATCH_MAX,
+            due: now,
             done: ItemStatus::Running,
             public_addresses: Vec::new(),
             last_error: None,
         };
         self.add_to_waits(id, wait);
+        self.look_again(now, id);
     }
 
     pub(super) fn begin_waits(&mut self, now: Timestamp) {
@@ -138,17 +148,24 @@ impl Machine {
         }
     }
 
+    /// Something new wants to be looked at.
     pub(super) fn poll_soon(&mut self, now: Timestamp) {
-        if !self.poll_scheduled && self.describes_in_flight == 0 {
-            self.poll_scheduled = true;
-            let at = now.plus(interval(Duration::ZERO, 0, None));
-            self.effects.push(Effect::Timer { id: TimerId::Poll, at });
-        }
+        self.schedule_poll(now.plus(INTERVAL_MIN));
     }
 
-    /// One tick: everything that is waited for, 100 ids to a call.
-    pub(super) fn poll(&mut self, _now: Timestamp) {
-        self.poll_scheduled = false;
+    /// The next tick is at this time, or sooner if one is planned already. While one is under way, its end plans the next.
+    fn schedule_poll(&mut self, at: Timestamp) {
+        let at = at.max(self.poll_not_before);
+        if self.stopping || self.describes_in_flight > 0 || self.poll_at.is_some_and(|planned| planned <= at) {
+            return;
+        }
+        self.poll_at = Some(at);
+        self.effects.push(Effect::Timer { id: TimerId::Poll, at });
+    }
+
+    /// One tick: everything whose time has come, 100 ids to a call.
+    pub(super) fn poll(&mut self, now: Timestamp) {
+        self.poll_at = None;
         if self.stopping || self.describes_in_flight > 0 {
             return;
         }
@@ -159,13 +176,15 @@ impl Machine {
             .filter_map(|id| self.open.get(&self.purchases[*id].intent.token))
             .filter_map(|entry| entry.answer.as_ref())
             .flat_map(|answer| answer.ids.iter());
-        let waited = self.wait_queues.polled.iter();
+        let waited = self.wait_queues.due_until(now.plus(EXPECTED_MIN / 2));
         let returned = self.write_queues.polling.iter().flat_map(|id| self.writes[*id].polled());
         let altered = self.alteration_queues.polled.iter().map(|index| self.alterations[*index].id());
         let mut ids: Vec<InstanceId> = answered.chain(waited).chain(returned).chain(altered).cloned().collect();
         ids.sort();
         ids.dedup();
-        if !ids.is_empty() {
+        if ids.is_empty() {
+            self.plan_next_poll(now);
+        } else {
             self.describes_in_flight += 1;
             self.effects.push(Effect::Describe(ids));
         }
@@ -178,8 +197,10 @@ impl Machine {
         result: Result<BTreeMap<InstanceId, ObservedInstance>, CloudError>,
     ) {
         self.describes_in_flight = self.describes_in_flight.saturating_sub(1);
-        let next = match result {
+        self.poll_not_before = now.plus(result.as_ref().map_or(POLL_AGAIN, |_| between_ticks(asked.len())));
+        match result {
             Ok(found) => {
+                let knew = self.fastest_boot.is_some();
                 let answered: Vec<usize> = self.queues.answered.iter().copied().collect();
                 for id in answered {
                     self.match_answer(now, id, Some(&found));
@@ -194,12 +215,12 @@ impl Machine {
                 for id in asked {
                     self.finish_wait_if_done(now, id);
                 }
-                let pending = &self.wait_queues.polled;
-                let altering = &self.alteration_queues.polled;
-                let begun = pending.iter().filter_map(|id| self.waits.get(id)?.since);
-                let changing = altering.iter().filter_map(|index| self.alterations[*index].began());
-                let waited = begun.chain(changing).max().map(|since| now.since(since)).unwrap_or_default();
-                interval(waited, pending.len() + altering.len(), self.until_next_is_ready(now))
+                for id in asked {
+                    self.look_again(now, id);
+                }
+                if !knew {
+                    self.expect_the_others();
+                }
             }
             Err(error) => {
                 for id in asked {
@@ -208,26 +229,53 @@ impl Machine {
                     }
                     self.check_deadline(now, id);
                 }
-                POLL_AGAIN
             }
-        };
-        let more = !self.wait_queues.polled.is_empty()
-            || !self.queues.answered.is_empty()
+        }
+        self.plan_next_poll(now);
+    }
+
+    /// Plans the next tick for when something is to be asked about.
+    pub(super) fn plan_next_poll(&mut self, now: Timestamp) {
+        let changing = self.alteration_queues.polled.iter().filter_map(|index| self.alterations[*index].began());
+        let others = !self.queues.answered.is_empty()
             || !self.write_queues.polling.is_empty()
             || !self.alteration_queues.polled.is_empty();
-        if more && !self.stopping && !self.poll_scheduled {
-            self.poll_scheduled = true;
-            self.effects.push(Effect::Timer { id: TimerId::Poll, at: now.plus(next) });
+        let others = others.then(|| {
+            let youngest = changing.max().map(|began| now.since(began)).unwrap_or_default();
+            now.plus(interval(youngest))
+        });
+        if let Some(at) = others.into_iter().chain(self.wait_queues.next_due()).min() {
+            self.schedule_poll(at);
         }
     }
 
-    /// In how long the next instance should run, if it takes no longer than the fastest of this run. While purchases wait for
-    /// their turn, nothing waits for that.
-    fn until_next_is_ready(&self, now: Timestamp) -> Option<Duration> {
-        let boot = self.fastest_boot.filter(|_| !self.queues.has_some_to_send())?;
-        let waits = self.wait_queues.polled.iter().filter_map(|id| self.waits.get(id));
-        let ready = waits.filter(|wait| wait.purchase.is_some()).filter_map(|wait| Some(wait.since?.plus(boot)));
-        ready.filter(|ready| *ready > now).min().map(|ready| ready.since(now))
+    /// When an instance that was asked about, or is new, is asked about next.
+    fn look_again(&mut self, now: Timestamp, id: &InstanceId) {
+        let Some(wait) = self.waits.get(id).filter(|wait| wait.wants_poll()) else { return };
+        let finds_out = wait.first && self.fastest_boot.is_none();
+        let outlook = Outlook {
+            fastest: self.fastest_boot.filter(|_| wait.purchase.is_some()),
+            crowded: wait.purchase.is_some() && !finds_out && self.wait_queues.polled() > DESCRIBE_BATCH_MAX,
+            last: !self.queues.has_some_to_send(),
+        };
+        let waited = wait.since.map(|since| now.since(since)).unwrap_or_default();
+        self.set_due(id, now.plus(next_look(waited, outlook)));
+    }
+
+    /// The first has booted: when the others should run is known now.
+    fn expect_the_others(&mut self) {
+        let Some(boot) = self.fastest_boot else { return };
+        let sooner: Vec<(InstanceId, Timestamp)> = self
+            .wait_queues
+            .all_polled()
+            .filter_map(|id| {
+                let wait = self.waits.get(id).filter(|wait| wait.purchase.is_some())?;
+                Some((id.clone(), wait.since?.plus(boot))).filter(|(_, ready)| *ready < wait.due)
+            })
+            .collect();
+        for (id, ready) in sooner {
+            self.set_due(&id, ready);
+        }
     }
 
     fn saw(&mut self, now: Timestamp, id: &InstanceId, found: Option<&ObservedInstance>) {
