@@ -11,10 +11,11 @@ use crate::report::console::Console;
 use crate::report::human::progress::Live;
 use crate::report::style::Palette;
 use crate::state::lock::Holder;
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::runtime::{Builder, Runtime};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -34,13 +35,19 @@ impl Clock for SystemClock {
     }
 }
 
-/// The runtime that commands run on which talk to a cloud.
-pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(Exit::Error, format!("failed to start the runtime: {error}")))
+/// The runtime that commands run on which talk to a cloud. Their work is one task that waits for calls: on one thread, no call
+/// wakes another thread, which costs more than the call does.
+pub fn runtime() -> Result<Runtime, Failure> {
+    started(Builder::new_current_thread().enable_all().build())
+}
+
+/// The runtime of a server.
+pub fn serving_runtime() -> Result<Runtime, Failure> {
+    started(Builder::new_multi_thread().worker_threads(2).enable_all().build())
+}
+
+fn started(runtime: io::Result<Runtime>) -> Result<Runtime, Failure> {
+    runtime.map_err(|error| Failure::new(Exit::Error, format!("failed to start the runtime: {error}")))
 }
 
 /// Threads of that runtime for what blocks.

@@ -17,7 +17,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Listens from now on. Has to be called inside the runtime.
+    /// Listens from now on.
     ///
     /// # Errors
     /// When the system does not let it.
@@ -66,20 +66,17 @@ impl Signals {
     }
 }
 
-#[cfg(unix)]
+/// Listens on a thread of its own: the command's may be held up by a disk or a terminal.
 fn spawn(send: mpsc::UnboundedSender<Signal>, first: watch::Sender<Option<Signal>>) -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut hangup = signal(SignalKind::hangup())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::spawn(async move {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    // From here on no signal ends the process by itself.
+    let mut source = {
+        let _inside = runtime.enter();
+        Source::new()?
+    };
+    let listen = async move {
         let mut number = 0;
-        loop {
-            let signal = tokio::select! {
-                _ = hangup.recv() => Signal::Hangup,
-                _ = interrupt.recv() => Signal::Interrupt,
-                _ = terminate.recv() => Signal::Terminate,
-            };
+        while let Some(signal) = source.next().await {
             first.send_if_modified(|first| first.is_none() && first.replace(signal).is_none());
             number += 1;
             let came_first = (*first.borrow()).unwrap_or(signal);
@@ -88,24 +85,50 @@ fn spawn(send: mpsc::UnboundedSender<Signal>, first: watch::Sender<Option<Signal
                 return;
             }
         }
-    });
+    };
+    let _thread = std::thread::Builder::new().name("signals".into()).spawn(move || runtime.block_on(listen))?;
     Ok(())
 }
 
-#[cfg(not(unix))]
-fn spawn(send: mpsc::UnboundedSender<Signal>, first: watch::Sender<Option<Signal>>) -> std::io::Result<()> {
-    tokio::spawn(async move {
-        let mut number = 0;
-        while tokio::signal::ctrl_c().await.is_ok() {
-            let signal = Signal::Interrupt;
-            first.send_if_modified(|first| first.is_none() && first.replace(signal).is_none());
-            number += 1;
-            let came_first = (*first.borrow()).unwrap_or(signal);
-            life::end_after(came_first, number);
-            if send.send(signal).is_err() {
-                return;
-            }
+/// Where signals come from.
+#[cfg(unix)]
+struct Source {
+    hangup: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Source {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) -> Option<Signal> {
+        tokio::select! {
+            _ = self.hangup.recv() => Some(Signal::Hangup),
+            _ = self.interrupt.recv() => Some(Signal::Interrupt),
+            _ = self.terminate.recv() => Some(Signal::Terminate),
         }
-    });
-    Ok(())
+    }
+}
+
+/// Where signals come from: here there is but one.
+#[cfg(not(unix))]
+struct Source;
+
+#[cfg(not(unix))]
+impl Source {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) -> Option<Signal> {
+        tokio::signal::ctrl_c().await.ok().map(|()| Signal::Interrupt)
+    }
 }

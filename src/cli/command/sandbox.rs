@@ -42,7 +42,7 @@ fn serve(
     let settings = settings(folder, flags, None)?;
     let faults = faults(&settings, flags)?;
     let options = ServeOptions { listen, data: Some(folder.to_owned()), tls, settings, faults };
-    let runtime = host::runtime()?;
+    let runtime = host::serving_runtime()?;
     runtime.block_on(async {
         let signals = Signals::listen()?;
         let server = bind(options, Arc::new(SystemClock)).await?;
