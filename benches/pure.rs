@@ -13,7 +13,7 @@ use lhprov::model::{Attributes, InstanceId, Lineage, Site};
 use lhprov::observe::state::ObservedState;
 use lhprov::plan::batch::{batch, cut};
 use lhprov::plan::{Inputs, Options, Planned, plan};
-use lhprov::state::{Binding, NO_PREDECESSOR, OpenIntents, PriorState, RecordedInstance, codec};
+use lhprov::state::{AppliedSpec, Binding, NO_PREDECESSOR, OpenIntents, PriorState, RecordedInstance, codec};
 use std::fmt::Write as _;
 use std::hint::black_box;
 
@@ -99,7 +99,7 @@ fn recorded(desired: &DesiredState) -> PriorState {
             predecessor: NO_PREDECESSOR.to_owned(),
             seen: true,
             protect: false,
-            spec: wanted.spec.to_json(""),
+            spec: AppliedSpec::from(wanted.spec.to_json("")),
             attributes: Attributes { state: "RUNNING".to_owned(), ..Attributes::default() },
         };
         state.instances.insert(address.clone(), recorded);

@@ -76,13 +76,17 @@ pub async fn owned(
         let size = DESCRIBE_BATCH_MAX as u64;
         let calls: Vec<_> =
             (1..total.div_ceil(size)).map(|n| describe(cloud, page(stack, ownership, n * size))).collect();
-        let rest = stream::iter(calls).buffered(PAGES_AT_ONCE).try_collect::<Vec<_>>().await?;
-        let steady = rest.iter().all(|(count, _)| *count == total);
-        let mut found = BTreeMap::new();
-        let mut listed = 0u64;
-        for instance in first.into_iter().chain(rest.into_iter().flat_map(|(_, page)| page)) {
-            listed += 1;
-            found.insert(instance.id.clone(), instance);
+        // Each page is put where it belongs when it comes: between two pages there is time for it.
+        let (mut found, mut listed, mut steady) = (BTreeMap::new(), 0u64, true);
+        let mut put = |count: u64, page: Vec<ObservedInstance>| {
+            steady &= count == total;
+            listed += page.len() as u64;
+            found.extend(page.into_iter().map(|instance| (instance.id.clone(), instance)));
+        };
+        put(total, first);
+        let mut rest = stream::iter(calls).buffered(PAGES_AT_ONCE);
+        while let Some((count, page)) = rest.try_next().await? {
+            put(count, page);
         }
         let whole = steady && found.len() as u64 == listed && listed == total;
         seen.append(&mut found);

@@ -14,8 +14,8 @@ use crate::model::{Address, Key};
 use crate::plan::diff::differences;
 use crate::plan::drift::{Decision, Drift, drift as compare};
 use crate::plan::select::{self, Pattern};
-use crate::state::PriorState;
 use crate::state::lock::Mode;
+use crate::state::{AppliedSpec, PriorState};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -285,13 +285,10 @@ fn check(old: &DesiredState, new: &DesiredState, found: &[Drift]) -> Result<(), 
         });
     let followed = found.iter().filter(|drift| drift.name != "state").all(|drift| {
         new.instances.get(&drift.address).is_some_and(|wanted| {
-            let mut applied = Value::Null;
-            if let Value::Object(map) = wanted.spec.to_json("") {
-                applied = Value::Object(map);
-            }
+            let mut applied = wanted.spec.to_json("");
             // Compared as a plan without the cloud would: the value that is written against the value that is live.
             take_live(&mut applied, drift);
-            !differences(wanted, &applied, None).iter().any(|diff| diff.name == drift.name)
+            !differences(wanted, &AppliedSpec::from(applied), None).iter().any(|diff| diff.name == drift.name)
         })
     });
     match same && followed {
@@ -313,16 +310,15 @@ fn take_live(spec: &mut Value, drift: &Drift) {
 }
 
 /// Copies what one attribute is recorded under.
-fn take_over(spec: &mut Value, from: &Value, name: &str) {
+fn take_over(spec: &mut AppliedSpec, from: &AppliedSpec, name: &str) {
     let key = match name {
         "renew_flag" => "charge",
         "login.key_ids" => "login",
         "state" => return,
         name => name,
     };
-    let (Value::Object(spec), Some(value)) = (spec, from.get(key).cloned().or(Some(Value::Null))) else { return };
-    match value {
+    spec.change(|spec| match &from[key] {
         Value::Null => drop(spec.remove(key)),
-        value => drop(spec.insert(key.to_owned(), value)),
-    }
+        value => drop(spec.insert(key.to_owned(), value.clone())),
+    });
 }

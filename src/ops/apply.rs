@@ -21,7 +21,7 @@ use crate::plan::limits::{Before, Ceilings, forbids_to_settle, needs_the_whole};
 use crate::plan::preflight::Checks;
 use crate::plan::{self, Blocked, Decision, Options, Plan, Planned, Selection};
 use crate::state::lock::Mode;
-use crate::state::{OpenIntents, PriorState, StateError};
+use crate::state::{AppliedSpec, OpenIntents, PriorState, StateError};
 use futures_util::future::{Either, select};
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
@@ -558,13 +558,15 @@ fn follow_what_is_adopted(state: &mut PriorState, plan: &Plan) -> bool {
     let mut changed = false;
     for drift in plan.drift.iter().filter(|drift| drift.decision == Decision::Adopt) {
         let Some(recorded) = state.instances.get_mut(&drift.address) else { continue };
+        let mut spec = recorded.spec.to_value();
         let place = match drift.name {
-            "renew_flag" => &mut recorded.spec["charge"]["renew_flag"],
-            "login.key_ids" => &mut recorded.spec["login"]["key_ids"],
-            name => &mut recorded.spec[name],
+            "renew_flag" => &mut spec["charge"]["renew_flag"],
+            "login.key_ids" => &mut spec["login"]["key_ids"],
+            name => &mut spec[name],
         };
         changed |= *place != drift.live;
         place.clone_from(&drift.live);
+        recorded.spec = AppliedSpec::from(spec);
     }
     changed
 }

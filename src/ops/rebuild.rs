@@ -15,8 +15,7 @@ use crate::observe::refresh;
 use crate::state::codec::DecodeError;
 use crate::state::lock::Mode;
 use crate::state::store::check_binding;
-use crate::state::{Journal, NO_PREDECESSOR, PriorState, Record, RecordedInstance, StateError, fold};
-use serde_json::Value;
+use crate::state::{AppliedSpec, Journal, NO_PREDECESSOR, PriorState, Record, RecordedInstance, StateError, fold};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What was found.
@@ -80,7 +79,7 @@ pub async fn rebuild(context: &Context, desired: &DesiredState) -> Result<Rebuil
                 predecessor: NO_PREDECESSOR.to_owned(),
                 seen: true,
                 protect: false,
-                spec: Value::Null,
+                spec: AppliedSpec::unknown(),
                 attributes: live.attributes.clone(),
             },
         };

@@ -2,7 +2,7 @@
 
 use crate::desired::DesiredInstance;
 use crate::model::{Attributes, Login, ObservedInstance};
-use crate::state::RecordedInstance;
+use crate::state::{AppliedSpec, RecordedInstance};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ pub(super) fn record(
         predecessor: predecessor.to_owned(),
         seen: true,
         protect: desired.protect,
-        spec: applied(desired, &live.attributes, salt),
+        spec: AppliedSpec::from(applied(desired, &live.attributes, salt)),
         attributes: live.attributes.clone(),
     }
 }

@@ -21,9 +21,52 @@ pub enum Way {
     NotAProperty,
 }
 
+/// Which attribute a row is of. A comparison of ten thousand instances goes by it and not by the name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Display name.
+    InstanceName,
+    /// What happens at the end of the paid time.
+    RenewFlag,
+    /// Tags of the user.
+    Tags,
+    /// Package.
+    BundleId,
+    /// Image.
+    BlueprintId,
+    /// Bound key pairs.
+    KeyIds,
+    /// Password.
+    Password,
+    /// Whether the service makes a password.
+    AutoGeneratePassword,
+    /// Whether it runs.
+    Power,
+    /// Zones to choose from.
+    Zones,
+    /// Region.
+    Region,
+    /// Containers.
+    Containers,
+    /// Command run after creation.
+    InitCommand,
+    /// Firewall template.
+    FirewallTemplateId,
+    /// Main domain.
+    DomainName,
+    /// Sub domain.
+    Subdomain,
+    /// Months to buy.
+    Period,
+    /// Whether vouchers pay first.
+    AutoVoucher,
+}
+
 /// One row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attribute {
+    /// Which one.
+    pub kind: Kind,
     /// The name that differences have. What stands before a dot is the name in `ignore_changes`.
     pub name: &'static str,
     /// Under which key of an instance the manifest has it.
@@ -36,35 +79,42 @@ pub struct Attribute {
     pub source: &'static str,
 }
 
-const fn row(name: &'static str, key: &'static str, way: Way, reported: bool, source: &'static str) -> Attribute {
-    Attribute { name, key, way, reported, source }
+const fn row(
+    kind: Kind,
+    name: &'static str,
+    key: &'static str,
+    way: Way,
+    reported: bool,
+    source: &'static str,
+) -> Attribute {
+    Attribute { kind, name, key, way, reported, source }
 }
 
 /// Every attribute, in the order in which a plan lists differences.
 #[rustfmt::skip]
 pub const TABLE: &[Attribute] = &[
-    row("instance_name", "instance_name", Way::InPlace("ModifyInstancesAttribute"), true,
+    row(Kind::InstanceName, "instance_name", "instance_name", Way::InPlace("ModifyInstancesAttribute"), true,
         "model: up to 100 instances, one name for all of them"),
-    row("renew_flag", "charge", Way::InPlace("ModifyInstancesRenewFlag"), true, "model"),
-    row("tags", "tags", Way::InPlace("ModifyResourceTags"), true,
+    row(Kind::RenewFlag, "renew_flag", "charge", Way::InPlace("ModifyInstancesRenewFlag"), true, "model"),
+    row(Kind::Tags, "tags", "tags", Way::InPlace("ModifyResourceTags"), true,
         "model: no action of Lighthouse sets tags after the purchase; the Tag service does"),
-    row("bundle_id", "bundle_id", Way::Upgrade("ModifyInstancesBundle"), true,
+    row(Kind::BundleId, "bundle_id", "bundle_id", Way::Upgrade("ModifyInstancesBundle"), true,
         "model; guide: each of CPU, memory, disk, bandwidth and traffic must not become less"),
-    row("blueprint_id", "blueprint_id", Way::Reinstall("ResetInstance"), true, "model: the system disk is reset"),
-    row("login.key_ids", "login", Way::InPlace("AssociateInstancesKeyPairs"), true, "model: Linux only"),
-    row("login.password", "login", Way::InPlace("ResetInstancesPassword"), false,
+    row(Kind::BlueprintId, "blueprint_id", "blueprint_id", Way::Reinstall("ResetInstance"), true, "model: the system disk is reset"),
+    row(Kind::KeyIds, "login.key_ids", "login", Way::InPlace("AssociateInstancesKeyPairs"), true, "model: Linux only"),
+    row(Kind::Password, "login.password", "login", Way::InPlace("ResetInstancesPassword"), false,
         "model: a running instance is shut down for it"),
-    row("login.auto_generate_password", "login", Way::Replace, false, "model: only at creation and in ResetInstance"),
-    row("power", "power", Way::Power("StartInstances", "StopInstances"), true, "model"),
-    row("zones", "zones", Way::Replace, true, "model: no action moves an instance"),
-    row("region", "region", Way::Replace, false, "model: the region is part of an instance's address"),
-    row("containers", "containers", Way::Replace, false, "model: at creation, or on the fresh disk of ResetInstance"),
-    row("init_command", "init_command", Way::Replace, false, "model: at creation alone"),
-    row("firewall_template_id", "firewall_template_id", Way::Replace, false, "model: at creation; no field shows it"),
-    row("domain_name", "domain_name", Way::Replace, false, "model: at creation alone"),
-    row("subdomain", "subdomain", Way::Replace, false, "model: at creation alone"),
-    row("period", "charge", Way::NotAProperty, false, "model: months to buy; RenewInstances buys more"),
-    row("auto_voucher", "auto_voucher", Way::NotAProperty, false, "model: how a purchase is paid"),
+    row(Kind::AutoGeneratePassword, "login.auto_generate_password", "login", Way::Replace, false, "model: only at creation and in ResetInstance"),
+    row(Kind::Power, "power", "power", Way::Power("StartInstances", "StopInstances"), true, "model"),
+    row(Kind::Zones, "zones", "zones", Way::Replace, true, "model: no action moves an instance"),
+    row(Kind::Region, "region", "region", Way::Replace, false, "model: the region is part of an instance's address"),
+    row(Kind::Containers, "containers", "containers", Way::Replace, false, "model: at creation, or on the fresh disk of ResetInstance"),
+    row(Kind::InitCommand, "init_command", "init_command", Way::Replace, false, "model: at creation alone"),
+    row(Kind::FirewallTemplateId, "firewall_template_id", "firewall_template_id", Way::Replace, false, "model: at creation; no field shows it"),
+    row(Kind::DomainName, "domain_name", "domain_name", Way::Replace, false, "model: at creation alone"),
+    row(Kind::Subdomain, "subdomain", "subdomain", Way::Replace, false, "model: at creation alone"),
+    row(Kind::Period, "period", "charge", Way::NotAProperty, false, "model: months to buy; RenewInstances buys more"),
+    row(Kind::AutoVoucher, "auto_voucher", "auto_voucher", Way::NotAProperty, false, "model: how a purchase is paid"),
 ];
 
 /// The row of a difference.
@@ -83,6 +133,9 @@ impl Attribute {
 
     /// Whether `ignored` (names of `ignore_changes`) leaves its differences alone.
     pub fn is_ignored(&self, ignored: &[String]) -> bool {
+        if ignored.is_empty() {
+            return false;
+        }
         let name = self.name.split('.').next().unwrap_or(self.name);
         ignored.iter().any(|ignored| ignored == name || ignored == self.name)
     }

@@ -9,7 +9,7 @@ use super::planner::{Inputs, Planned};
 use crate::desired::{DependencyRef, DesiredInstance};
 use crate::model::digest::sha256_hex;
 use crate::model::{Address, ClientToken, InstanceId, InstanceSpec, Life, Replace};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Display;
 
 /// Most instances of one purchase (API model, CreateInstances.InstanceCount).
@@ -91,7 +91,7 @@ impl<'a> Check<'a> {
     }
 
     fn each_address_once(&mut self) {
-        let mut seen: BTreeSet<&Address> = BTreeSet::new();
+        let mut seen: HashSet<&Address> = HashSet::new();
         let mut last: Option<&Address> = None;
         for change in self.changes() {
             if last.is_some_and(|last| *last > change.address) {
@@ -105,7 +105,7 @@ impl<'a> Check<'a> {
     }
 
     fn each_instance_once(&mut self) {
-        let mut seen: BTreeMap<&InstanceId, &Address> = BTreeMap::new();
+        let mut seen: HashMap<&InstanceId, &Address> = HashMap::new();
         for change in self.changes() {
             let Some(id) = &change.instance_id else {
                 if !matches!(change.action, Action::Create) {
@@ -377,11 +377,13 @@ impl<'a> Check<'a> {
     }
 
     fn counts(&mut self) {
-        let mut words: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut actions: BTreeMap<Action, usize> = BTreeMap::new();
         for change in self.changes() {
-            *words.entry(change.action.as_str()).or_default() += 1;
+            *actions.entry(change.action).or_default() += 1;
         }
-        let of = |word: &str| words.get(word).copied().unwrap_or(0);
+        let of = |word: &str| -> usize {
+            actions.iter().filter(|(action, _)| action.as_str() == word).map(|(_, count)| count).sum()
+        };
         let moved = self.changes().iter().filter(|change| change.moved_from.is_some()).count();
         let said = self.planned.plan.summary();
         let pairs = [
@@ -444,15 +446,16 @@ impl<'a> Check<'a> {
         if self.planned.diagnostics.has_errors() {
             return;
         }
-        let spoken_of: BTreeSet<&Address> = self.changes().iter().map(|change| &change.address).collect();
+        let spoken_of: HashSet<&Address> = self.changes().iter().map(|change| &change.address).collect();
         let moved: BTreeSet<&Address> = self.changes().iter().filter_map(|change| change.moved_from.as_ref()).collect();
-        let known: BTreeSet<&Address> = desired.instances.keys().chain(prior.instances.keys()).collect();
-        for address in known {
-            let is_spoken_of =
-                spoken_of.contains(address) || moved.contains(address) || self.under_way.contains(address);
-            if !is_spoken_of && selected(address) {
-                self.about(address, "is wanted or recorded, and the plan says nothing of it");
-            }
+        let is_spoken_of = |address: &Address| {
+            spoken_of.contains(address) || moved.contains(address) || self.under_way.contains(address)
+        };
+        let known = desired.instances.keys().chain(prior.instances.keys());
+        let passed_over: BTreeSet<&Address> =
+            known.filter(|address| !is_spoken_of(address) && selected(address)).collect();
+        for address in passed_over {
+            self.about(address, "is wanted or recorded, and the plan says nothing of it");
         }
     }
 }

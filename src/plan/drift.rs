@@ -1,7 +1,8 @@
 //! Drift: what is live against what was last applied, although nobody edited the manifest. Managed attributes only.
 
-use super::attribute::TABLE;
+use super::attribute::{Kind, TABLE};
 use super::diff::{recorded, reported, wanted};
+use super::same;
 use crate::desired::{DesiredInstance, DesiredState};
 use crate::model::{Address, Attributes, InstanceId, Life, ObservedInstance, Power, Timestamp};
 use crate::observe::state::ObservedState;
@@ -105,15 +106,20 @@ fn attributes(address: &Address, desired: &DesiredInstance, prior: &RecordedInst
     }
     let mut found = Vec::new();
     // The power is said of the whole instance.
-    for row in TABLE.iter().filter(|row| row.reported && row.name != "power") {
-        let Some(after) = wanted(row.name, desired) else { continue };
-        let Some(now) = reported(row.name, desired, &prior.spec, live) else { continue };
-        let applied = recorded(row.name, &prior.spec);
+    for row in TABLE.iter().filter(|row| row.reported && row.kind != Kind::Power) {
+        if same::as_applied(row.kind, desired, &prior.spec, live) {
+            continue;
+        }
+        let Some(after) = wanted(row.kind, desired) else { continue };
+        let Some(now) = reported(row.kind, desired, &prior.spec, live) else { continue };
+        let applied = recorded(row, &prior.spec);
         // A zone was not applied but chosen by the service among those that were allowed.
-        let same = match row.name {
-            "zones" => applied.is_null() || applied.as_array().is_some_and(|zones| zones.contains(&json!(live.zone))),
+        let same = match row.kind {
+            Kind::Zones => {
+                applied.is_null() || applied.as_array().is_some_and(|zones| zones.contains(&json!(live.zone)))
+            }
             // Before the manifest managed it there was nothing to compare with.
-            "login.key_ids" => applied == now || prior.spec["login"]["key_ids"].is_null(),
+            Kind::KeyIds => applied == now || prior.spec["login"]["key_ids"].is_null(),
             _ => applied == now,
         };
         if same {

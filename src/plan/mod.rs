@@ -13,6 +13,7 @@ pub mod questions;
 mod relocate;
 pub mod renewal;
 pub mod request;
+mod same;
 pub mod seal;
 pub mod select;
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::model::{Address, ClientToken, InstanceId, Life, ObservedInstance, Own
 use crate::observe::ownership::{self, Finding, Sought};
 use crate::observe::state::ObservedState;
 use crate::state::{OpenIntents, PriorState, RecordedInstance};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// What planning reads.
 #[derive(Clone, Copy)]
@@ -119,7 +119,7 @@ struct Planner<'a> {
     /// Addresses of purchases that are not settled: nothing is decided for them here.
     under_way: BTreeSet<&'a Address>,
     /// Ids that are somebody's: recorded, deposed, predecessors, in answers.
-    claimed: BTreeSet<InstanceId>,
+    claimed: HashSet<&'a str>,
     missing: BTreeMap<&'a Address, Missing>,
     /// Where an instance stands that was never listed and, by consent, is taken for gone.
     given_up: Vec<&'a Address>,
@@ -144,11 +144,11 @@ struct Missing {
 impl<'a> Planner<'a> {
     fn new(inputs: Inputs<'a>, options: Options) -> Self {
         let prior = inputs.prior;
-        let recorded = prior.instances.values().map(|recorded| recorded.instance_id.clone());
-        let deposed = prior.deposed.iter().map(|deposed| deposed.instance_id.clone());
-        let before = prior.predecessors.values().map(|id| InstanceId(id.clone()));
-        let answered =
-            inputs.open.values().filter_map(|open| open.answer.as_ref()).flat_map(|answer| answer.ids.iter().cloned());
+        let recorded = prior.instances.values().map(|recorded| recorded.instance_id.as_str());
+        let deposed = prior.deposed.iter().map(|deposed| deposed.instance_id.as_str());
+        let before = prior.predecessors.values().map(String::as_str);
+        let answered = inputs.open.values().filter_map(|open| open.answer.as_ref());
+        let answered = answered.flat_map(|answer| answer.ids.iter().map(InstanceId::as_str));
         let purchased = inputs.open.values().flat_map(|open| open.intent.members.iter().map(|member| &member.address));
         let ordered =
             inputs.open.orders.values().flat_map(|open| open.order.targets.iter().map(|target| &target.address));
@@ -162,7 +162,7 @@ impl<'a> Planner<'a> {
             left_out: BTreeSet::new(),
             replaced: BTreeMap::new(),
             batches: Vec::new(),
-            changes: Vec::new(),
+            changes: Vec::with_capacity(inputs.desired.instances.len()),
             diagnostics: Diagnostics::default(),
             blocked: Vec::new(),
             adopted: Vec::new(),

@@ -84,7 +84,7 @@ pub(super) fn propose(desired: &DesiredState, prior: &PriorState, changes: &[Cha
             && !recorded.spec.is_null()
         {
             let Address { block, key } = &change.address;
-            let alike = going.entry(likeness(recorded.spec.clone())).or_default();
+            let alike = going.entry(likeness(recorded.spec.to_value())).or_default();
             alike.by_block.entry(block).or_default().insert(key, &change.address);
             if !of_block(&desired.instances, block) {
                 alike.gone.insert(block);

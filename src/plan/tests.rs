@@ -10,8 +10,7 @@ use crate::manifest::variable::Given;
 use crate::model::{Address, Attributes, InstanceId, Lineage, ObservedInstance, Replace, Site, Timestamp};
 use crate::observe::catalogue::{BundleSize, Catalogue, Returnable, UpgradeOffer};
 use crate::observe::state::ObservedState;
-use crate::state::{Binding, DISPLACED, Deposed, OpenIntents, PriorState, RecordedInstance};
-use serde_json::Value;
+use crate::state::{AppliedSpec, Binding, DISPLACED, Deposed, OpenIntents, PriorState, RecordedInstance};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -66,7 +65,7 @@ impl Case {
                 predecessor: "-".into(),
                 seen: true,
                 protect: instance.protect,
-                spec: spec.to_json("salt"),
+                spec: AppliedSpec::from(spec.to_json("salt")),
                 attributes: attributes.clone(),
             };
             prior.instances.insert(address.clone(), recorded);
@@ -386,5 +385,5 @@ fn a_login_that_nobody_wishes_for_is_left_alone() {
         case.prior.instances[&db()].spec["login"]["password"]["fingerprint"].as_str().map(str::is_empty),
         Some(false)
     );
-    assert_ne!(case.prior.instances[&db()].spec, Value::Null);
+    assert!(!case.prior.instances[&db()].spec.is_null());
 }

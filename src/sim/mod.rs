@@ -5,7 +5,7 @@ pub mod chance;
 mod circumstances;
 pub mod disk;
 pub mod executor;
-mod fleet;
+pub(crate) mod fleet;
 mod ledger;
 mod life;
 mod network;

@@ -3,6 +3,7 @@
 //! A reader meets three kinds of files: its own format; a newer one (the number is higher: refused, never overwritten); and
 //! its own number with keys it does not know (also refused: a writer that drops what it cannot read loses data).
 
+use super::applied::AppliedSpec;
 use super::prior::{Binding, Deposed, PriorState, RecordedInstance};
 use crate::model::{Address, Attributes, InstanceId, Lineage, Site, StackName};
 use schemars::JsonSchema;
@@ -107,7 +108,7 @@ struct WrittenInstanceV1<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     protect: bool,
     seen: bool,
-    spec: &'a Value,
+    spec: &'a AppliedSpec,
 }
 
 impl Serialize for WrittenInstances<'_> {
@@ -136,8 +137,11 @@ fn recorded_instances<'de, D: Deserializer<'de>>(
 
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
             let mut instances = BTreeMap::new();
+            let mut neighbour = AppliedSpec::unknown();
             while let Some((address, instance)) = map.next_entry::<Address, InstanceV1>()? {
                 let InstanceV1 { attributes, instance_id, predecessor, protect, seen, spec } = instance;
+                let spec = AppliedSpec::from(spec).sharing(&neighbour);
+                neighbour.clone_from(&spec);
                 let recorded = RecordedInstance { instance_id, predecessor, seen, protect, spec, attributes };
                 instances.insert(address, recorded);
             }
@@ -277,7 +281,7 @@ mod tests {
             predecessor: "-".into(),
             seen: true,
             protect: true,
-            spec: json!({"bundle_id": "b"}),
+            spec: AppliedSpec::from(json!({"bundle_id": "b"})),
             attributes: Attributes { state: "RUNNING".into(), ..Attributes::default() },
         };
         state.instances.insert(Address::named("edge", "a"), recorded);

@@ -1,5 +1,6 @@
 //! What records mean for the state: one function, used while applying, after a crash, and by the simulation.
 
+use super::applied::AppliedSpec;
 use super::journal::{Header, Intent, Record};
 pub use super::order::OpenIntents;
 use super::order::OpenOrder;
@@ -150,6 +151,7 @@ pub fn apply_record(state: &mut PriorState, open: &mut OpenIntents, record: Reco
         Record::Adopted { address, instance_id, predecessor, spec, protect } => {
             state.predecessors.remove(&address);
             let attributes = Attributes::default();
+            let spec = AppliedSpec::from(spec);
             let recorded = RecordedInstance { instance_id, predecessor, seen: true, protect, spec, attributes };
             state.instances.insert(address, recorded);
         }
@@ -201,17 +203,19 @@ pub fn apply_keys(state: &mut PriorState, address: &Address, id: &InstanceId, ke
     let Some(recorded) = state.instances.get_mut(address).filter(|recorded| recorded.instance_id == *id) else {
         return;
     };
-    if let (Value::Object(spec), Value::Object(keys)) = (&mut recorded.spec, keys) {
+    let Value::Object(keys) = keys else { return };
+    recorded.spec.change(|spec| {
         for (key, value) in keys {
             match value {
                 Value::Null => drop(spec.remove(key)),
                 value => drop(spec.insert(key.clone(), value.clone())),
             }
         }
-    }
+    });
 }
 
 fn assign(state: &mut PriorState, intent: &Intent, matches: &[(Address, InstanceId)], at: Timestamp) {
+    let spec = AppliedSpec::from(intent.spec.clone());
     for member in &intent.members {
         let found = matches.iter().find(|(address, _)| *address == member.address);
         let Some((address, id)) = found else {
@@ -224,7 +228,7 @@ fn assign(state: &mut PriorState, intent: &Intent, matches: &[(Address, Instance
             predecessor: member.predecessor.clone(),
             seen: false,
             protect: member.protect,
-            spec: with_name(&intent.spec, &member.name),
+            spec: spec.named(&member.name),
             attributes: Attributes { created_time: Some(at), ..Attributes::default() },
         };
         if let Some(other) = state.instances.insert(address.clone(), recorded)
@@ -263,13 +267,4 @@ fn depart(state: &mut PriorState, address: &Address, id: &InstanceId, why: &str,
     if deposed && !state.deposed.iter().any(|d| d.instance_id == *id) {
         state.deposed.push(Deposed { address: address.clone(), instance_id: id.clone(), why: why.to_owned() });
     }
-}
-
-/// A batch's common spec with a member's own name.
-pub fn with_name(spec: &Value, name: &str) -> Value {
-    let mut spec = spec.clone();
-    if let Value::Object(map) = &mut spec {
-        map.insert("instance_name".into(), Value::from(name));
-    }
-    spec
 }

@@ -3,6 +3,7 @@
 //! `prior` and `fold` are pure; `codec` knows the bytes; `store`, `journal` and `lock` touch the disk, the first two through
 //! the port in `disk`.
 
+mod applied;
 mod begun;
 pub mod codec;
 pub mod disk;
@@ -15,6 +16,7 @@ pub mod store;
 #[cfg(test)]
 mod tests;
 
+pub use applied::AppliedSpec;
 pub use begun::Begun;
 pub use disk::{Disk, OsDisk};
 pub use fold::{OpenIntent, apply_record, fold};

@@ -1,5 +1,6 @@
 //! The prior state: what the last run recorded.
 
+use super::applied::AppliedSpec;
 use crate::model::{Address, Attributes, InstanceId, Lineage, Site, StackName};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -61,7 +62,7 @@ pub struct RecordedInstance {
     /// Kept so that removing the block does not remove the protection.
     pub protect: bool,
     /// The spec last applied, in the manifest's words; null for one found again of which nothing is known.
-    pub spec: Value,
+    pub spec: AppliedSpec,
     /// What the cloud said of it last.
     pub attributes: Attributes,
 }

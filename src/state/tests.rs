@@ -1,5 +1,6 @@
 //! The store and the journal, stopped at every system call in turn, on a disk where only synced bytes survive.
 
+use super::AppliedSpec;
 use super::*;
 use crate::model::{Address, InstanceId, Lineage, Site, Timestamp};
 use crate::sim::chance::Chance;
@@ -45,7 +46,7 @@ fn state(ids: &[&str]) -> PriorState {
             predecessor: NO_PREDECESSOR.into(),
             seen: true,
             protect: false,
-            spec: serde_json::Value::Null,
+            spec: AppliedSpec::unknown(),
             attributes: crate::model::Attributes::default(),
         };
         state.instances.insert(Address::indexed("web", n as u32), recorded);

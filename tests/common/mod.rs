@@ -7,8 +7,8 @@
 use lhprov::model::Timestamp;
 use lhprov::sandbox::call::Call;
 use lhprov::sandbox::store::{Store, saved_settings};
-use lhprov::state::codec;
-use serde_json::{Value, json};
+use lhprov::state::{AppliedSpec, codec};
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -235,7 +235,7 @@ pub fn recorded_and_left_over(path: &Path) -> (BTreeMap<String, String>, BTreeSe
 /// The names that the state wants, by id.
 pub fn recorded_names(path: &Path) -> BTreeMap<String, String> {
     let state = codec::decode(&std::fs::read(path).expect("the state")).expect("a state");
-    let name = |spec: &Value| spec["instance_name"].as_str().unwrap_or_default().to_owned();
+    let name = |spec: &AppliedSpec| spec["instance_name"].as_str().unwrap_or_default().to_owned();
     state.instances.into_values().map(|record| (record.instance_id.0, name(&record.spec))).collect()
 }
 

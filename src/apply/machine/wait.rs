@@ -450,9 +450,7 @@ impl Machine {
         wait.name = NameState::Right;
         let (address, name) = (wait.address.clone(), wait.wanted_name.clone());
         if let Some(recorded) = self.state.instances.get_mut(&address) {
-            if !recorded.spec.is_null() {
-                recorded.spec = crate::state::fold::with_name(&recorded.spec, &name);
-            }
+            recorded.spec = recorded.spec.named(&name);
             recorded.attributes.instance_name = name;
         }
         self.file_wait(id);

@@ -16,6 +16,7 @@ use crate::report::console::Console;
 use crate::report::human::plan::{PlanText, render};
 use crate::report::json::plan::{PlanDocument, write};
 use crate::report::markdown::{self, PlanPage};
+use crate::state::AppliedSpec;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -139,9 +140,9 @@ fn show(
 /// The plan document.
 fn write_document(own: &PlanArgs, session: &Session, report: &PlanReport, out: &mut dyn Write) -> io::Result<()> {
     let planned = &report.planned;
-    let specs: BTreeMap<&InstanceId, &Value> =
+    let specs: BTreeMap<&InstanceId, &AppliedSpec> =
         report.prior.instances.values().map(|recorded| (&recorded.instance_id, &recorded.spec)).collect();
-    let before = |id: &InstanceId| specs.get(id).filter(|spec| !spec.is_null()).map(|spec| (*spec).clone());
+    let before = |id: &InstanceId| specs.get(id).filter(|spec| !spec.is_null()).map(|spec| spec.to_value());
     let document = PlanDocument {
         plan: &planned.plan,
         blocked: &planned.blocked,

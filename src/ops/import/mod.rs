@@ -16,10 +16,9 @@ use crate::model::{Address, InstanceId, Life, ObservedInstance, Ownership};
 use crate::observe::refresh;
 use crate::plan::diff::differences;
 use crate::plan::select::Pattern;
-use crate::state::PriorState;
 use crate::state::lock::Mode;
+use crate::state::{AppliedSpec, PriorState};
 use naming::Planned;
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is said above blocks that were written by an import.
@@ -294,7 +293,11 @@ fn added(
             .members
             .iter()
             .filter_map(|(address, id)| {
-                Some(differences(new.instances.get(address)?, &Value::Null, Some(&found.get(id)?.attributes)))
+                Some(differences(
+                    new.instances.get(address)?,
+                    &AppliedSpec::unknown(),
+                    Some(&found.get(id)?.attributes),
+                ))
             })
             .flatten()
             .filter_map(|diff| diff.name.split('.').next().map(str::to_owned))

@@ -112,11 +112,12 @@ impl<'a> Planner<'a> {
     fn take(&mut self, address: &Address, id: InstanceId) {
         let Inputs { desired, observed, .. } = self.inputs;
         let Some((address, missing)) = self.missing.remove_entry(address) else { return };
-        let live = &observed.instances[&id].attributes;
-        self.claimed.insert(id.clone());
-        match live.life() {
+        let live = &observed.instances[&id];
+        self.claimed.insert(live.id.as_str());
+        let life = live.attributes.life();
+        match life {
             Life::Failed | Life::Isolated | Life::Ending => {
-                let reason = match live.life() {
+                let reason = match life {
                     Life::Failed => Reason::LaunchFailed(id.clone()),
                     _ => Reason::Removed(id.0.clone()),
                 };
@@ -154,7 +155,11 @@ impl<'a> Planner<'a> {
 
     pub(super) fn unclaimed(&self) -> impl Iterator<Item = &'a ObservedInstance> {
         let observed = self.inputs.observed;
-        observed.owned.iter().filter(|id| !self.claimed.contains(*id)).filter_map(|id| observed.instances.get(id))
+        observed
+            .owned
+            .iter()
+            .filter(|id| !self.claimed.contains(id.as_str()))
+            .filter_map(|id| observed.instances.get(id))
     }
 }
 
