@@ -3,7 +3,7 @@
 use super::catalogue::Catalogue;
 use crate::cloud::types::Instance;
 use crate::model::{Attributes, InstanceId, ObservedInstance, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// What was seen in one refresh.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,6 +18,16 @@ pub struct ObservedState {
     pub asked: bool,
     /// What is sold and taken back, for what changes.
     pub catalogue: Catalogue,
+}
+
+/// Instances by their id, for whoever asks for many of them.
+pub type ById<'a> = HashMap<&'a str, &'a ObservedInstance>;
+
+impl ObservedState {
+    /// Everything that exists, by its id.
+    pub fn by_id(&self) -> ById<'_> {
+        self.instances.iter().map(|(id, instance)| (id.as_str(), instance)).collect()
+    }
 }
 
 /// What the API shows of an instance, as we keep it.

@@ -1,5 +1,6 @@
 //! Drift: what is live against what was last applied, although nobody edited the manifest. Managed attributes only.
 
+use super::alongside::Alongside;
 use super::attribute::{Kind, TABLE};
 use super::diff::{recorded, reported, wanted};
 use super::same;
@@ -88,9 +89,11 @@ pub fn drift(desired: &DesiredState, prior: &PriorState, observed: &ObservedStat
     if !observed.asked {
         return found;
     }
+    let live = observed.by_id();
+    let mut wishes = Alongside::new(&desired.instances);
     for (address, recorded) in &prior.instances {
-        let Some(wanted) = desired.instances.get(address) else { continue };
-        let live = observed.instances.get(&recorded.instance_id);
+        let Some(wanted) = wishes.get(address) else { continue };
+        let live = live.get(recorded.instance_id.as_str()).copied();
         found.extend(condition(address, wanted, recorded, live, observed.at));
         let Some(live) = live.filter(|live| matches!(live.attributes.life(), Life::Running | Life::Other)) else {
             continue;

@@ -1,5 +1,6 @@
 //! From desired, prior and observed to a plan. Pure: no clock, no network, no file, nothing async.
 
+mod alongside;
 pub mod attribute;
 pub mod batch;
 pub mod change;

@@ -5,6 +5,7 @@ mod found;
 mod limited;
 mod removal;
 
+use super::alongside::Alongside;
 use super::batch::{Batch, batch, cut};
 use super::change::{Action, After, Blocked, Change, OpenPurchase, Plan, Reason, UnsettledOrder, count};
 use super::drift::drift;
@@ -16,7 +17,7 @@ use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::address::compact;
 use crate::model::{Address, ClientToken, InstanceId, Life, ObservedInstance, Ownership};
 use crate::observe::ownership::{self, Finding, Sought};
-use crate::observe::state::ObservedState;
+use crate::observe::state::{ById, ObservedState};
 use crate::state::{OpenIntents, PriorState, RecordedInstance};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -120,6 +121,8 @@ struct Planner<'a> {
     under_way: BTreeSet<&'a Address>,
     /// Ids that are somebody's: recorded, deposed, predecessors, in answers.
     claimed: HashSet<&'a str>,
+    /// What the cloud has, by id.
+    live: ById<'a>,
     missing: BTreeMap<&'a Address, Missing>,
     /// Where an instance stands that was never listed and, by consent, is taken for gone.
     given_up: Vec<&'a Address>,
@@ -157,6 +160,7 @@ impl<'a> Planner<'a> {
             options,
             under_way: purchased.chain(ordered).collect(),
             claimed: recorded.chain(deposed).chain(before).chain(answered).collect(),
+            live: inputs.observed.by_id(),
             missing: BTreeMap::new(),
             given_up: Vec::new(),
             left_out: BTreeSet::new(),
@@ -175,7 +179,7 @@ impl<'a> Planner<'a> {
         if !observed.asked {
             return Standing::Unasked;
         }
-        if let Some(instance) = observed.instances.get(&recorded.instance_id) {
+        if let Some(instance) = self.live.get(recorded.instance_id.as_str()) {
             return Standing::Live(instance);
         }
         // Gone is only what was once seen. What never was may not be listed yet, and after the grace nobody can tell:
@@ -194,7 +198,9 @@ impl<'a> Planner<'a> {
 
     fn keep_or_miss_what_is_desired(&mut self) {
         let Inputs { desired, prior, .. } = self.inputs;
+        let mut records = Alongside::new(&prior.instances);
         for (address, instance) in &desired.instances {
+            let recorded = records.get(address);
             if self.under_way.contains(address) {
                 continue;
             }
@@ -202,7 +208,7 @@ impl<'a> Planner<'a> {
                 self.miss_what_is_left_out(address);
                 continue;
             }
-            let Some(recorded) = prior.instances.get(address) else {
+            let Some(recorded) = recorded else {
                 self.missing.insert(address, self.never_recorded(address));
                 continue;
             };
