@@ -13,6 +13,7 @@ use crate::manifest::Manifest;
 use crate::manifest::schema::{Block, Body, NamedBlock, Text, TimeoutsBlock};
 use crate::manifest::variable::Variables;
 use crate::model::{Address, InstanceSpec, Ownership, Replace, Site, StackName};
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -25,7 +26,9 @@ pub fn expand(manifest: &Manifest, inputs: &Inputs<'_>, diagnostics: &mut Diagno
     let site = manifest.site.as_ref().map_or(Site::default(), |site| site.value);
     let ownership = ownership(manifest, site, &mut problems);
     let rate_limits = rate_limits(manifest, &mut problems);
-    let mut context = Context { site, ownership, stack: None, region: None, variables: &manifest.variables, inputs };
+    let place_was_named = Cell::new(false);
+    let variables = &manifest.variables;
+    let mut context = Context { site, ownership, stack: None, region: None, variables, inputs, place_was_named };
     context.stack = top_level(manifest.stack.as_ref(), &context, check::stack_name, &mut problems);
     context.region = top_level(manifest.region.as_ref(), &context, check::region, &mut problems);
 
@@ -43,6 +46,8 @@ pub fn expand(manifest: &Manifest, inputs: &Inputs<'_>, diagnostics: &mut Diagno
     for (outline, dependencies) in outlines.iter().zip(&dependencies) {
         let mut shared: Option<(*const Block, Shared)> = None;
         let mut last: Option<Arc<InstanceSpec>> = None;
+        // Whether the last one is like the others of its block but for the name.
+        let mut is_common = false;
         let (name, members) = (outline.name, &outline.members);
         // A block of none is checked like one of one: it would be wrong the day it gets an instance.
         let least = usize::from(!matches!(members, Members::Keys(_)));
@@ -53,14 +58,28 @@ pub fn expand(manifest: &Manifest, inputs: &Inputs<'_>, diagnostics: &mut Diagno
             };
             if shared.as_ref().is_none_or(|(of, _)| !std::ptr::eq(*of, block)) {
                 shared = Some((block, Shared::of(block, &mut problems)));
+                is_common = false;
             }
             let Some((_, shared)) = &shared else { continue };
-            let Some(spec) = members.scope(&context, name, position).spec(name, block, &mut problems) else { continue };
+            let scope = members.scope(&context, name, position);
+            // Neighbours that are equal are one.
+            let spec = match last.take() {
+                Some(last) if is_common => {
+                    let instance_name = scope.instance_name(name, block, &mut problems);
+                    match last.instance_name == instance_name {
+                        true => last,
+                        false => Arc::new(InstanceSpec { instance_name, ..InstanceSpec::clone(&last) }),
+                    }
+                }
+                last => {
+                    let Some((spec, common)) = scope.spec(name, block, &mut problems) else { continue };
+                    is_common = common;
+                    last.filter(|last| **last == spec).unwrap_or_else(|| Arc::new(spec))
+                }
+            };
             if position >= members.len() {
                 continue;
             }
-            // Neighbours that are equal are one.
-            let spec = last.take().filter(|last| **last == spec).unwrap_or_else(|| Arc::new(spec));
             last = Some(Arc::clone(&spec));
             let (address, span) = match members {
                 Members::Single(_) => (Address::single(&name.value), name.span),
@@ -209,6 +228,8 @@ pub(super) struct Context<'a> {
     pub(super) region: Option<String>,
     pub(super) variables: &'a Variables,
     pub(super) inputs: &'a Inputs<'a>,
+    /// Set where a value depends on which instance of its block it is for.
+    pub(super) place_was_named: Cell<bool>,
 }
 
 fn ownership(manifest: &Manifest, site: Site, problems: &mut Problems<'_>) -> Ownership {

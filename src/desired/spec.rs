@@ -50,15 +50,21 @@ pub(super) enum Place<'a> {
 }
 
 impl Scope<'_> {
-    /// The spec of the instance; none if something that it must have is missing or wrong, which is reported.
-    pub(super) fn spec(&self, block_name: &Text, block: &Block, problems: &mut Problems<'_>) -> Option<InstanceSpec> {
+    /// The spec of the instance, and whether all but its name is the same for every instance of the block; none if something that
+    /// it must have is missing or wrong, which is reported.
+    pub(super) fn spec(
+        &self,
+        block_name: &Text,
+        block: &Block,
+        problems: &mut Problems<'_>,
+    ) -> Option<(InstanceSpec, bool)> {
+        self.context.place_was_named.set(false);
         self.refuse_what_the_site_lacks(block, problems);
         let bundle_id =
             self.required_id("bundle_id", "a bundle", block_name, (block.bundle_id.as_ref(), block), problems);
         let blueprint_id =
             self.required_id("blueprint_id", "a blueprint", block_name, (block.blueprint_id.as_ref(), block), problems);
         let charge = self.charge(block_name, block, problems);
-        let instance_name = self.instance_name(block_name, block, problems);
         let zones = self.zones(block, problems);
         let tags = self.tags(block, problems);
         let login = block.login.as_ref().and_then(|login| self.login(login, problems));
@@ -69,7 +75,9 @@ impl Scope<'_> {
             self.optional_id("a firewall template", block.firewall_template_id.as_ref(), problems);
         let domain_name = self.optional_id("a domain", block.domain_name.as_ref(), problems);
         let subdomain = self.optional_id("a sub domain", block.subdomain.as_ref(), problems);
-        Some(InstanceSpec {
+        let is_common = !self.context.place_was_named.get();
+        let instance_name = self.instance_name(block_name, block, problems);
+        let spec = InstanceSpec {
             bundle_id: bundle_id?,
             blueprint_id: blueprint_id?,
             charge: charge?,
@@ -83,7 +91,8 @@ impl Scope<'_> {
             init_command,
             domain_name,
             subdomain,
-        })
+        };
+        Some((spec, is_common))
     }
 
     fn required_id(
@@ -148,7 +157,8 @@ impl Scope<'_> {
         Some(Charge { period: check::period(problems, span, months)?, renew_flag })
     }
 
-    fn instance_name(&self, block_name: &Text, block: &Block, problems: &mut Problems<'_>) -> String {
+    /// Its display name.
+    pub(super) fn instance_name(&self, block_name: &Text, block: &Block, problems: &mut Problems<'_>) -> String {
         let (name, span) = match &block.instance_name {
             Some(text) => match self.text(text, problems) {
                 Some(name) => (name, text.span),
@@ -408,6 +418,9 @@ impl Scope<'_> {
     #[expect(clippy::result_large_err, reason = "an error is rare, and is reported at once")]
     fn piece(&self, named: &Name) -> Result<String, Option<Diagnostic>> {
         let of_variables;
+        if matches!(named, Name::CountIndex | Name::EachKey | Name::EachValue(_)) {
+            self.context.place_was_named.set(true);
+        }
         let (node, what) = match (named, self.place) {
             (Name::Stack, _) => return Ok(self.context.stack.clone().unwrap_or_default()),
             (Name::CountIndex, Place::Index(index)) => return Ok(index.to_string()),
@@ -442,6 +455,7 @@ impl Scope<'_> {
                     && let (Name::CountIndex, Place::Index(index)) =
                         (self.name(expression, text, problems)?, self.place)
                 {
+                    self.context.place_was_named.set(true);
                     return Some((index.into(), text.span));
                 }
                 problems.error("wrong-type", text.span, "expected a whole number, found a string");

@@ -3,6 +3,7 @@
 use super::*;
 use crate::model::{Address, Login, Ownership, Site};
 use proptest::prelude::*;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const HEAD: &str = "version: 1\nstack: shop\nregion: ap-guangzhou\n\
@@ -64,6 +65,30 @@ fn interpolation_keeps_types_and_literals() {
     // A number from an expression is checked like a number.
     assert_eq!(codes("  web: { count: 2, charge: { period: \"${count.index}\" } }\n"), ["period"]);
     assert_eq!(codes("  web: { instance_name: \"${count.index}\" }\n"), ["interpolation"]);
+}
+
+/// What does not depend on which instance it is for is worked out once; whatever does, anew for each.
+#[test]
+fn each_instance_has_its_own_index_wherever_it_is_named() {
+    for own in [
+        "tags: { tier: \"t${count.index}\" }",
+        "zones: [\"ap-guangzhou-${count.index}\"]",
+        "bundle_id: \"b${count.index}\"",
+        "init_command: { content: \"echo ${count.index}\" }",
+        "containers: [{ container_image: i, envs: { I: \"${count.index}\" } }]",
+        "login: { key_ids: [\"lhkp-${count.index}\"] }",
+    ] {
+        let state = desired(&format!("  web: {{ count: 3, instance_name: web, {own} }}\n"));
+        let specs: Vec<_> = state.instances.values().map(|wanted| wanted.spec.to_json("")).collect();
+        assert!(specs[0] != specs[1] && specs[1] != specs[2] && specs[0] != specs[2], "{own}");
+    }
+    for (name, shared) in [("web", true), ("web-${count.index}", false)] {
+        let state = desired(&format!("  web: {{ count: 3, instance_name: \"{name}\", tags: {{ tier: front }} }}\n"));
+        let specs: Vec<_> = state.instances.values().map(|wanted| &wanted.spec).collect();
+        assert_eq!(Arc::ptr_eq(specs[0], specs[2]), shared);
+        assert_eq!(specs[2].instance_name, name.replace("${count.index}", "2"));
+        assert_eq!(specs[0].tags, specs[2].tags);
+    }
 }
 
 #[test]
