@@ -89,25 +89,40 @@ pub fn drift(desired: &DesiredState, prior: &PriorState, observed: &ObservedStat
     if !observed.asked {
         return found;
     }
-    let live = observed.by_id();
     let mut wishes = Alongside::new(&desired.instances);
     for (address, recorded) in &prior.instances {
-        let Some(wanted) = wishes.get(address) else { continue };
-        let live = live.get(recorded.instance_id.as_str()).copied();
-        found.extend(condition(address, wanted, recorded, live, observed.at));
-        let Some(live) = live.filter(|live| matches!(live.attributes.life(), Life::Running | Life::Other)) else {
-            continue;
-        };
-        found.extend(attributes(address, wanted, recorded, &live.attributes));
+        if let Some(wanted) = wishes.get(address) {
+            let live = observed.instances.get(&recorded.instance_id);
+            drift_at(address, wanted, recorded, (live, observed.at), &mut found);
+        }
     }
     found
 }
 
-fn attributes(address: &Address, desired: &DesiredInstance, prior: &RecordedInstance, live: &Attributes) -> Vec<Drift> {
-    if prior.spec.is_null() {
-        return Vec::new();
+/// Compares what is recorded and wanted at one address with what is live at a time, and adds what differs.
+pub(super) fn drift_at(
+    address: &Address,
+    wanted: &DesiredInstance,
+    recorded: &RecordedInstance,
+    (live, at): (Option<&ObservedInstance>, Timestamp),
+    found: &mut Vec<Drift>,
+) {
+    found.extend(condition(address, wanted, recorded, live, at));
+    if let Some(live) = live.filter(|live| matches!(live.attributes.life(), Life::Running | Life::Other)) {
+        attributes(address, wanted, recorded, &live.attributes, found);
     }
-    let mut found = Vec::new();
+}
+
+fn attributes(
+    address: &Address,
+    desired: &DesiredInstance,
+    prior: &RecordedInstance,
+    live: &Attributes,
+    found: &mut Vec<Drift>,
+) {
+    if prior.spec.is_null() {
+        return;
+    }
     // The power is said of the whole instance.
     for row in TABLE.iter().filter(|row| row.reported && row.kind != Kind::Power) {
         if same::as_applied(row.kind, desired, &prior.spec, live) {
@@ -145,7 +160,6 @@ fn attributes(address: &Address, desired: &DesiredInstance, prior: &RecordedInst
             what: None,
         });
     }
-    found
 }
 
 /// What is to be said of the whole instance, in plain words.

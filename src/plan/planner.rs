@@ -8,7 +8,7 @@ mod removal;
 use super::alongside::Alongside;
 use super::batch::{Batch, batch, cut};
 use super::change::{Action, After, Blocked, Change, OpenPurchase, Plan, Reason, UnsettledOrder, count};
-use super::drift::drift;
+use super::drift::{Drift, drift_at};
 use super::preflight::Checks;
 use super::relocate::{self, relocations};
 use super::select::Selection;
@@ -123,6 +123,8 @@ struct Planner<'a> {
     claimed: HashSet<&'a str>,
     /// What the cloud has, by id.
     live: ById<'a>,
+    /// What a look found to be the stack's and was nobody's when the plan began.
+    found: Vec<&'a ObservedInstance>,
     missing: BTreeMap<&'a Address, Missing>,
     /// Where an instance stands that was never listed and, by consent, is taken for gone.
     given_up: Vec<&'a Address>,
@@ -132,6 +134,7 @@ struct Planner<'a> {
     replaced: BTreeMap<&'a Address, Change>,
     batches: Vec<Batch>,
     changes: Vec<Change>,
+    drift: Vec<Drift>,
     diagnostics: Diagnostics,
     blocked: Vec<Blocked>,
     adopted: Vec<Address>,
@@ -155,18 +158,24 @@ impl<'a> Planner<'a> {
         let purchased = inputs.open.values().flat_map(|open| open.intent.members.iter().map(|member| &member.address));
         let ordered =
             inputs.open.orders.values().flat_map(|open| open.order.targets.iter().map(|target| &target.address));
+        let claimed: HashSet<&str> = recorded.chain(deposed).chain(before).chain(answered).collect();
+        let live = inputs.observed.by_id();
+        let owned = inputs.observed.owned.iter().map(InstanceId::as_str);
+        let found = owned.filter(|id| !claimed.contains(id)).filter_map(|id| live.get(id).copied()).collect();
         Self {
             inputs,
             options,
             under_way: purchased.chain(ordered).collect(),
-            claimed: recorded.chain(deposed).chain(before).chain(answered).collect(),
-            live: inputs.observed.by_id(),
+            claimed,
+            live,
+            found,
             missing: BTreeMap::new(),
             given_up: Vec::new(),
             left_out: BTreeSet::new(),
             replaced: BTreeMap::new(),
             batches: Vec::new(),
             changes: Vec::with_capacity(inputs.desired.instances.len()),
+            drift: Vec::new(),
             diagnostics: Diagnostics::default(),
             blocked: Vec::new(),
             adopted: Vec::new(),
@@ -197,10 +206,15 @@ impl<'a> Planner<'a> {
     }
 
     fn keep_or_miss_what_is_desired(&mut self) {
-        let Inputs { desired, prior, .. } = self.inputs;
+        let Inputs { desired, prior, observed, .. } = self.inputs;
         let mut records = Alongside::new(&prior.instances);
         for (address, instance) in &desired.instances {
             let recorded = records.get(address);
+            if let Some(recorded) = recorded.filter(|_| observed.asked && self.is_selected(address)) {
+                // Here and not in a walk of its own: what is compared now is at hand.
+                let live = self.live.get(recorded.instance_id.as_str()).copied();
+                drift_at(address, instance, recorded, (live, observed.at), &mut self.drift);
+            }
             if self.under_way.contains(address) {
                 continue;
             }
@@ -496,8 +510,6 @@ impl<'a> Planner<'a> {
         self.changes
             .sort_by(|a, b| (&a.address, a.action, &a.instance_id).cmp(&(&b.address, b.action, &b.instance_id)));
         let needs = self.consents();
-        let mut drift = drift(desired, self.inputs.prior, self.inputs.observed);
-        drift.retain(|drift| self.is_selected(&drift.address));
         let selected = self.say_what_is_selected();
         Planned {
             plan: Plan {
@@ -505,7 +517,7 @@ impl<'a> Planner<'a> {
                 batches: self.batches,
                 open,
                 orders: unsettled(self.inputs.open),
-                drift,
+                drift: self.drift,
                 needs,
                 checks: Checks::default(),
             },

@@ -154,12 +154,7 @@ impl<'a> Planner<'a> {
     }
 
     pub(super) fn unclaimed(&self) -> impl Iterator<Item = &'a ObservedInstance> {
-        let observed = self.inputs.observed;
-        observed
-            .owned
-            .iter()
-            .filter(|id| !self.claimed.contains(id.as_str()))
-            .filter_map(|id| observed.instances.get(id))
+        self.found.iter().copied().filter(|instance| !self.claimed.contains(instance.id.as_str()))
     }
 }
 
