@@ -3,7 +3,9 @@
 #![allow(clippy::print_stdout, reason = "tests tell what they measured")]
 
 use lhprov::clock::{BoxFuture, Clock};
+use lhprov::cloud::CloudError;
 use lhprov::cloud::paced::Paced;
+use lhprov::cloud::port::{Prepared, Reply, Service as ServiceName, Transport};
 use lhprov::desired::{self, DesiredState};
 use lhprov::event::{Event, EventSink};
 use lhprov::manifest::{Given, Sources};
@@ -21,6 +23,7 @@ use lhprov::state::{Disk, Store};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -50,6 +53,36 @@ impl Gate for Counting {
     }
 }
 
+/// Counts the instances that are asked about by id.
+struct Asked {
+    inner: InProcess,
+    ids: Arc<AtomicU64>,
+}
+
+impl Transport for Asked {
+    fn prepare(
+        &self,
+        service: ServiceName,
+        action: &'static str,
+        body: String,
+    ) -> BoxFuture<'_, Result<Prepared, CloudError>> {
+        self.inner.prepare(service, action, body)
+    }
+
+    fn send(&self, prepared: Prepared) -> BoxFuture<'_, Result<Reply, CloudError>> {
+        if prepared.action == "DescribeInstances" {
+            let body: serde_json::Value = serde_json::from_str(&prepared.body).expect("JSON");
+            let ids = body["InstanceIds"].as_array().map_or(0, Vec::len);
+            self.ids.fetch_add(ids as u64, Ordering::SeqCst);
+        }
+        self.inner.send(prepared)
+    }
+
+    fn endpoint(&self) -> String {
+        self.inner.endpoint()
+    }
+}
+
 struct Deaf;
 
 impl EventSink for Deaf {
@@ -61,6 +94,7 @@ struct World {
     clock: VirtualClock,
     service: Arc<Service>,
     gate: Arc<Counting>,
+    asked: Arc<AtomicU64>,
     disk: SimDisk,
     desired: DesiredState,
 }
@@ -126,6 +160,7 @@ instances:
             service: Arc::new(Service::new(Account::memory(settings), faults)),
             disk: SimDisk::new(Arc::clone(&gate) as Arc<dyn Gate>, false),
             gate,
+            asked: Arc::default(),
             desired: desired.unwrap_or_else(|| panic!("{diagnostics:?}")),
         }
     }
@@ -138,6 +173,7 @@ instances:
     fn context(&self) -> Context {
         let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
         let cloud = InProcess::new(Arc::clone(&self.service), Arc::clone(&clock), REGION);
+        let cloud = Asked { inner: cloud, ids: Arc::clone(&self.asked) };
         let cloud = Arc::new(Paced::new(cloud, Arc::clone(&clock), 1));
         Context {
             read: Arc::clone(&cloud) as _,
@@ -197,6 +233,19 @@ instances:
         let calls = self.service.store().status(self.clock.now()).expect("in memory").counts.calls;
         assert_eq!(calls["CreateInstances"], batches);
     }
+}
+
+/// Once it is known how long a boot takes, nothing is asked about that cannot have changed.
+#[test]
+fn each_instance_is_asked_about_a_few_times() {
+    let (world, _) = bought(3000);
+    let looks = world.asked.load(Ordering::SeqCst) as usize;
+    println!("{looks} looks at 3000 instances");
+    // The first hundred at every tick of a boot. Then each halfway and when it should run; those that boot when the last
+    // was bought closer to that.
+    let ticks = (BOOT.as_millis() / TICK.as_millis()) as usize + 1;
+    let last = 30 * (BOOT.as_millis() / BETWEEN_PURCHASES.as_millis() + 1) as usize;
+    assert!(looks <= 100 * ticks + 3 * 3000 + 5 * last, "{looks}");
 }
 
 /// A fleet of each size, bought, and what it cost. Made once for all tests.
