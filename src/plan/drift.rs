@@ -150,6 +150,13 @@ fn attributes(
         } else {
             Decision::Revert
         };
+        // So it was when it was seen last, if it was: the service named it, and a run that was cut short did not come to name
+        // it. It is renamed now, but nobody has changed it.
+        let seen = prior.attributes.instance_name.as_str();
+        let never_named = row.kind == Kind::InstanceName && (seen.is_empty() || seen == live.instance_name);
+        if never_named && decision == Decision::Revert {
+            continue;
+        }
         found.push(Drift {
             address: address.clone(),
             instance_id: prior.instance_id.clone(),

@@ -242,6 +242,20 @@ fn a_manifest_written_after_the_cloud_adopts_it() {
     assert!(!case.drift(&ignoring)[0].counts());
 }
 
+/// The service names what it brings in its own way, and a run that is stopped does not come to rename it.
+#[test]
+fn a_name_that_was_never_set_was_changed_by_nobody() {
+    let mut case = applied("instance_name: a");
+    case.live().instance_name = "a-1".into();
+    assert_eq!(case.drift(&with("instance_name: a")).len(), 1);
+    for seen in ["a-1", ""] {
+        case.prior.instances.get_mut(&db()).expect("it stands").attributes.instance_name = seen.into();
+        assert_eq!(case.drift(&with("instance_name: a")), [], "{seen}");
+    }
+    assert_eq!(only(&case.planned(&with("instance_name: a"))).action, Action::Update);
+    assert_eq!(case.drift(&with("instance_name: a-1"))[0].decision, Decision::Adopt);
+}
+
 #[test]
 fn a_changed_period_is_no_change() {
     let case = applied("");
