@@ -26,6 +26,9 @@ pub const EXPECTED_MIN: Duration = Duration::from_millis(50);
 /// Seconds of interval for each call of a tick, so that polling takes at most half of DescribeInstances' 100 a second.
 const INTERVAL_FOR_EACH_CALL: Duration = Duration::from_millis(20);
 
+/// Nothing is planned further ahead than this: what seems to be was planned before the clock was set back.
+pub const AHEAD_MAX: Duration = Duration::from_secs(30);
+
 /// What a run knows when it decides how soon to look again.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Outlook {
@@ -59,7 +62,7 @@ pub fn next_look(waited: Duration, outlook: Outlook) -> Duration {
 /// Shortest time from a tick that asked about `asked` instances to the next.
 pub fn between_ticks(asked: usize) -> Duration {
     let calls = u32::try_from(asked.div_ceil(DESCRIBE_BATCH_MAX)).unwrap_or(u32::MAX);
-    EXPECTED_MIN.max(INTERVAL_FOR_EACH_CALL.saturating_mul(calls))
+    EXPECTED_MIN.max(INTERVAL_FOR_EACH_CALL.saturating_mul(calls)).min(AHEAD_MAX)
 }
 
 #[cfg(test)]

@@ -218,6 +218,40 @@ fn a_token_that_is_refused_though_a_dry_run_passes_becomes_the_predecessor() {
     assert_eq!(account.state.predecessors.values().collect::<Vec<_>>(), [&token]);
 }
 
+/// Ids that are asked about, where an input leads to that.
+fn asked_about(machine: &mut Machine, now: Timestamp, input: Input) -> Option<Vec<InstanceId>> {
+    let effects = machine.handle(now, input).into_iter();
+    effects.filter_map(|effect| if let Effect::Describe(ids) = effect { Some(ids) } else { None }).next()
+}
+
+#[test]
+fn a_clock_that_is_set_back_stops_no_look() {
+    let desired = wanted(1, BUNDLE, "tags");
+    let mut machine = buying(&desired, &seen(NOON, &[]), Options::default());
+    step(&mut machine, NOON, Input::Start);
+    step(&mut machine, NOON, Input::Looked(Ok(vec![])));
+    step(&mut machine, NOON, Input::Turn(crate::cloud::port::WriteAction::CreateInstances));
+    let bought = vec![InstanceId::from("lhins-1")];
+    step(&mut machine, NOON, Input::Sent { purchase: 0, result: Ok((bought.clone(), "r".into())) });
+    let boots = || {
+        let mut boots = instance("lhins-1", BUNDLE, NOON);
+        boots.attributes.state = "PENDING".into();
+        Input::Described { asked: vec![boots.id.clone()], result: Ok(BTreeMap::from([(boots.id.clone(), boots)])) }
+    };
+    let poll = || Input::Timer(TimerId::Poll);
+    let quarter = Duration::from_millis(250);
+    assert_eq!(asked_about(&mut machine, NOON, poll()), None);
+    assert_eq!(asked_about(&mut machine, NOON.plus(quarter), poll()), Some(bought.clone()));
+    machine.handle(NOON.plus(quarter), boots());
+    let before = NOON.minus(60 * MINUTE);
+    assert_eq!(asked_about(&mut machine, before, poll()), Some(bought));
+    let next = machine.handle(before, boots()).into_iter().find_map(|effect| match effect {
+        Effect::Timer { id: TimerId::Poll, at } => Some(at),
+        _ => None,
+    });
+    assert_eq!(next, Some(before.plus(quarter)));
+}
+
 #[test]
 fn a_dry_run_that_is_refused_as_well_ends_the_item() {
     let desired = wanted(1, BUNDLE, "tags");

@@ -1,7 +1,7 @@
 //! Between an id and a running instance: polling, deadlines, names.
 
 use super::super::effect::{Effect, TimerId};
-use super::super::poll::{EXPECTED_MIN, INTERVAL_MIN, Outlook, between_ticks, interval, next_look};
+use super::super::poll::{AHEAD_MAX, EXPECTED_MIN, INTERVAL_MIN, Outlook, between_ticks, interval, next_look};
 use super::write::EarlyRename;
 use super::{Machine, error_detail, node_of};
 use crate::cloud::CloudError;
@@ -150,12 +150,12 @@ impl Machine {
 
     /// Something new wants to be looked at.
     pub(super) fn poll_soon(&mut self, now: Timestamp) {
-        self.schedule_poll(now.plus(INTERVAL_MIN));
+        self.schedule_poll(now, now.plus(INTERVAL_MIN));
     }
 
     /// The next tick is at this time, or sooner if one is planned already. While one is under way, its end plans the next.
-    fn schedule_poll(&mut self, at: Timestamp) {
-        let at = at.max(self.poll_not_before);
+    fn schedule_poll(&mut self, now: Timestamp, at: Timestamp) {
+        let at = at.max(self.poll_not_before).min(now.plus(AHEAD_MAX));
         if self.stopping || self.describes_in_flight > 0 || self.poll_at.is_some_and(|planned| planned <= at) {
             return;
         }
@@ -176,7 +176,11 @@ impl Machine {
             .filter_map(|id| self.open.get(&self.purchases[*id].intent.token))
             .filter_map(|entry| entry.answer.as_ref())
             .flat_map(|answer| answer.ids.iter());
-        let waited = self.wait_queues.due_until(now.plus(EXPECTED_MIN / 2));
+        let ahead = self.wait_queues.next_due().map(|due| due.since(now)).unwrap_or_default();
+        let waited = match ahead > AHEAD_MAX {
+            true => self.wait_queues.due_until(Timestamp(i64::MAX)),
+            false => self.wait_queues.due_until(now.plus(EXPECTED_MIN / 2)),
+        };
         let returned = self.write_queues.polling.iter().flat_map(|id| self.writes[*id].polled());
         let altered = self.alteration_queues.polled.iter().map(|index| self.alterations[*index].id());
         let mut ids: Vec<InstanceId> = answered.chain(waited).chain(returned).chain(altered).cloned().collect();
@@ -245,7 +249,7 @@ impl Machine {
             now.plus(interval(youngest))
         });
         if let Some(at) = others.into_iter().chain(self.wait_queues.next_due()).min() {
-            self.schedule_poll(at);
+            self.schedule_poll(now, at);
         }
     }
 
