@@ -12,9 +12,6 @@ use crate::state::AppliedSpec;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// Tags that are ours to write and nobody's to declare.
-const OWN_TAG_PREFIX: &str = "lhprov-";
-
 /// What differs, in the order of the attribute table, without what the manifest says to ignore. `live` is absent where the
 /// cloud was not asked or has not listed the instance yet; `applied` is null where nothing is known.
 pub fn differences(desired: &DesiredInstance, applied: &AppliedSpec, live: Option<&Attributes>) -> Vec<AttributeDiff> {
@@ -141,12 +138,7 @@ fn managed_tags<'a>(
     applied: &AppliedSpec,
     live: &'a Attributes,
 ) -> BTreeMap<&'a String, &'a String> {
-    live.tags.iter().filter(|(key, _)| is_managed(key, desired, applied)).collect()
-}
-
-/// Whether a tag is the manifest's: it has it, or had it when it was last applied.
-pub(super) fn is_managed(key: &str, desired: &DesiredInstance, applied: &AppliedSpec) -> bool {
-    desired.spec.tags.contains_key(key) || (!key.starts_with(OWN_TAG_PREFIX) && applied["tags"].get(key).is_some())
+    live.tags.iter().filter(|(key, _)| same::is_managed(key, desired, applied)).collect()
 }
 
 /// What is not there is empty.

@@ -2,10 +2,12 @@
 //! is spent on it: where the answer is no, `diff` and `drift` compare in full.
 
 use super::attribute::Kind;
-use super::diff::is_managed;
 use crate::desired::DesiredInstance;
 use crate::model::{Attributes, Login};
 use crate::state::AppliedSpec;
+
+/// Tags that are ours to write and nobody's to declare.
+const OWN_TAG_PREFIX: &str = "lhprov-";
 
 /// Whether an attribute is plainly reported as it is wanted.
 pub fn as_wanted(kind: Kind, desired: &DesiredInstance, applied: &AppliedSpec, live: &Attributes) -> bool {
@@ -53,6 +55,11 @@ pub fn applied_as_wanted(kind: Kind, desired: &DesiredInstance, applied: &Applie
         }),
         _ => same(text_wanted(kind, desired), text_applied(kind, applied)),
     }
+}
+
+/// Whether a tag is the manifest's: it has it, or had it when it was last applied.
+pub(super) fn is_managed(key: &str, desired: &DesiredInstance, applied: &AppliedSpec) -> bool {
+    desired.spec.tags.contains_key(key) || (!key.starts_with(OWN_TAG_PREFIX) && applied["tags"].get(key).is_some())
 }
 
 fn same(one: Option<&str>, other: Option<&str>) -> bool {
