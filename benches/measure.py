@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures the lhprov binary as a whole process: CPU, wall time, peak memory, bytes written, calls counted.
 
-    cargo build --release && python3 benches/measure.py            # about half an hour, up to 10,000 instances
+    cargo build --release && python3 benches/measure.py            # a quarter of an hour, up to 10,000 instances
     cargo build --release && python3 benches/measure.py --small    # a minute, 1,000 instances
 
 Prints one table, each figure beside its target, and, where `terraform` is on the path, the same work in Terraform
@@ -174,7 +174,7 @@ def throttled(folder):
 
 
 class Table:
-    """Rows are printed as they come: a run of half an hour shows what it has."""
+    """Rows are printed as they come: a run of minutes shows what it has."""
 
     WIDTHS = (44, 9, 9, 10, 11, 8)
 
