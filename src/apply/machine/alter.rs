@@ -16,8 +16,8 @@ use crate::event::ItemStatus;
 use crate::model::digest::canonical;
 use crate::model::{Address, InstanceId, InstanceSpec, ObservedInstance, Power, RequestId, Secret, Timestamp};
 use crate::plan::{Action, Change};
-use crate::state::Record;
 use crate::state::fold::apply_keys;
+use crate::state::{AppliedSpec, Record};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -485,8 +485,9 @@ impl Machine {
             (alteration.address.clone(), alteration.id.clone(), std::mem::take(&mut alteration.wanted));
         self.set_alteration_phase(index, if busy { Phase::Looking } else { Phase::Ready(now) });
         if step.order_kind().is_none() && !wanted.is_null() {
-            let recorded = self.state.instances.get(&address).map_or(Value::Null, |recorded| recorded.spec.to_value());
-            let keys = step.spec_keys(&wanted, &recorded);
+            let unknown = AppliedSpec::unknown();
+            let recorded = self.state.instances.get(&address).map_or(&unknown, |recorded| &recorded.spec);
+            let keys = step.spec_keys(&wanted, recorded);
             match step {
                 // The cloud does not show it: what was applied has to outlive a crash.
                 Step::Password(_) => self.record(Record::Applied { address, instance_id: id, spec: keys }),

@@ -204,8 +204,9 @@ impl Machine {
     pub(super) fn set_due(&mut self, id: &InstanceId, at: Timestamp) {
         let Some(wait) = self.waits.get_mut(id) else { return };
         let before = std::mem::replace(&mut wait.due, at);
-        self.wait_queues.polled.remove(&(before, id.clone()));
-        self.file_wait(id);
+        if self.wait_queues.polled.remove(&(before, id.clone())) {
+            self.wait_queues.polled.insert((at, id.clone()));
+        }
     }
 
     pub(super) fn add_to_waits(&mut self, id: &InstanceId, wait: Wait) {

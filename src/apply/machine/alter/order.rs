@@ -7,7 +7,7 @@ use crate::cloud::limits::SIGNATURE_VALID_SECS;
 use crate::event::{Event, ItemStatus};
 use crate::model::digest::sha256_hex;
 use crate::model::{Power, RequestId, Timestamp};
-use crate::state::{OpenOrder, Order, OrderKind, OrderTarget, Record};
+use crate::state::{AppliedSpec, OpenOrder, Order, OrderKind, OrderTarget, Record};
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -37,7 +37,7 @@ impl Machine {
                     instance_id: alteration.id.clone(),
                     before: alteration.live.as_ref().map(|live| step.before(live)).unwrap_or_default(),
                     runs: alteration.steps.get(1) == Some(&Step::Power(Power::Running)),
-                    spec: step.spec_keys(&alteration.wanted, &Value::Null),
+                    spec: step.spec_keys(&alteration.wanted, &AppliedSpec::unknown()),
                 }
             })
             .collect();

@@ -7,7 +7,7 @@ use crate::model::{
 };
 use crate::plan::request::create_body;
 use crate::plan::{Action, Change, Reason};
-use crate::state::OrderKind;
+use crate::state::{AppliedSpec, OrderKind};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -187,7 +187,7 @@ impl Step {
     }
 
     /// Keys of the spec that hold once the step is made, of the spec that is wanted as a whole.
-    pub(in super::super) fn spec_keys(&self, wanted: &Value, recorded: &Value) -> Value {
+    pub(in super::super) fn spec_keys(&self, wanted: &Value, recorded: &AppliedSpec) -> Value {
         let take = |keys: &[&str]| -> Value {
             keys.iter().map(|key| ((*key).to_owned(), wanted[*key].clone())).collect::<serde_json::Map<_, _>>().into()
         };
