@@ -358,10 +358,7 @@ impl Runner<'_> {
 fn every_script_is_a_script() {
     let mut scripts = 0;
     let folder = Folder::new();
-    let has_shellcheck = Command::new("shellcheck").arg("--version").stdout(Stdio::null()).status().is_ok();
-    if !has_shellcheck {
-        eprintln!("skipped: shellcheck is not installed");
-    }
+    let has_shellcheck = common::require::has_program("shellcheck");
     for job in jobs() {
         for step in steps(&job).iter().filter(|step| !step.run.is_empty()) {
             assert!(!step.run.contains("${{"), "{job}, {}: an expression in a script", step.name);

@@ -1,7 +1,7 @@
 //! The sandbox against the API's own model: every reply has every field of it, of its type, and every parameter of it is
 //! known.
 //!
-//! The model is read from `../shared/api`; without it the tests say so and pass.
+//! `tests/fixtures/api` has the model's structure, with its source and date.
 
 use lhprov::model::Timestamp;
 use lhprov::sandbox::account::{ACCOUNT_ID, Account};
@@ -10,22 +10,12 @@ use lhprov::sandbox::call::{Answer, Call};
 use lhprov::sandbox::settings::Settings;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::path::Path;
 
 const REGION: &str = "ap-guangzhou";
 const BUNDLE: &str = "bundle_rs_nmc_lin_med2_01";
 
-/// The model, if it is there.
-#[expect(clippy::print_stderr, reason = "whoever runs the tests should know that these say nothing")]
-fn model() -> Option<Value> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/api/lighthouse-2020-03-24.api.json");
-    match std::fs::read(&path) {
-        Ok(bytes) => Some(serde_json::from_slice(&bytes).unwrap()),
-        Err(_) => {
-            eprintln!("skipped: there is no {}", path.display());
-            None
-        }
-    }
+fn model() -> Value {
+    serde_json::from_str(include_str!("fixtures/api/lighthouse-2020-03-24.api.json")).unwrap()
 }
 
 fn members<'a>(model: &'a Value, object: &str) -> &'a Vec<Value> {
@@ -153,7 +143,7 @@ fn good_body(action: &str, id: &str) -> Value {
 
 #[test]
 fn every_reply_has_every_field_of_the_model() {
-    let Some(model) = model() else { return };
+    let model = model();
     let mut wrong = Vec::new();
     for action in ACTIONS.iter().filter(|action| action.service == "lighthouse") {
         let mut lab = Lab { account: Account::new(Settings::default()), ms: 0 };
@@ -174,7 +164,7 @@ fn every_reply_has_every_field_of_the_model() {
 
 #[test]
 fn the_comparison_sees_what_is_wrong() {
-    let Some(model) = model() else { return };
+    let model = model();
     let one = json!({
         "ResourceName": "GENERAL_BUNDLE_INSTANCE", "ResourceQuotaAvailable": "1", "ResourceQuotaTotal": null, "More": 1
     });
@@ -193,7 +183,7 @@ fn the_comparison_sees_what_is_wrong() {
 
 #[test]
 fn instances_have_every_field_in_every_state() {
-    let Some(model) = model() else { return };
+    let model = model();
     let mut wrong = Vec::new();
     let mut lab = Lab { account: Account::new(Settings::default()), ms: 0 };
     for number in 0..7 {
@@ -221,7 +211,7 @@ fn instances_have_every_field_in_every_state() {
 
 #[test]
 fn every_parameter_of_the_model_is_known() {
-    let Some(model) = model() else { return };
+    let model = model();
     let mut wrong = Vec::new();
     for action in ACTIONS.iter().filter(|action| action.service == "lighthouse") {
         let class = model["actions"][action.name]["input"].as_str().unwrap();

@@ -4,6 +4,8 @@
 // Each test uses its part.
 #![allow(dead_code, clippy::print_stderr)]
 
+pub mod require;
+
 use lhprov::model::Timestamp;
 use lhprov::sandbox::call::Call;
 use lhprov::sandbox::store::{Store, saved_settings};

@@ -173,7 +173,7 @@ fn with_small_disk(place: &Place, script: &str) -> Option<Said> {
     };
     let mount = "mount -t tmpfs -o size=4k small disk";
     if !unshare(mount).is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: this system gives no small disk to a user (unshare, mount -t tmpfs)");
+        crate::require::skip("this system gives no small disk to a user (unshare, mount -t tmpfs)");
         return None;
     }
     Some(said(&unshare(&format!("{mount}\n{script}")).expect("it was there a moment ago")))

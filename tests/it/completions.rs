@@ -1,5 +1,6 @@
 //! Completion in real shells, as somebody types: the addresses of manifest and state, and no word about mistakes.
 
+use crate::require::has_program;
 use crate::support::{Place, SMALL};
 use crate::terminal::Terminal;
 use std::process::Command;
@@ -77,15 +78,6 @@ fn many_addresses_are_offered_by_block_and_mistakes_are_silent() {
     );
 }
 
-/// Whether a shell is there.
-fn has(shell: &str) -> bool {
-    let there = Command::new(shell).arg("--version").output().is_ok();
-    if !there {
-        println!("skipped: this machine has no {shell}");
-    }
-    there
-}
-
 /// What a command line has become, after it was typed with tabs in a shell that has read the script of `completions`.
 #[track_caller]
 fn typed(place: &Place, shell: &[&str], before: &str, lines: &[(&str, &str)]) {
@@ -130,7 +122,7 @@ const LINES: &[(&str, &str)] = &[
 
 #[test]
 fn bash_completes() {
-    if !has("bash") {
+    if !has_program("bash") {
         return;
     }
     let place = Place::with(SHOP);
@@ -143,7 +135,7 @@ fn bash_completes() {
 
 #[test]
 fn zsh_completes() {
-    if !has("zsh") {
+    if !has_program("zsh") {
         return;
     }
     let place = Place::with(SHOP);
@@ -155,7 +147,7 @@ fn zsh_completes() {
 
 #[test]
 fn fish_completes() {
-    if !has("fish") {
+    if !has_program("fish") {
         return;
     }
     let place = Place::with(SHOP);

@@ -10,7 +10,7 @@ fn with(program: &str, arguments: &[&str], text: &str) -> Option<Output> {
     command.args(arguments).env("MANROFFSEQ", "").env("LC_ALL", "C.UTF-8");
     let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let Ok(mut child) = child else {
-        println!("skipped: this machine has no `{program}`");
+        crate::require::skip(&format!("this machine has no `{program}`"));
         return None;
     };
     let mut input = child.stdin.take().expect("its input");

@@ -27,6 +27,8 @@ mod no_escape;
 mod output;
 mod preflight;
 mod protocol;
+#[path = "../common/require.rs"]
+mod require;
 mod sandbox;
 mod saved_plan;
 mod schema;
