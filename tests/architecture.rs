@@ -220,3 +220,27 @@ fn no_file_is_a_novel_and_none_is_called_utils() {
         assert!(!["utils", "util", "helpers", "misc", "common"].contains(&name.as_str()), "src/{}", path.display());
     }
 }
+
+/// Names in a section of Cargo.toml.
+fn dependencies(section: &str) -> Vec<String> {
+    let manifest = include_str!("../Cargo.toml");
+    let lines = manifest.lines().skip_while(|line| *line != section).skip(1).take_while(|line| !line.starts_with('['));
+    let names = lines.filter_map(|line| line.split_once(" = ").map(|(name, _)| name.to_owned()));
+    names.filter(|name| !name.starts_with('#')).collect()
+}
+
+#[test]
+fn every_dependency_is_used() {
+    let texts: Vec<String> = sources().into_values().collect();
+    let declared = dependencies("[dependencies]");
+    assert!(declared.len() > 20, "{declared:?}");
+    let is_used = |name: &&String| {
+        let path = format!("{}::", name.replace('-', "_"));
+        texts
+            .iter()
+            .flat_map(|text| text.lines())
+            .any(|line| !line.trim_start().starts_with("//") && line.contains(&path))
+    };
+    let unused: Vec<&String> = declared.iter().filter(|name| !is_used(name)).collect();
+    assert!(unused.is_empty(), "declared in Cargo.toml and not used in src: {unused:?}");
+}

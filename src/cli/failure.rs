@@ -21,7 +21,6 @@ use crate::sandbox::server::ServeError;
 use crate::sandbox::store::StoreError;
 use crate::state::StateError;
 use crate::state::lock::LockError;
-use std::error::Error as StdError;
 use std::io::ErrorKind;
 use std::sync::Arc;
 
@@ -41,7 +40,12 @@ pub struct Failure {
 
 #[derive(Debug)]
 enum What {
-    Error { heading: String, causes: Vec<String>, help: Vec<String> },
+    /// `error` carries its causes; `details` are lines under it that are no causes.
+    Error {
+        error: anyhow::Error,
+        details: Vec<String>,
+        help: Vec<String>,
+    },
     Diagnostics(Diagnostics, Arc<Sources>),
     Blocked(Vec<Blocked>),
 }
@@ -49,22 +53,18 @@ enum What {
 impl Failure {
     /// An error with nothing more to say than its heading.
     pub fn new(exit: Exit, heading: impl Into<String>) -> Self {
-        Self {
-            what: What::Error { heading: heading.into(), causes: Vec::new(), help: Vec::new() },
-            closing: None,
-            exit,
-        }
+        Self::of(exit, anyhow::Error::msg(heading.into()))
     }
 
     /// An error with its causes.
-    pub fn of(exit: Exit, error: &dyn StdError) -> Self {
-        let mut causes: Vec<String> = Vec::new();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            causes.push(cause.to_string());
-            source = cause.source();
-        }
-        Self { what: What::Error { heading: error.to_string(), causes, help: Vec::new() }, closing: None, exit }
+    pub fn of(exit: Exit, error: impl Into<anyhow::Error>) -> Self {
+        Self { what: What::Error { error: error.into(), details: Vec::new(), help: Vec::new() }, closing: None, exit }
+    }
+
+    /// An error with lines under it, such as the list of what differs.
+    fn with_details(exit: Exit, heading: impl Into<String>, details: Vec<String>, help: &[&str]) -> Self {
+        let help = help.iter().map(|line| (*line).to_owned()).collect();
+        Self { what: What::Error { error: anyhow::Error::msg(heading.into()), details, help }, closing: None, exit }
     }
 
     /// A mistake on the command line.
@@ -111,11 +111,7 @@ impl Failure {
                 &[AGAIN],
             ),
         };
-        Self {
-            what: What::Error { heading, causes, help: help.iter().map(|line| (*line).to_owned()).collect() },
-            closing: None,
-            exit: Exit::Stale,
-        }
+        Self::with_details(Exit::Stale, heading, causes, help)
     }
 
     /// Something could not be written.
@@ -142,8 +138,9 @@ impl Failure {
     /// What went wrong, in one line without help.
     pub fn line(&self) -> String {
         match &self.what {
-            What::Error { heading, causes, .. } => {
-                std::iter::once(heading).chain(causes).cloned().collect::<Vec<_>>().join(": ")
+            What::Error { error, details, .. } => {
+                let causes = error.chain().map(ToString::to_string);
+                causes.chain(details.iter().cloned()).collect::<Vec<_>>().join(": ")
             }
             What::Diagnostics(diagnostics, _) => {
                 let mut errors = diagnostics.iter().filter(|one| one.severity == Severity::Error);
@@ -178,15 +175,12 @@ impl Failure {
                     .help("look at it with `lhprov plan`, then run the command again")
             }
             OpsError::Stale(stale) => Self::stale(&stale),
-            OpsError::Unsound(causes) => Self {
-                what: What::Error {
-                    heading: "lhprov has made a mistake in its plan, and has not used it".to_owned(),
-                    causes,
-                    help: vec!["please report these lines, with the manifest if you may show it".to_owned()],
-                },
-                closing: None,
-                exit: Exit::Error,
-            },
+            OpsError::Unsound(causes) => Self::with_details(
+                Exit::Error,
+                "internal error: the plan violates its own rules and was not used",
+                causes,
+                &["please report these lines, with the manifest if you may show it"],
+            ),
             OpsError::Declined => Self::new(Exit::Declined, "not carried out: nothing was changed"),
         }
     }
@@ -203,7 +197,10 @@ impl Failure {
     pub fn render(&self, palette: Palette) -> String {
         let closing = self.closing.as_ref().map(|text| format!("{}\n", wrap(text, 0, 0))).unwrap_or_default();
         let text = match &self.what {
-            What::Error { heading, causes, help } => failure::render(heading, causes, help, palette),
+            What::Error { error, details, help } => {
+                let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
+                failure::render(&error.to_string(), &[causes, details.clone()].concat(), help, palette)
+            }
             What::Diagnostics(diagnostics, sources) => diagnostic::render(diagnostics, sources, palette.is_coloured()),
             What::Blocked(blocked) => blocked.iter().map(|blocked| blocked_text(blocked, palette)).collect(),
         };
@@ -214,14 +211,14 @@ impl Failure {
 impl From<StateError> for Failure {
     fn from(error: StateError) -> Self {
         let help = error.help();
-        Self::of(Exit::Error, &error).help(help)
+        Self::of(Exit::Error, error).help(help)
     }
 }
 
 impl From<LockError> for Failure {
     fn from(error: LockError) -> Self {
         match &error {
-            LockError::Held(_) => Self::of(Exit::Locked, &error)
+            LockError::Held(_) => Self::of(Exit::Locked, error)
                 .help("wait until it is done, or let this run wait with --lock-timeout 10m")
                 .help("the lock ends with the process that holds it, however that ends"),
             LockError::Io { source, .. } => {
@@ -232,7 +229,7 @@ impl From<LockError> for Failure {
                     ErrorKind::StorageFull => "free some space and run the command again; nothing was changed",
                     _ => "check that the folder of the state is one, or name another file with --state",
                 };
-                Self::of(Exit::Error, &error).help(help)
+                Self::of(Exit::Error, error).help(help)
             }
         }
     }
@@ -240,7 +237,7 @@ impl From<LockError> for Failure {
 
 impl From<CloudError> for Failure {
     fn from(error: CloudError) -> Self {
-        let failure = Self::of(Exit::Error, &error);
+        let failure = Self::of(Exit::Error, error.clone());
         match error.code.as_deref().and_then(explain::explanation) {
             Some(explanation) => {
                 let failure = failure.help(format!("{} {}", explanation.meaning, explanation.way_out));
@@ -267,46 +264,45 @@ impl From<CloudError> for Failure {
 
 impl From<CredentialError> for Failure {
     fn from(error: CredentialError) -> Self {
-        Self::of_credentials(&error)
+        Arc::new(error).into()
     }
 }
 
-impl Failure {
-    /// Why there are no credentials, and what would help.
-    pub fn of_credentials(error: &CredentialError) -> Self {
-        let failure = Self::of(Exit::Error, error);
-        match error {
-            CredentialError::Nothing { .. } => failure.help(CREDENTIALS_HELP),
+impl From<Arc<CredentialError>> for Failure {
+    fn from(error: Arc<CredentialError>) -> Self {
+        let help = match &*error {
+            CredentialError::Nothing { .. } => Some(CREDENTIALS_HELP.to_owned()),
             CredentialError::Role { error, .. } => match error.code.as_deref().and_then(explain::explanation) {
-                Some(explanation) => failure.help(format!("{} {}", explanation.meaning, explanation.way_out)),
-                None => failure.help("check the role's name and that these credentials may assume it"),
+                Some(explanation) => Some(format!("{} {}", explanation.meaning, explanation.way_out)),
+                None => Some("check the role's name and that these credentials may assume it".to_owned()),
             },
-            _ => failure,
-        }
+            _ => None,
+        };
+        help.into_iter().fold(Self::of(Exit::Error, error), Self::help)
     }
 }
 
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
-        Self::of(Exit::Error, &error)
+        Self::of(Exit::Error, error)
     }
 }
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::of(Exit::Error, &error)
+        Self::of(Exit::Error, error)
     }
 }
 
 impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Self {
-        Self::of(Exit::Error, &error)
+        Self::of(Exit::Error, error)
     }
 }
 
 impl From<EndpointError> for Failure {
     fn from(error: EndpointError) -> Self {
-        Self::of(Exit::Usage, &error)
+        Self::of(Exit::Usage, error)
     }
 }
 

@@ -43,7 +43,7 @@ pub fn live(command: fn() -> Exit) -> Exit {
 pub fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, Failure> {
     // What a panic leaves behind in memory is not looked at again.
     catch_unwind(AssertUnwindSafe(work)).map_err(|_| {
-        Failure::new(Exit::Error, "lhprov has made a mistake and cannot go on")
+        Failure::new(Exit::Error, "internal error: lhprov cannot continue")
             .help("whatever was bought is written down: run the command again, it settles that first")
             .help("the lines above say where it happened; please report them")
     })

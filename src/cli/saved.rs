@@ -215,9 +215,9 @@ pub fn write(
         made,
         actions: Actions::of(&report.planned.plan),
     };
-    let failed = |error: &dyn std::error::Error| {
+    let failed = |error: anyhow::Error| {
         Failure::of(Exit::Error, error).help("the plan was not saved: name another file with --out")
     };
-    let text = seal_document(document, &seal).map_err(|error| failed(&error))?;
-    write_private(&OsDisk, path, text.as_bytes()).map_err(|error| failed(&error))
+    let text = seal_document(document, &seal).map_err(|error| failed(error.into()))?;
+    write_private(&OsDisk, path, text.as_bytes()).map_err(|error| failed(error.into()))
 }

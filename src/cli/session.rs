@@ -109,7 +109,7 @@ impl Session {
     /// Gets the credentials, so that a run without any ends before it begins.
     pub async fn authenticate(&self) -> Result<(), Failure> {
         match &self.credentials {
-            Some(credentials) => credentials.current().await.map(drop).map_err(|error| Failure::of_credentials(&error)),
+            Some(credentials) => credentials.current().await.map(drop).map_err(Failure::from),
             None => Ok(()),
         }
     }
@@ -138,7 +138,7 @@ pub fn load(global: &Global, run: &RunArgs, console: Console) -> Result<Loaded, 
     loaded.desired.token_ttl = run.token_ttl.unwrap_or(loaded.desired.token_ttl);
     loaded.desired.visibility_grace = run.visibility_grace.unwrap_or(loaded.desired.visibility_grace);
     for text in &run.replace {
-        let address: Address = text.parse().map_err(|error| Failure::of(Exit::Usage, &error))?;
+        let address: Address = text.parse().map_err(|error| Failure::of(Exit::Usage, error))?;
         match loaded.desired.instances.get_mut(&address) {
             Some(instance) => instance.replace_now = true,
             None => return Err(no_such_address(text, loaded.desired.instances.keys())),

@@ -79,7 +79,7 @@ async fn ask(connection: &Connection, allowed: &[String]) -> Result<Known, Failu
     let (mut found, mut issued) = (None, None);
     if let Some(credentials) = &connection.credentials {
         let current = credentials.current().await;
-        issued = Some(current.map_err(|error| explained(&error, credentials.found()))?);
+        issued = Some(current.map_err(|error| explain_credentials(error, credentials.found()))?);
         found = Some(credentials.found().clone());
     }
     let identity = ops::identity(connection.cloud.as_ref()).await.map_err(|error| {
@@ -94,12 +94,10 @@ async fn ask(connection: &Connection, allowed: &[String]) -> Result<Known, Failu
     Ok(Known { found, issued, identity, endpoint: connection.endpoint.clone(), allowed })
 }
 
-fn explained(error: &CredentialError, found: &Found) -> Failure {
-    let failure = Failure::of_credentials(error);
-    match error {
-        CredentialError::Nothing { .. } => failure,
-        _ => failure.help(format!("the credentials come from: {found}")),
-    }
+fn explain_credentials(error: Arc<CredentialError>, found: &Found) -> Failure {
+    let names_no_source = matches!(*error, CredentialError::Nothing { .. });
+    let failure = Failure::from(error);
+    if names_no_source { failure } else { failure.help(format!("the credentials come from: {found}")) }
 }
 
 /// Enough of the public half to tell one key from another.

@@ -102,5 +102,5 @@ fn write(sources: &Sources, id: SourceId, new: &str) -> Result<(), Failure> {
         return Err(Failure::new(Exit::Error, format!("{} has changed while this was running", sources.path(id)))
             .help("it was left alone; run the command again"));
     };
-    replace_whole(&OsDisk, &path, &new).map_err(|error| Failure::of(Exit::Error, &error))
+    replace_whole(&OsDisk, &path, &new).map_err(|error| Failure::of(Exit::Error, error))
 }

@@ -28,7 +28,7 @@ pub fn run(global: &Global, own: &ImportArgs, console: Console) -> Result<Exit, 
 
 fn what(own: &ImportArgs) -> Result<ImportWhat, Failure> {
     if let (Some(address), Some(id)) = (&own.address, &own.id) {
-        let address: Address = address.parse().map_err(|error| Failure::of(Exit::Usage, &error))?;
+        let address: Address = address.parse().map_err(|error| Failure::of(Exit::Usage, error))?;
         if !id.starts_with("lhins-") {
             let failure = Failure::usage(format!("`{id}` is not the id of an instance"));
             return Err(failure.help("ids look like lhins-abc12345; the address comes first, then the id"));

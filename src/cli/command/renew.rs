@@ -30,7 +30,7 @@ pub fn options(own: &RenewArgs, desired: &DesiredState) -> Result<RenewOptions, 
         let of_block: Vec<&Address> = desired.instances.keys().filter(|address| address.block == *text).collect();
         if of_block.is_empty() {
             // It may be an address that only the state has.
-            addresses.insert(text.parse().map_err(|error| Failure::of(Exit::Usage, &error))?);
+            addresses.insert(text.parse().map_err(|error| Failure::of(Exit::Usage, error))?);
         } else {
             addresses.extend(of_block.into_iter().cloned());
         }

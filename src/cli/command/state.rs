@@ -98,7 +98,7 @@ fn find<'a>(
     state: Option<&'a PriorState>,
     text: &str,
 ) -> Result<(&'a Address, &'a RecordedInstance), Failure> {
-    let address: Address = text.parse().map_err(|error| Failure::of(Exit::Usage, &error))?;
+    let address: Address = text.parse().map_err(|error| Failure::of(Exit::Usage, error))?;
     let found = state.and_then(|state| state.instances.get_key_value(&address));
     found.ok_or_else(|| {
         let failure = Failure::new(Exit::Error, format!("{} has no `{address}`", store.path().display()));

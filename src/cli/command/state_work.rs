@@ -28,7 +28,7 @@ pub enum Work<'a> {
 /// Does it.
 pub fn run(global: &Global, work: &Work<'_>, own: &WorkArgs, console: Console) -> Result<Exit, Failure> {
     let parse =
-        |text: &str| -> Result<Address, Failure> { text.parse().map_err(|error| Failure::of(Exit::Usage, &error)) };
+        |text: &str| -> Result<Address, Failure> { text.parse().map_err(|error| Failure::of(Exit::Usage, error)) };
     let (command, addresses) = match work {
         Work::Move(from, to) => ("state mv", vec![parse(from)?, parse(to)?]),
         Work::Remove(address) => ("state rm", vec![parse(address)?]),
