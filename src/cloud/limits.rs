@@ -33,9 +33,6 @@ pub const CLIENT_TOKEN_MAX: usize = 64;
 /// Longest instance name, in characters (model, ModifyInstancesAttribute).
 pub const INSTANCE_NAME_MAX: usize = 60;
 
-/// Most tags on one resource (model).
-pub const TAGS_MAX: usize = 10;
-
 /// Seconds for which the service accepts a signature (intl "Common Params" pages).
 pub const SIGNATURE_VALID_SECS: u64 = 300;
 

@@ -135,8 +135,5 @@ pub mod instance_state {
 /// Tag that names the stack.
 pub const TAG_STACK: &str = "lhprov-stack";
 
-/// Tag that names batch and members: first 16 characters of the token, then, where it fits, the members in short.
+/// Tag that names a purchase and its members, as `model::batch_tag` writes them.
 pub const TAG_BATCH: &str = "lhprov-batch";
-
-/// Longest tag value that we write.
-pub const TAG_VALUE_MAX: usize = 200;

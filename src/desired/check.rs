@@ -8,13 +8,11 @@ use crate::manifest::limits::{
 };
 use crate::manifest::read::not_one_of;
 use crate::manifest::schema::Text;
-use crate::model::{InitCommand, RenewFlag};
+use crate::model::{InitCommand, RenewFlag, tag};
 use std::sync::Arc;
 
 /// Most bytes of an init command once it is base64 (API model, Command).
 const INIT_COMMAND_BASE64_MAX: usize = 64 * 1024;
-/// Tags that lhprov itself sets begin so.
-const OWN_TAG_PREFIX: &str = "lhprov-";
 
 /// The names of `ignore_changes`, sorted.
 pub(super) fn ignore_changes(problems: &mut Problems<'_>, names: &[Text]) -> Arc<[String]> {
@@ -192,17 +190,29 @@ pub(super) fn password(problems: &mut Problems<'_>, span: Span, password: &str) 
     problems.push(Diagnostic::error("password", "the service does not take this password").at(span).label(broken));
 }
 
-/// One tag of the user.
-pub(super) fn tag(problems: &mut Problems<'_>, key: &Text) {
-    if key.value.starts_with(OWN_TAG_PREFIX) {
+/// One tag of the user, its value expanded.
+pub(super) fn tag(problems: &mut Problems<'_>, key: &Text, value_span: Span, value: &str) {
+    if key.value.starts_with(tag::OWN_PREFIX) {
         problems.push(
-            Diagnostic::error("tag", format!("tags that begin with `{OWN_TAG_PREFIX}` are set by lhprov itself"))
+            Diagnostic::error("tag", format!("tags that begin with `{}` are set by lhprov itself", tag::OWN_PREFIX))
                 .at(key.span)
                 .help("choose another key"),
         );
     }
-    if key.value.is_empty() {
-        problems.error("tag", key.span, "the key of a tag may not be empty");
+    let mut refuse = |span: Span, fault: tag::Fault| {
+        let code = fault.code().rsplit('.').next().unwrap_or_default();
+        problems.push(
+            Diagnostic::error("tag", fault.to_string())
+                .at(span)
+                .label(format!("the service refuses it ({code})"))
+                .help(fault.help()),
+        );
+    };
+    if let Err(fault) = tag::check_key(&key.value) {
+        refuse(key.span, fault);
+    }
+    if let Err(fault) = tag::check_value(value) {
+        refuse(value_span, fault);
     }
 }
 

@@ -11,11 +11,10 @@ use crate::manifest::schema::{
 use crate::manifest::template::{Name, Nameless, Part, name, parts};
 use crate::manifest::{each_value, no_each};
 use crate::model::instance::{PublishPort, Volume};
+use crate::model::tag::AT_CREATION_MAX;
 use crate::model::{Charge, Container, InitCommand, InstanceSpec, Login, Ownership, RenewFlag, Secret, Site};
 use std::collections::BTreeMap;
 
-/// Most tags on one resource (API model, CreateInstances).
-const TAGS_MAX: usize = 10;
 /// `lhprov-stack` and `lhprov-batch`.
 const OWNERSHIP_TAGS: usize = 2;
 
@@ -196,12 +195,12 @@ impl Scope<'_> {
         let mut tags = BTreeMap::new();
         for (key, text) in block.tags.iter().flatten() {
             let Some(value) = self.text(text, problems) else { continue };
-            check::tag(problems, key);
+            check::tag(problems, key, text.span, &value);
             tags.insert(key.value.clone(), value);
         }
         let tags_max = match self.context.ownership {
-            Ownership::Tags => TAGS_MAX - OWNERSHIP_TAGS,
-            Ownership::Name => TAGS_MAX,
+            Ownership::Tags => AT_CREATION_MAX - OWNERSHIP_TAGS,
+            Ownership::Name => AT_CREATION_MAX,
         };
         if tags.len() > tags_max
             && let Some(span) = block.places.get("tags")
@@ -209,8 +208,10 @@ impl Scope<'_> {
             let diagnostic = Diagnostic::error("tags", format!("an instance takes at most {tags_max} tags here"))
                 .at(*span)
                 .label(format!("{} with those of `defaults`", tags.len()));
-            problems.push(if tags_max < TAGS_MAX {
-                diagnostic.detail(format!("The service takes {TAGS_MAX}, and lhprov sets {OWNERSHIP_TAGS} of its own."))
+            problems.push(if tags_max < AT_CREATION_MAX {
+                diagnostic.detail(format!(
+                    "The service takes {AT_CREATION_MAX}, and lhprov sets {OWNERSHIP_TAGS} of its own."
+                ))
             } else {
                 diagnostic
             });

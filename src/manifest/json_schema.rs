@@ -13,7 +13,7 @@ use super::limits::{
     RATE_LIMIT_MAX,
 };
 use super::variable::KINDS;
-use crate::model::{Ownership, Power, RenewFlag, Replace, Site};
+use crate::model::{Ownership, Power, RenewFlag, Replace, Site, tag};
 use serde_json::{Map, Value, json};
 
 /// The schema (draft 2020-12).
@@ -94,6 +94,24 @@ fn list(items: &Value) -> Value {
 
 fn texts_by_key() -> Value {
     or_expression(&json!({"type": "object", "additionalProperties": text()}))
+}
+
+/// Tags as the Tag service takes them. Reserved words are so in any case of their letters.
+fn tags() -> Value {
+    let escaped = |c: char| matches!(c, '-' | '[' | ']').then_some('\\').into_iter().chain([c]);
+    let signs: String = tag::SIGNS.chars().flat_map(escaped).collect();
+    let (end, inside) = (format!(r"[\p{{Alphabetic}}0-9{signs}]"), format!(r"[\p{{Alphabetic}}0-9 {signs}]"));
+    let legal = format!("{end}({inside}*{end})?");
+    let any_case = |word: &str| -> String {
+        let one = |c: char| match c.is_ascii_alphabetic() {
+            true => format!("[{c}{}]", c.to_ascii_uppercase()),
+            false => c.to_string(),
+        };
+        word.chars().map(one).collect()
+    };
+    let reserved = tag::RESERVED.map(any_case).join("|");
+    let key = json!({"maxLength": tag::KEY_MAX, "pattern": format!("^(?!{reserved}){legal}$")});
+    or_expression(&json!({"type": "object", "propertyNames": key, "additionalProperties": form(&legal)}))
 }
 
 fn duration() -> Value {
@@ -261,7 +279,7 @@ fn instance(key: &str) -> Option<(&'static str, Value)> {
             or_expression(&json!({"type": "object"})),
         ),
         "depends_on" => ("Blocks and addresses that have to run before it is bought.", list(&text())),
-        "tags" => ("Tags, at most 8 beside those of lhprov.", texts_by_key()),
+        "tags" => ("Tags, at most 8 beside those of lhprov.", tags()),
         "login" => ("The first way to log in: one of three.", or_expression(&login())),
         "containers" => (
             "Containers on a Docker image, started at creation.",

@@ -179,7 +179,7 @@ fn split_outside_quotes(text: &str) -> Vec<&str> {
     parts
 }
 
-fn ranges(sorted: &[u32]) -> String {
+pub(super) fn ranges(sorted: &[u32]) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut i = 0;
     while i < sorted.len() {

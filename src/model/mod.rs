@@ -2,12 +2,14 @@
 
 pub mod address;
 pub mod attributes;
+pub mod batch_tag;
 pub mod digest;
 pub mod id;
 pub mod instance;
 pub mod money;
 pub mod random;
 pub mod secret;
+pub mod tag;
 pub mod time;
 
 pub use address::{Address, Key};

@@ -4,8 +4,9 @@
 //! changes the decision: names that members and instances share decide first, the rest goes in sorted order.
 
 use crate::cloud::types::{TAG_BATCH, TAG_STACK};
-use crate::model::address::expand_compact;
-use crate::model::{Address, ClientToken, InstanceId, Life, ObservedInstance, Ownership, StackName, Timestamp};
+use crate::model::{
+    Address, ClientToken, InstanceId, Life, ObservedInstance, Ownership, StackName, Timestamp, batch_tag,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -180,11 +181,7 @@ fn is_numbered(wanted: &str, name: &str) -> bool {
 
 /// The batch that an instance's tag names: the first 16 characters of its token.
 pub fn batch_of(instance: &ObservedInstance) -> Option<&str> {
-    instance
-        .attributes
-        .tags
-        .get(TAG_BATCH)
-        .map(|value| value.split_once(' ').map_or(value.as_str(), |(batch, _)| batch))
+    instance.attributes.tags.get(TAG_BATCH).map(|value| batch_tag::token_prefix(value))
 }
 
 /// The members that an instance's tag names, where it had room for them.
@@ -194,7 +191,7 @@ pub fn members_of(instance: &ObservedInstance) -> Option<Vec<Address>> {
 
 /// The members that the value of a batch tag names.
 pub fn members_in(tag: &str) -> Option<Vec<Address>> {
-    tag.split_once(' ').and_then(|(_, members)| expand_compact(members))
+    batch_tag::members(tag)
 }
 
 /// Tells who is who. Fewer instances than members leaves the last members without one.

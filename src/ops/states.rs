@@ -101,7 +101,7 @@ async fn retag(
     let mut tags = tags.clone();
     if tags.is_empty() {
         // The batch stays that of its purchase; the member is the one it is now.
-        let batch = live.attributes.tags.get(TAG_BATCH).and_then(|value| value.split(' ').next());
+        let batch = live.attributes.tags.get(TAG_BATCH).map(|value| crate::model::batch_tag::token_prefix(value));
         let Some(batch) = batch else { return Tagged::default() };
         tags.insert(to.clone(), format!("{batch} {to}"));
     }

@@ -1,9 +1,10 @@
 //! The body of a CreateInstances request: canonical, without token and ownership tags, secrets replaced by a marker; and
 //! the text that finally goes out.
 
-use crate::cloud::types::{TAG_BATCH, TAG_STACK, TAG_VALUE_MAX};
-use crate::model::address::compact;
-use crate::model::{Address, ClientToken, Container, InitCommand, InstanceSpec, Login, Ownership, Secret, StackName};
+use crate::cloud::types::{TAG_BATCH, TAG_STACK};
+use crate::model::{
+    Address, ClientToken, Container, InitCommand, InstanceSpec, Login, Ownership, Secret, StackName, batch_tag,
+};
 use base64::Engine as _;
 use serde_json::{Map, Value, json};
 
@@ -157,6 +158,5 @@ pub fn dry_run(mut body: Value) -> Value {
 
 /// The value of the `lhprov-batch` tag.
 pub fn batch_tag<'a>(token: &ClientToken, members: impl IntoIterator<Item = &'a Address>) -> String {
-    let long = format!("{} {}", token.short(), compact(members));
-    if long.chars().count() <= TAG_VALUE_MAX { long } else { token.short().to_owned() }
+    batch_tag::encode(token.short(), members)
 }

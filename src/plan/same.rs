@@ -3,11 +3,9 @@
 
 use super::attribute::Kind;
 use crate::desired::DesiredInstance;
+use crate::model::tag::OWN_PREFIX;
 use crate::model::{Attributes, Login};
 use crate::state::AppliedSpec;
-
-/// Tags that are ours to write and nobody's to declare.
-const OWN_TAG_PREFIX: &str = "lhprov-";
 
 /// Whether an attribute is plainly reported as it is wanted.
 pub fn as_wanted(kind: Kind, desired: &DesiredInstance, applied: &AppliedSpec, live: &Attributes) -> bool {
@@ -59,7 +57,7 @@ pub fn applied_as_wanted(kind: Kind, desired: &DesiredInstance, applied: &Applie
 
 /// Whether a tag is the manifest's: it has it, or had it when it was last applied.
 pub(super) fn is_managed(key: &str, desired: &DesiredInstance, applied: &AppliedSpec) -> bool {
-    desired.spec.tags.contains_key(key) || (!key.starts_with(OWN_TAG_PREFIX) && applied["tags"].get(key).is_some())
+    desired.spec.tags.contains_key(key) || (!key.starts_with(OWN_PREFIX) && applied["tags"].get(key).is_some())
 }
 
 fn same(one: Option<&str>, other: Option<&str>) -> bool {

@@ -5,9 +5,10 @@ use super::call::{ApiError, Call};
 use super::catalogue::{self, Blueprint, Bundle};
 use super::params::{Params, well_formed, wrong};
 use super::record::Login;
-use crate::cloud::limits::{CLIENT_TOKEN_MAX, CREATE_BATCH_MAX, INSTANCE_NAME_MAX, TAGS_MAX};
+use super::tags::check_tag;
+use crate::cloud::limits::{CLIENT_TOKEN_MAX, CREATE_BATCH_MAX, INSTANCE_NAME_MAX};
 use crate::model::digest::{canonical, sha256_hex};
-use crate::model::{RenewFlag, Site};
+use crate::model::{RenewFlag, Site, tag};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -364,16 +365,13 @@ fn command(params: &Params<'_>) -> Result<bool, ApiError> {
 /// The API's error.
 pub fn tags(params: &Params<'_>) -> Result<BTreeMap<String, String>, ApiError> {
     let list = params.inners("Tags", &["Key", "Value"])?;
-    if list.len() > TAGS_MAX {
-        return Err(wrong("LimitExceeded", format!("At most {TAGS_MAX} tags can be bound.")));
+    if list.len() > tag::AT_CREATION_MAX {
+        return Err(wrong("LimitExceeded", format!("At most {} tags can be bound.", tag::AT_CREATION_MAX)));
     }
     let mut tags = BTreeMap::new();
-    for tag in list {
-        let (key, value) = (tag.need_text("Key")?, tag.need_text("Value")?);
-        // Lengths of the tag service.
-        if key.is_empty() || key.chars().count() > 127 || value.chars().count() > 255 {
-            return Err(bad_value(format!("The tag `{key}` is empty or too long.")));
-        }
+    for one in list {
+        let (key, value) = (one.need_text("Key")?, one.need_text("Value")?);
+        check_tag(key, value)?;
         if tags.insert(key.to_owned(), value.to_owned()).is_some() {
             return Err(bad_value(format!("The tag `{key}` is given more than once.")));
         }

@@ -5,7 +5,7 @@ use super::call::{Answer, ApiError, Call};
 use super::catalogue;
 use super::params::{Params, well_formed, wrong};
 use super::record::Record;
-use crate::model::Site;
+use crate::model::{Site, tag};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -18,10 +18,6 @@ const ATTACHED_MAX: usize = 50;
 /// Most resource ids in one DescribeResourceTagsByResourceIds.
 const IDS_MAX: usize = 50;
 
-/// Longest key and value, in characters.
-const KEY_MAX: usize = 127;
-const VALUE_MAX: usize = 255;
-
 fn value_error(what: &str, message: impl Into<String>) -> ApiError {
     wrong(&format!("InvalidParameterValue.{what}"), message)
 }
@@ -31,28 +27,10 @@ fn resource_of(record: &Record) -> String {
     format!("qcs::lighthouse:{}:uin/{ACCOUNT_ID}:instance/{}", record.region, record.id)
 }
 
-fn check_tag(key: &str, value: &str) -> Result<(), ApiError> {
-    let legal = |text: &str| text.chars().all(|c| !c.is_control() && !"*?<>;|".contains(c));
-    if key.is_empty() {
-        return Err(value_error("TagKeyEmpty", "A tag key must not be empty."));
-    }
-    if key.chars().count() > KEY_MAX {
-        return Err(value_error("TagKeyLengthExceeded", format!("A tag key has at most {KEY_MAX} characters.")));
-    }
-    if value.chars().count() > VALUE_MAX {
-        return Err(value_error("TagValueLengthExceeded", format!("A tag value has at most {VALUE_MAX} characters.")));
-    }
-    if !legal(key) {
-        return Err(value_error("TagKeyCharacterIllegal", format!("The tag key `{key}` has a character it may not.")));
-    }
-    if !legal(value) {
-        return Err(value_error("TagValueCharacterIllegal", format!("The tag value `{value}` has one it may not.")));
-    }
-    let reserved = ["qcs:", "project"].iter().any(|prefix| key.to_lowercase().starts_with(prefix));
-    if reserved {
-        return Err(wrong("InvalidParameter.ReservedTagKey", format!("The tag key `{key}` is reserved.")));
-    }
-    Ok(())
+/// The rules of the Tag service, which hold at a purchase as well.
+pub(super) fn check_tag(key: &str, value: &str) -> Result<(), ApiError> {
+    let refuse = |fault: tag::Fault| wrong(fault.code(), format!("The tag `{key}`: {fault}."));
+    tag::check_key(key).and_then(|()| tag::check_value(value)).map_err(refuse)
 }
 
 /// A list that may be absent but not empty, with at most ten elements.
@@ -70,9 +48,9 @@ fn some_inners<'a>(params: &Params<'a>, name: &str, known: &[&str]) -> Result<Ve
 
 fn read_tags(params: &Params<'_>, name: &str) -> Result<BTreeMap<String, String>, ApiError> {
     let mut tags = BTreeMap::new();
-    for tag in some_inners(params, name, &["TagKey", "TagValue", "Category"])? {
-        let (key, value) = (tag.need_text("TagKey")?, tag.need_text("TagValue")?);
-        tag.text("Category")?;
+    for one in some_inners(params, name, &["TagKey", "TagValue", "Category"])? {
+        let (key, value) = (one.need_text("TagKey")?, one.need_text("TagValue")?);
+        one.text("Category")?;
         check_tag(key, value)?;
         if tags.insert(key.to_owned(), value.to_owned()).is_some() {
             return Err(wrong("InvalidParameter.Tag", format!("The tag key `{key}` is given more than once.")));

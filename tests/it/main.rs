@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "tests tell what they did and what they skipped")]
 
 mod accept;
+mod altered;
 mod apply;
 mod bad_input;
 mod change;
@@ -36,6 +37,7 @@ mod select;
 mod sockets;
 mod state;
 mod support;
+mod tags;
 #[cfg(unix)]
 mod terminal;
 mod usage;

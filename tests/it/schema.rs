@@ -143,7 +143,6 @@ fn invalid_manifests_are_refused_where_one_file_tells() {
     include-cycle/more/b.yaml
     include-cycle/more/c.yaml
     international.yaml
-    interpolation.yaml
     missing-instances.yaml
     missing-required.yaml
     moved-cycle.yaml

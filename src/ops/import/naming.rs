@@ -1,6 +1,7 @@
 //! Blocks for instances that are there: which belong together, and what they are called. Pure.
 
 use crate::manifest::edit::{NewBlock, Yaml};
+use crate::model::tag;
 use crate::model::{Address, Attributes, InstanceId, ObservedInstance, RenewFlag};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,10 +12,12 @@ const NAME_MAX: usize = 60;
 const SUFFIX_ROOM: usize = 6;
 
 /// Most tags that a manifest may name for an instance beside our own.
-const TAGS_MAX: usize = 8;
+const TAGS_MAX: usize = tag::AT_CREATION_MAX - 2;
 
-/// What begins our own tags.
-const OWN_TAG_PREFIX: &str = "lhprov-";
+/// A manifest can declare no tags that only the service or lhprov can set.
+fn may_be_declared(key: &str, value: &str) -> bool {
+    !key.starts_with(tag::OWN_PREFIX) && tag::check_key(key).is_ok() && tag::check_value(value).is_ok()
+}
 
 /// A block and the instances that it stands for.
 #[derive(Debug)]
@@ -39,7 +42,7 @@ struct Common<'a> {
 
 impl<'a> Common<'a> {
     fn of(live: &'a Attributes) -> Self {
-        let tags = live.tags.iter().filter(|(key, _)| !key.starts_with(OWN_TAG_PREFIX) && !key.is_empty());
+        let tags = live.tags.iter().filter(|(key, value)| may_be_declared(key, value));
         Self {
             bundle_id: &live.bundle_id,
             blueprint_id: &live.blueprint_id,

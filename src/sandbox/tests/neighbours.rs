@@ -74,14 +74,17 @@ fn what_the_tag_service_refuses() {
         (one(&"k".repeat(128), "b"), "InvalidParameterValue.TagKeyLengthExceeded"),
         (one("k", &"v".repeat(256)), "InvalidParameterValue.TagValueLengthExceeded"),
         (one("a*", "b"), "InvalidParameterValue.TagKeyCharacterIllegal"),
-        (one("a", "b;"), "InvalidParameterValue.TagValueCharacterIllegal"),
+        (one("a", "b&"), "InvalidParameterValue.TagValueCharacterIllegal"),
+        (one("a", " b"), "InvalidParameterValue.TagValueCharacterIllegal"),
+        (one("a", ""), "InvalidParameterValue.TagValueEmpty"),
+        (one("项目", "b"), "InvalidParameter.ReservedTagKey"),
         (one("qcs:a", "b"), "InvalidParameter.ReservedTagKey"),
         (json!({"ReplaceTags": tag, "DeleteTags": [{"TagKey": "a"}]}), "InvalidParameterValue.DeleteTagsParamError"),
     ] {
         assert_eq!(code(&mut lab, more.clone()), want, "{more}");
     }
     for round in 0..6 {
-        let many: Vec<Value> = (0..10).map(|i| json!({"TagKey": format!("k{round}-{i}"), "TagValue": ""})).collect();
+        let many: Vec<Value> = (0..10).map(|i| json!({"TagKey": format!("k{round}-{i}"), "TagValue": "x"})).collect();
         let want = if round < 5 { "" } else { "LimitExceeded.ResourceAttachedTags" };
         assert_eq!(code(&mut lab, json!({"ReplaceTags": many})), want, "{round}");
     }
