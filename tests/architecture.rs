@@ -77,6 +77,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "state/disk.rs",
             "state/lock.rs",
             "manifest/source.rs",
+            "manifest/root.rs",
             "manifest/read.rs",
             "cloud/credential/profile.rs",
             "cloud/client.rs",

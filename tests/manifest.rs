@@ -41,7 +41,7 @@ fn given(folder: &Path, path: &str) -> Given {
 /// Loads one path; the messages are as a user without colours sees them.
 fn load(folder: &Path, path: &str) -> (Option<DesiredState>, String) {
     let given = given(folder, path);
-    let (desired, sources, diagnostics) = desired::load(folder, &[PathBuf::from(path)], &given, &environment);
+    let (desired, sources, diagnostics) = desired::load(folder, &[PathBuf::from(path)], &[], &given, &environment);
     let messages = diagnostic::render(&diagnostics, &sources, false);
     assert_eq!(desired.is_none(), diagnostics.has_errors(), "{path}: {messages}");
     (desired, messages)

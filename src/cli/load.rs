@@ -38,7 +38,7 @@ pub fn given(global: &Global) -> Given {
 
 /// Reads the manifest; whether it holds is in the diagnostics.
 pub fn read(global: &Global) -> (Option<DesiredState>, Sources, Diagnostics) {
-    desired::load(Path::new(""), &global.file, &given(global), &env::variable)
+    desired::load(Path::new(""), &global.file, &global.root, &given(global), &env::variable)
 }
 
 /// Loads the manifest and says its warnings.

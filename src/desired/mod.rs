@@ -26,17 +26,19 @@ use std::path::{Path, PathBuf};
 
 /// Reads, parses, expands and checks the manifest files of a run. `paths` start at `directory`; without any it is
 /// `lighthouse.yaml`. `given` are the values of variables from outside; `environment` is asked for the variables that
-/// passwords name.
+/// passwords name. Files that the manifests name must be in one of `roots`, or, without any, in the repository or folder
+/// of the manifest.
 ///
 /// The state is there only if there are no errors. The sources are always there, to show problems in.
 pub fn load(
     directory: &Path,
     paths: &[PathBuf],
+    roots: &[PathBuf],
     given: &Given,
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> (Option<DesiredState>, Sources, Diagnostics) {
     let mut diagnostics = Diagnostics::default();
-    let sources = Sources::read(directory, paths, &mut diagnostics);
+    let sources = Sources::read(directory, paths, roots, &mut diagnostics);
     let complete = !diagnostics.has_errors();
     finish(sources, complete, given, environment, diagnostics)
 }

@@ -3,7 +3,7 @@
 //! Money is spent by what a manifest says. Where two readers of YAML understand a text in two ways, people do too.
 
 use super::node::{Node, ScalarKind, Value};
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Span};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use std::cell::Cell;
 use std::fmt;
@@ -29,8 +29,17 @@ pub(super) fn compare(text: &str, root: &Node) -> Result<(), Box<Diagnostic>> {
         .help("write the value in quotes, or in the plainest form of YAML");
     Err(Box::new(match differs.get() {
         Some(node) => diagnostic.at(node.span).label(format!("{} to one of them", node.describe())),
-        None => diagnostic.at(root.span).detail(format!("One of them says: {error}.")),
+        None => diagnostic.at(place(text, root, &error)).detail(format!("One of them reports: {error}.")),
     }))
+}
+
+/// The byte at which serde_yaml stopped; the whole text where it does not say.
+fn place(text: &str, root: &Node, error: &serde_yaml::Error) -> Span {
+    let Some(location) = error.location() else { return root.span };
+    let at = location.index().min(text.len());
+    let at = (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    let at = u32::try_from(at).unwrap_or(u32::MAX);
+    Span { source: root.span.source, start: at, end: at }
 }
 
 /// Reads one value and compares it with a node.

@@ -9,15 +9,19 @@ mod blocks;
 pub mod bounds;
 pub mod decode;
 pub mod edit;
+mod foreign;
 pub mod format;
 mod instance;
+mod json;
 pub mod json_schema;
 mod keys;
 pub mod limits;
+mod look_alikes;
 mod merge;
 pub mod node;
 pub mod parse;
 pub mod read;
+mod root;
 mod scalar;
 pub mod schema;
 pub mod source;
@@ -39,11 +43,21 @@ use read::Reader;
 ///
 /// `complete` says whether every file of the run is among the sources. If one is not, what is missing may well be in it.
 pub fn load(sources: &mut Sources, given: &Given, complete: bool, diagnostics: &mut Diagnostics) -> Option<Manifest> {
-    let mut loader = Loader { sources, diagnostics, roots: Vec::new(), readable: complete };
+    let mut found = Diagnostics::default();
+    let manifest = load_all(sources, given, complete, &mut found);
+    diagnostics.extend(look_alikes::explain_errors(found, sources));
+    manifest
+}
+
+fn load_all(sources: &mut Sources, given: &Given, complete: bool, diagnostics: &mut Diagnostics) -> Option<Manifest> {
+    let mut loader = Loader { sources, diagnostics, roots: Vec::new(), readable: complete, only_empty: None };
     for id in loader.sources.ids() {
         loader.read(id, &mut Vec::new());
     }
-    let Loader { mut roots, readable, .. } = loader;
+    let Loader { mut roots, readable, only_empty, .. } = loader;
+    if let (Some(first), true) = (only_empty, roots.is_empty()) {
+        diagnostics.push(parse::empty_manifest(first));
+    }
     if !readable || roots.is_empty() {
         return None;
     }
@@ -71,13 +85,29 @@ struct Loader<'a> {
     roots: Vec<Node>,
     /// Whether every file was found and could be read.
     readable: bool,
+    /// The first file without content. Beside others it is an empty map, such as one whose lines are all commented out.
+    only_empty: Option<SourceId>,
 }
 
 impl Loader<'_> {
     /// Parses a text, then what it includes. `path` is the way here: each file, and where it includes the next.
     fn read(&mut self, id: SourceId, path: &mut Vec<(SourceId, Span)>) {
-        let parsed = parse::parse(self.sources.text(id), id, self.diagnostics);
+        let mut found = Diagnostics::default();
+        let parsed = parse::parse_part(self.sources.text(id), id, &mut found);
         self.sources.mask(id, parsed.secrets);
+        if parsed.is_empty {
+            self.only_empty.get_or_insert(id);
+            return;
+        }
+        if let Some((_, span)) = path.last()
+            && !foreign::is_manifest(self.sources.text(id), parsed.root.as_ref())
+        {
+            let refused = foreign::refuse(self.sources, id, *span, &found);
+            self.diagnostics.push(refused);
+            self.readable = false;
+            return;
+        }
+        self.diagnostics.extend(found);
         let Some(root) = parsed.root else {
             self.readable = false;
             return;

@@ -5,6 +5,8 @@
 //! types its scalars (`scalar`) and has to see the same tree (`agree`).
 
 use super::agree;
+use super::json::duplicate_key;
+use super::look_alikes::merge_conflict;
 use super::node::{Entry, Node, Scalar, ScalarKind, Value};
 use super::scalar::Typing;
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Span};
@@ -12,7 +14,7 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, StrInput};
 use std::collections::{BTreeMap, HashMap};
 
 /// Deepest nesting. A manifest needs eight; recursion over a tree twice as deep would still be safe.
-const DEPTH_MAX: usize = 64;
+pub(super) const DEPTH_MAX: usize = 64;
 
 /// Most nodes in one text. 10,000 blocks of fifteen lines have 400,000.
 const NODES_MAX: usize = 4_000_000;
@@ -31,10 +33,37 @@ pub struct Parsed {
     pub root: Option<Node>,
     /// Passwords written as they are: not to be shown.
     pub secrets: Vec<Span>,
+    /// Whether the text has nothing but blanks and comments.
+    pub is_empty: bool,
 }
 
-/// Parses one text.
+/// Parses one text. An empty one is an error.
 pub fn parse(text: &str, source: SourceId, diagnostics: &mut Diagnostics) -> Parsed {
+    let parsed = parse_part(text, source, diagnostics);
+    if !parsed.is_empty {
+        return parsed;
+    }
+    diagnostics.push(empty_manifest(source));
+    Parsed { root: None, ..parsed }
+}
+
+/// The error for a tree that is nested too deeply.
+pub(super) fn too_deep(span: Span) -> Diagnostic {
+    error("too-deep", format!("nested more than {DEPTH_MAX} levels deep"), span)
+}
+
+/// The error for a manifest of which no file says anything.
+pub(super) fn empty_manifest(source: SourceId) -> Diagnostic {
+    error("empty-manifest", "this manifest is empty", Span { source, start: 0, end: 0 })
+        .help("a manifest has at least `version: 1`, `stack`, `region` and `instances`")
+}
+
+/// Parses one of several texts that belong together. An empty one, or one of comments alone, is an empty map.
+pub(super) fn parse_part(text: &str, source: SourceId, diagnostics: &mut Diagnostics) -> Parsed {
+    if let Some(conflict) = merge_conflict(text, source) {
+        diagnostics.push(conflict);
+        return Parsed { root: None, secrets: Vec::new(), is_empty: false };
+    }
     let mut builder = Builder {
         places: Places::new(text, source),
         diagnostics,
@@ -52,6 +81,7 @@ pub fn parse(text: &str, source: SourceId, diagnostics: &mut Diagnostics) -> Par
     let result = builder.run(text);
     let root = builder.root.take();
     let (secrets, duplicates) = (std::mem::take(&mut builder.secrets), builder.duplicates);
+    let is_whole = result.is_ok();
     let root = match result {
         Ok(()) => root,
         Err(problem) => {
@@ -59,13 +89,19 @@ pub fn parse(text: &str, source: SourceId, diagnostics: &mut Diagnostics) -> Par
             None
         }
     };
-    let Some(root) = root else { return Parsed { root: None, secrets } };
+    let is_nothing = |root: &Node| matches!(&root.value, Value::Scalar(scalar) if scalar.kind == ScalarKind::Null && scalar.text.is_empty());
+    if is_whole && root.as_ref().is_none_or(is_nothing) {
+        let span = Span { source, start: 0, end: 0 };
+        let root = Some(Node { span, value: Value::Map(Vec::new()) });
+        return Parsed { root, secrets, is_empty: true };
+    }
+    let Some(root) = root else { return Parsed { root: None, secrets, is_empty: false } };
     // Where a key stands twice, serde_yaml sees another tree or none, and the error is known already.
     if !duplicates && let Err(problem) = agree::check(text, &root) {
         diagnostics.push(*problem);
-        return Parsed { root: None, secrets };
+        return Parsed { root: None, secrets, is_empty: false };
     }
-    Parsed { root: Some(root), secrets }
+    Parsed { root: Some(root), secrets, is_empty: false }
 }
 
 /// Boxed, so that the good path does not carry a diagnostic's size around.
@@ -156,12 +192,6 @@ impl Builder<'_> {
                 Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
             }
         }
-        if self.root.is_none() {
-            let span = Span { source: self.places.source, start: 0, end: 0 };
-            return Err(error("empty-manifest", "this manifest is empty", span)
-                .help("the least that a manifest says is `version: 1`, `stack`, `region` and `instances`")
-                .into());
-        }
         Ok(())
     }
 
@@ -187,11 +217,7 @@ impl Builder<'_> {
         }
         let Some(open) = self.open.last_mut() else { return Ok(()) };
         if let Some(first) = open.place_of(&key.text) {
-            self.diagnostics.push(
-                error("duplicate-key", format!("the key `{}` stands twice in this map", key.text), span)
-                    .label("again here")
-                    .related(first, "first here"),
-            );
+            self.diagnostics.push(duplicate_key(&key.text, span, first));
             open.drop_value = true;
             self.duplicates = true;
         }
@@ -204,7 +230,7 @@ impl Builder<'_> {
             return Err(self.key_is_no_scalar(span));
         }
         if self.open.len() >= DEPTH_MAX {
-            return Err(error("too-deep", format!("nested more than {DEPTH_MAX} levels deep"), span).into());
+            return Err(too_deep(span).into());
         }
         self.count(1, span)?;
         let (key, keys, drop_value) = (None, HashMap::new(), false);
@@ -293,7 +319,7 @@ impl Builder<'_> {
         }
         self.attach(node, 0);
         if self.depth_below_root() > DEPTH_MAX {
-            return Err(error("too-deep", format!("nested more than {DEPTH_MAX} levels deep"), span).into());
+            return Err(too_deep(span).into());
         }
         Ok(())
     }
@@ -336,7 +362,7 @@ impl Builder<'_> {
         let span = Span { source: self.places.source, start: offset, end: offset };
         let text = self.places.text;
         if problem.info().starts_with("recursion limit") {
-            return error("too-deep", format!("nested more than {DEPTH_MAX} levels deep"), span).into();
+            return too_deep(span).into();
         }
         let line_start = text[..offset as usize].rfind('\n').map_or(0, |newline| newline + 1);
         let line = text[line_start..].lines().next().unwrap_or("");

@@ -2,6 +2,7 @@
 //!
 //! The only part of the manifest that touches the disk. It only reads.
 
+use super::root::{Refusal, Roots, is_typed_device};
 use super::schema::Text;
 use crate::diag::{Diagnostic, Diagnostics, SourceId, Span};
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +32,8 @@ struct Source {
     path: String,
     /// Where relative paths inside it start.
     folder: PathBuf,
+    /// Where the files that it names must be.
+    roots: Roots,
     text: String,
     /// Byte at which each line starts.
     lines: Vec<u32>,
@@ -44,6 +47,8 @@ pub struct Sources {
     files: Vec<Source>,
     /// Where relative paths of the command line start.
     directory: PathBuf,
+    /// The folders of `--root`.
+    given_roots: Vec<PathBuf>,
     /// Those that are manifests, in the order of the command line; included ones are not among them.
     manifests: Vec<SourceId>,
     /// Manifests by the file that they really are.
@@ -81,13 +86,15 @@ pub struct Location {
 impl Sources {
     /// Reads `paths` (or `lighthouse.yaml` if there are none); relative ones start at `directory`. A directory stands for
     /// its `*.yaml` and `*.yml` in order of name, without those that begin with a dot. A file reached twice is read once.
-    pub fn read(directory: &Path, paths: &[PathBuf], diagnostics: &mut Diagnostics) -> Self {
-        let mut sources = Self { directory: directory.to_owned(), ..Self::default() };
+    ///
+    /// Files that a manifest names must be in one of `roots`; without any, in the repository or folder of the manifest.
+    pub fn read(directory: &Path, paths: &[PathBuf], roots: &[PathBuf], diagnostics: &mut Diagnostics) -> Self {
+        let mut sources = Self { directory: directory.to_owned(), given_roots: roots.to_owned(), ..Self::default() };
         let default = [PathBuf::from(MANIFEST_DEFAULT)];
         for path in if paths.is_empty() { &default[..] } else { paths } {
             for shown in expand_directory(directory, path, diagnostics) {
                 let file = directory.join(&shown);
-                match sources.manifest(&shown, &file) {
+                match sources.command_line_manifest(&shown, &file) {
                     Ok((_, true)) => {}
                     Ok((id, false)) => sources.manifests.push(id),
                     Err(problem) => diagnostics.push(unreadable(&shown, &problem, paths.is_empty())),
@@ -97,18 +104,33 @@ impl Sources {
         sources
     }
 
+    /// Reads a manifest of the command line, and whether it was read before. A link in a repository can lead anywhere, so what
+    /// it leads to must be in the root as well.
+    fn command_line_manifest(&mut self, shown: &Path, file: &Path) -> Result<(SourceId, bool), ReadProblem> {
+        let roots = Roots::of(&self.given_roots, file);
+        let real = match is_typed_device(shown) {
+            true => file.to_owned(),
+            false => roots.admit(file)?,
+        };
+        self.manifest(shown, file, real, roots)
+    }
+
     /// Reads a manifest, and whether it was read before.
-    fn manifest(&mut self, shown: &Path, file: &Path) -> Result<(SourceId, bool), ReadProblem> {
-        // Where the path cannot be resolved, reading it says why.
-        let real = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+    fn manifest(
+        &mut self,
+        shown: &Path,
+        file: &Path,
+        real: PathBuf,
+        roots: Roots,
+    ) -> Result<(SourceId, bool), ReadProblem> {
         if let Some(id) = self.by_file.get(&real) {
             return Ok((*id, true));
         }
         let text = match self.instead.get(&real) {
             Some(text) => text.clone(),
-            None => read_text(file, SOURCE_BYTES_MAX)?,
+            None => read_text(&real, SOURCE_BYTES_MAX)?,
         };
-        let id = self.add(shown, file, text);
+        let id = self.add(shown, file, roots, text);
         self.by_file.insert(real, id);
         Ok((id, false))
     }
@@ -121,22 +143,30 @@ impl Sources {
         diagnostics: &mut Diagnostics,
     ) -> Vec<(SourceId, bool)> {
         let Some(including) = self.get(from) else { return Vec::new() };
-        let folder = including.folder.clone();
+        let (folder, roots) = (including.folder.clone(), including.roots.clone());
         let shown_folder = Path::new(&including.path).parent().unwrap_or(Path::new("")).to_owned();
         let mut found = Vec::new();
         let mut problems = Diagnostics::default();
-        for relative in expand_directory(&folder, Path::new(&path.value), &mut problems) {
-            let shown = shown_folder.join(&relative);
-            match self.manifest(&shown, &folder.join(&relative)) {
+        let named = match roots.admit(&folder.join(&path.value)) {
+            Ok(_) => expand_directory(&folder, Path::new(&path.value), &mut problems),
+            Err(problem) => {
+                problems.push(unreadable(&shown_folder.join(&path.value), &problem, false));
+                Vec::new()
+            }
+        };
+        for relative in named {
+            let (shown, file) = (shown_folder.join(&relative), folder.join(&relative));
+            let read = roots.admit(&file).and_then(|real| self.manifest(&shown, &file, real, roots.clone()));
+            match read {
                 Ok(read) => found.push(read),
                 Err(problem) => problems.push(unreadable(&shown, &problem, false)),
             }
         }
         for mut problem in problems.into_vec() {
-            problem.help.clear();
-            diagnostics.push(
-                problem.at(path.span).help("a relative path starts at the folder of the manifest that includes it"),
-            );
+            if problem.code != "file-refused" {
+                problem.help = vec!["a relative path starts at the folder of the manifest that includes it".to_owned()];
+            }
+            diagnostics.push(problem.at(path.span));
         }
         found
     }
@@ -144,11 +174,13 @@ impl Sources {
     /// Reads a file of values; a relative path starts where those of manifests do. None if that fails, which is reported.
     pub(super) fn add_file(&mut self, path: &Path, diagnostics: &mut Diagnostics) -> Option<SourceId> {
         let file = self.directory.join(path);
-        match read_text(&file, SOURCE_BYTES_MAX) {
-            Ok(text) => Some(self.add(path, &file, text)),
+        let roots = Roots::of(&self.given_roots, &file);
+        let real = if is_typed_device(path) { Ok(file.clone()) } else { roots.admit(&file) };
+        match real.and_then(|real| read_text(&real, SOURCE_BYTES_MAX)) {
+            Ok(text) => Some(self.add(path, &file, roots, text)),
             Err(problem) => {
                 let summary = format!("cannot read the variables in `{}`: {problem}", path.display());
-                diagnostics.push(Diagnostic::error("var-file", summary));
+                diagnostics.push(problem.help(Diagnostic::error("var-file", summary)));
                 None
             }
         }
@@ -156,7 +188,7 @@ impl Sources {
 
     /// A text that comes from elsewhere, with what to show as its path.
     pub(super) fn add_text(&mut self, shown: String, text: &str) -> SourceId {
-        self.add(Path::new(&shown), Path::new(""), text.to_owned())
+        self.add(Path::new(&shown), Path::new(""), Roots::default(), text.to_owned())
     }
 
     /// From texts at hand, each with the path to show for it. Files that they name are looked for beside those paths.
@@ -164,7 +196,7 @@ impl Sources {
         let mut sources = Self::default();
         for (path, text) in texts {
             let path = PathBuf::from(path.into());
-            let id = sources.add(&path, &path, text.into());
+            let id = sources.add(&path, &path, Roots::of(&[], &path), text.into());
             sources.by_file.insert(fs::canonicalize(&path).unwrap_or_else(|_| path.clone()), id);
             sources.manifests.push(id);
         }
@@ -179,7 +211,7 @@ impl Sources {
         (text == self.text(id).as_bytes()).then(|| [mark, new.as_bytes()].concat())
     }
 
-    fn add(&mut self, shown: &Path, file: &Path, mut text: String) -> SourceId {
+    fn add(&mut self, shown: &Path, file: &Path, roots: Roots, mut text: String) -> SourceId {
         let id = SourceId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
         if text.starts_with(BYTE_ORDER_MARK) {
             text.remove(0);
@@ -190,6 +222,7 @@ impl Sources {
         self.files.push(Source {
             path: shown.display().to_string(),
             folder: file.parent().unwrap_or(Path::new("")).to_owned(),
+            roots,
             text,
             lines,
             secrets: Vec::new(),
@@ -216,16 +249,20 @@ impl Sources {
         let real = self.by_file.iter().find(|(_, known)| **known == id).map(|(real, _)| real.clone());
         let mut sources = Self {
             directory: self.directory.clone(),
+            given_roots: self.given_roots.clone(),
             instead: real.map(|real| (real, new.to_owned())).into_iter().collect(),
             ..Self::default()
         };
         for other in &self.manifests {
             let shown = PathBuf::from(self.path(*other));
             let file = self.directory.join(&shown);
-            let id = match sources.manifest(&shown, &file) {
+            let id = match sources.command_line_manifest(&shown, &file) {
                 Ok((id, _)) => id,
                 // It was there a moment ago: what it said then.
-                Err(_) => sources.add(&shown, &file, self.text(*other).to_owned()),
+                Err(_) => {
+                    let roots = Roots::of(&self.given_roots, &file);
+                    sources.add(&shown, &file, roots, self.text(*other).to_owned())
+                }
             };
             sources.manifests.push(id);
         }
@@ -274,12 +311,19 @@ impl Sources {
         self.get(id).map_or(0, |source| source.lines.partition_point(|start| *start <= offset).saturating_sub(1))
     }
 
+    /// The text of a line (from 0), not for display.
+    pub(super) fn line(&self, id: SourceId, line: usize) -> Option<&str> {
+        let source = self.get(id)?;
+        let start = *source.lines.get(line)? as usize;
+        let end = source.lines.get(line + 1).map_or(source.text.len(), |end| *end as usize);
+        source.text.get(start..end)
+    }
+
     /// First byte and text of a line (from 0) without its line break, secrets blotted out byte by byte.
     pub fn line_for_display(&self, id: SourceId, line: usize) -> Option<(u32, String)> {
         let source = self.get(id)?;
         let start = *source.lines.get(line)?;
-        let end = source.lines.get(line + 1).map_or(source.text.len(), |end| *end as usize);
-        let text = source.text.get(start as usize..end)?.trim_end_matches(['\n', '\r']);
+        let text = self.line(id, line)?.trim_end_matches(['\n', '\r']);
         let mut shown = String::with_capacity(text.len());
         let guessed = guess_secret(text);
         for (offset, character) in text.char_indices() {
@@ -307,10 +351,14 @@ impl Sources {
     }
 
     fn side_file(&self, id: SourceId, path: &str, is_secret: bool) -> Result<String, String> {
-        let folder = self.get(id).map_or(Path::new(""), |source| &source.folder);
+        let (folder, roots) =
+            self.get(id).map(|source| (source.folder.clone(), source.roots.clone())).unwrap_or_default();
         let mut files = self.side_files.lock().unwrap_or_else(PoisonError::into_inner);
         let read = files.entry(folder.join(path)).or_insert_with_key(|file| SideFile {
-            text: read_text(file, SIDE_FILE_BYTES_MAX).map_err(|problem| problem.to_string()),
+            text: roots
+                .admit(file)
+                .and_then(|real| read_text(&real, SIDE_FILE_BYTES_MAX))
+                .map_err(|problem| problem.to_string()),
             is_secret: false,
         });
         read.is_secret |= is_secret;
@@ -352,14 +400,29 @@ fn guess_secret(line: &str) -> Option<Range<usize>> {
 
 /// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
-enum ReadProblem {
+pub(super) enum ReadProblem {
     #[error("{0}")]
     Io(io::Error),
+    #[error("{0}")]
+    Refused(Refusal),
     #[error("it is larger than {} MiB", .0 >> 20)]
     TooLarge(u64),
     #[error("it is not UTF-8 (first at line {line}, byte {byte} of the file)")]
     NotUtf8 { line: usize, byte: usize },
 }
+
+impl ReadProblem {
+    /// Adds the way to let the file be read, where there is one.
+    fn help(&self, diagnostic: Diagnostic) -> Diagnostic {
+        match self {
+            Self::Refused(Refusal::Outside(_)) => diagnostic.help(ROOT_HELP),
+            _ => diagnostic,
+        }
+    }
+}
+
+/// How a file outside of the root can be read after all.
+const ROOT_HELP: &str = "move it into that folder, or pass `--root FOLDER` for a folder that holds all of them";
 
 fn read_text(file: &Path, bytes_max: u64) -> Result<String, ReadProblem> {
     let mut bytes = Vec::new();
@@ -390,6 +453,9 @@ fn unreadable(shown: &Path, problem: &ReadProblem, by_default: bool) -> Diagnost
         ReadProblem::NotUtf8 { .. } => {
             Diagnostic::error("manifest-unreadable", format!("cannot read `{shown}`: {problem}"))
                 .help("save the file as UTF-8")
+        }
+        ReadProblem::Refused(_) => {
+            problem.help(Diagnostic::error("file-refused", format!("will not read `{shown}`: {problem}")))
         }
         _ => Diagnostic::error("manifest-unreadable", format!("cannot read `{shown}`: {problem}")),
     }
@@ -434,7 +500,7 @@ mod tests {
     fn read(folder: &Path, paths: &[&str]) -> (Sources, Vec<String>) {
         let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
         let mut diagnostics = Diagnostics::default();
-        let sources = Sources::read(folder, &paths, &mut diagnostics);
+        let sources = Sources::read(folder, &paths, &[], &mut diagnostics);
         (sources, diagnostics.sorted().into_iter().map(|diagnostic| diagnostic.summary).collect())
     }
 

@@ -1,6 +1,7 @@
 //! `variables`: what is declared, and which value each has. Defaults come first, then the environment, then `--var-file`,
 //! then `--var`; of two in one place the later wins.
 
+use super::json;
 use super::keys::VARIABLE;
 use super::node::{Entry, Node, Scalar, ScalarKind, Value};
 use super::parse;
@@ -368,8 +369,12 @@ impl Resolver<'_> {
 
     fn file(&mut self, path: &std::path::Path) -> bool {
         let Some(id) = self.sources.add_file(path, self.diagnostics) else { return false };
-        let parsed = parse::parse(self.sources.text(id), id, self.diagnostics);
-        let Some(root) = parsed.root else { return false };
+        let is_json = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("json"));
+        let root = match is_json {
+            true => json::parse(self.sources.text(id), id, self.diagnostics),
+            false => parse::parse_part(self.sources.text(id), id, self.diagnostics).root,
+        };
+        let Some(root) = root else { return false };
         let mut reader = Reader { diagnostics: self.diagnostics };
         let Some(entries) = reader.map(&root).map(<[Entry]>::to_vec) else { return false };
         for Entry { key, key_span, mut value } in entries {

@@ -429,6 +429,7 @@ fn panics() {
     let (state, ..) = desired::load(
         folder.path(),
         &[PathBuf::from("lighthouse.yaml")],
+        &[],
         &lhprov::manifest::Given::default(),
         &variable,
     );

@@ -24,6 +24,7 @@ mod leaks;
 #[cfg(unix)]
 mod live;
 mod markdown;
+mod named_files;
 mod no_escape;
 mod output;
 mod preflight;

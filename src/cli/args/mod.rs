@@ -77,6 +77,10 @@ pub struct Global {
     /// YAML file with values of the manifest's variables; may be given several times. A --var beats it
     #[arg(long, global = true, env = "LHPROV_VAR_FILE", value_name = "FILE", value_delimiter = PATHS_APART)]
     pub var_file: Vec<PathBuf>,
+    /// Folder that holds every file a manifest may name with `include` or `file`; may be given several times [default: the
+    /// repository around the manifest, else the manifest's folder]
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub root: Vec<PathBuf>,
     /// Region; for a stack it has to be the manifest's
     #[arg(long, global = true, env = "LHPROV_REGION", value_name = "REGION")]
     pub region: Option<String>,

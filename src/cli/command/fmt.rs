@@ -31,7 +31,7 @@ pub fn run(global: &Global, own: &FmtArgs, console: Console) -> Result<Exit, Fai
     }
     let named = if own.files.is_empty() { &global.file } else { &own.files };
     let mut diagnostics = Diagnostics::default();
-    let mut sources = Sources::read(Path::new(""), named, &mut diagnostics);
+    let mut sources = Sources::read(Path::new(""), named, &global.root, &mut diagnostics);
     let changed = changes(&mut sources, &mut diagnostics);
     if diagnostics.has_errors() {
         return Err(Failure::diagnostics(diagnostics, Arc::new(sources)));

@@ -17,7 +17,10 @@ use tokens::{Kind, Token};
 /// cannot be laid out; why is in `diagnostics`.
 pub fn format(text: &str, source: SourceId, diagnostics: &mut Diagnostics) -> (Option<String>, Vec<Span>) {
     let mut found = Diagnostics::default();
-    let parsed = parse::parse(text, source, &mut found);
+    let parsed = parse::parse_part(text, source, &mut found);
+    if parsed.is_empty && text.trim().is_empty() {
+        return (Some(text.to_owned()), Vec::new());
+    }
     let root = parsed.root.filter(|_| !found.has_errors());
     diagnostics.extend(found);
     (root.and_then(|root| laid_out(&root, text, source, diagnostics)), parsed.secrets)
@@ -49,7 +52,7 @@ fn laid_out(root: &Node, text: &str, source: SourceId, diagnostics: &mut Diagnos
 /// Whether a text means the same, and has the same comments at the same places between the same values.
 fn is_same(root: &Node, tokens: &[Token<'_>], out: &str, source: SourceId) -> bool {
     let mut found = Diagnostics::default();
-    let again = parse::parse(out, source, &mut found).root;
+    let again = parse::parse_part(out, source, &mut found).root;
     let means_the_same = !found.has_errors() && again.is_some_and(|again| equal(root, &again));
     means_the_same && tokens::read(out).is_some_and(|after| comments(tokens) == comments(&after))
 }
