@@ -9,11 +9,11 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use lhprov::desired::{self, DesiredState};
 use lhprov::diag::Diagnostics;
 use lhprov::manifest::{self, Given, Sources};
-use lhprov::model::{Attributes, InstanceId, Lineage, Site};
+use lhprov::model::{Attributes, InstanceId, Lineage, Predecessor, Site};
 use lhprov::observe::state::ObservedState;
 use lhprov::plan::batch::{batch, cut};
 use lhprov::plan::{Inputs, Options, Planned, plan};
-use lhprov::state::{AppliedSpec, Binding, NO_PREDECESSOR, OpenIntents, PriorState, RecordedInstance, codec};
+use lhprov::state::{AppliedSpec, Binding, OpenIntents, PriorState, RecordedInstance, codec};
 use std::fmt::Write as _;
 use std::hint::black_box;
 
@@ -96,7 +96,7 @@ fn recorded(desired: &DesiredState) -> PriorState {
     for (number, (address, wanted)) in desired.instances.iter().enumerate() {
         let recorded = RecordedInstance {
             instance_id: InstanceId(format!("lhins-{number:08}")),
-            predecessor: NO_PREDECESSOR.to_owned(),
+            predecessor: Predecessor::None,
             seen: true,
             protect: false,
             spec: AppliedSpec::from(wanted.spec.to_json("")),
@@ -159,7 +159,7 @@ fn planning(criterion: &mut Criterion) {
 
 fn tokens(criterion: &mut Criterion) {
     let desired = wanted(&counted(30));
-    let members: Vec<_> = cut(&desired).into_iter().flatten().map(|address| (address, NO_PREDECESSOR)).collect();
+    let members: Vec<_> = cut(&desired).into_iter().flatten().map(|address| (address, Predecessor::NOTHING)).collect();
     criterion.bench_function("batch of 30 and its token", |bencher| {
         bencher.iter(|| batch(black_box(&desired), black_box(&members)));
     });

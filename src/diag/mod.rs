@@ -4,6 +4,7 @@ pub mod codes;
 mod list;
 mod span;
 
+use crate::model::Address;
 pub use list::Diagnostics;
 pub use span::{SourceId, Span, Spanned};
 
@@ -35,6 +36,8 @@ pub struct Diagnostic {
     pub detail: Option<String>,
     /// The way out; each becomes `help: …`.
     pub help: Vec<String>,
+    /// The addresses it is about, for programs: nothing reads them out of the text.
+    pub subjects: Vec<Address>,
 }
 
 impl Diagnostic {
@@ -49,6 +52,7 @@ impl Diagnostic {
             related: Vec::new(),
             detail: None,
             help: Vec::new(),
+            subjects: Vec::new(),
         }
     }
 
@@ -82,6 +86,13 @@ impl Diagnostic {
     #[must_use]
     pub fn detail(mut self, text: impl Into<String>) -> Self {
         self.detail = Some(text.into());
+        self
+    }
+
+    /// Adds the addresses it is about.
+    #[must_use]
+    pub fn about(mut self, addresses: impl IntoIterator<Item = Address>) -> Self {
+        self.subjects.extend(addresses);
         self
     }
 

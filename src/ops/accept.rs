@@ -11,6 +11,7 @@ use crate::desired::DesiredState;
 use crate::diag::{Diagnostic, Diagnostics, SourceId, did_you_mean};
 use crate::manifest::edit::{Editor, Refused, Yaml, of_defaults};
 use crate::model::{Address, Key};
+use crate::plan::attribute::Kind;
 use crate::plan::diff::differences;
 use crate::plan::drift::{Decision, Drift, drift as compare};
 use crate::plan::select::{self, Pattern};
@@ -138,7 +139,7 @@ pub async fn accept(
         };
         if let Some(was) = state.instances.get_mut(&drift.address) {
             let now = record(wanted, live, &was.predecessor, &salt);
-            take_over(&mut was.spec, &now.spec, drift.name);
+            take_over(&mut was.spec, &now.spec, drift.attribute);
             was.attributes = now.attributes;
         }
     }
@@ -190,9 +191,9 @@ fn not_alone(desired: &DesiredState, found: &[Drift], drift: &Drift) -> Option<D
     let others = desired.instances.keys().filter(|address| address.block == *block && **address != drift.address);
     let differs: Vec<&Address> = others
         .filter(|address| {
-            !found
-                .iter()
-                .any(|other| other.address == **address && other.name == drift.name && other.live == drift.live)
+            !found.iter().any(|other| {
+                other.address == **address && other.attribute == drift.attribute && other.live == drift.live
+            })
         })
         .collect();
     if differs.is_empty() {
@@ -205,7 +206,7 @@ fn not_alone(desired: &DesiredState, found: &[Drift], drift: &Drift) -> Option<D
     let what = format!(
         "`{}`: {} is {} there, and `{block}` stands for {} as well by its `{shared}`",
         drift.address,
-        drift.name,
+        drift.name(),
         drift.live,
         crate::model::address::compact(differs)
     );
@@ -228,12 +229,12 @@ fn steps_of(drift: &Drift, desired: &DesiredState) -> Result<Vec<Step>, Refused>
     };
     let text = || Yaml::Text(drift.live.as_str().unwrap_or_default().to_owned());
     let list = || Yaml::List(texts_of(&drift.live));
-    Ok(match drift.name {
-        "instance_name" | "bundle_id" | "blueprint_id" => vec![step(&[drift.name], Some(text()))],
-        "renew_flag" => vec![step(&["charge", "renew_flag"], Some(text()))],
-        "zones" => vec![step(&["zones"], Some(list()))],
-        "login.key_ids" => vec![step(&["login", "key_ids"], Some(list()))],
-        "tags" => {
+    Ok(match drift.attribute {
+        Some(Kind::InstanceName | Kind::BundleId | Kind::BlueprintId) => vec![step(&[drift.name()], Some(text()))],
+        Some(Kind::RenewFlag) => vec![step(&["charge", "renew_flag"], Some(text()))],
+        Some(Kind::Zones) => vec![step(&["zones"], Some(list()))],
+        Some(Kind::KeyIds) => vec![step(&["login", "key_ids"], Some(list()))],
+        Some(Kind::Tags) => {
             let wanted = &desired.instances[&drift.address].spec.tags;
             let live = drift.live.as_object().cloned().unwrap_or_default();
             let changed = live.iter().filter(|(key, value)| wanted.get(*key).map(String::as_str) != value.as_str());
@@ -243,9 +244,24 @@ fn steps_of(drift: &Drift, desired: &DesiredState) -> Result<Vec<Step>, Refused>
             let gone = wanted.keys().filter(|key| !live.contains_key(*key)).map(|key| step(&["tags", key], None));
             set.chain(gone).collect()
         }
-        "state" if drift.live == "STOPPED" => vec![step(&["power"], Some(Yaml::Text("stopped".to_owned())))],
-        "state" if drift.live == "RUNNING" => vec![step(&["power"], Some(Yaml::Text("running".to_owned())))],
-        name => {
+        None if drift.live == "STOPPED" => vec![step(&["power"], Some(Yaml::Text("stopped".to_owned())))],
+        None if drift.live == "RUNNING" => vec![step(&["power"], Some(Yaml::Text("running".to_owned())))],
+        // No step of the editor writes these; all but the power are never live.
+        None
+        | Some(
+            Kind::Password
+            | Kind::AutoGeneratePassword
+            | Kind::Power
+            | Kind::Region
+            | Kind::Containers
+            | Kind::InitCommand
+            | Kind::FirewallTemplateId
+            | Kind::DomainName
+            | Kind::Subdomain
+            | Kind::Period
+            | Kind::AutoVoucher,
+        ) => {
+            let name = drift.name();
             let what = match &drift.what {
                 Some(what) => format!("`{}` {what}, which no manifest can say", drift.address),
                 None => format!("`{}`: a manifest cannot follow `{name}`", drift.address),
@@ -283,12 +299,14 @@ fn check(old: &DesiredState, new: &DesiredState, found: &[Drift]) -> Result<(), 
         && old.instances.iter().all(|(address, was)| {
             new.instances.get(address).is_some_and(|is| touched.contains(address) || is.spec == was.spec)
         });
-    let followed = found.iter().filter(|drift| drift.name != "state").all(|drift| {
+    let followed = found.iter().filter(|drift| drift.attribute.is_some()).all(|drift| {
         new.instances.get(&drift.address).is_some_and(|wanted| {
             let mut applied = wanted.spec.to_json("");
             // Compared as a plan without the cloud would: the value that is written against the value that is live.
             take_live(&mut applied, drift);
-            !differences(wanted, &AppliedSpec::from(applied), None).iter().any(|diff| diff.name == drift.name)
+            !differences(wanted, &AppliedSpec::from(applied), None)
+                .iter()
+                .any(|diff| Some(diff.kind) == drift.attribute)
         })
     });
     match same && followed {
@@ -302,21 +320,15 @@ fn check(old: &DesiredState, new: &DesiredState, found: &[Drift]) -> Result<(), 
 
 /// Puts a live value into a spec.
 fn take_live(spec: &mut Value, drift: &Drift) {
-    match drift.name {
-        "renew_flag" => spec["charge"]["renew_flag"] = drift.live.clone(),
-        "login.key_ids" => spec["login"]["key_ids"] = drift.live.clone(),
-        name => spec[name] = drift.live.clone(),
+    if let Some(kind) = drift.attribute {
+        kind.set_applied(spec, &drift.live);
     }
 }
 
 /// Copies what one attribute is recorded under.
-fn take_over(spec: &mut AppliedSpec, from: &AppliedSpec, name: &str) {
-    let key = match name {
-        "renew_flag" => "charge",
-        "login.key_ids" => "login",
-        "state" => return,
-        name => name,
-    };
+fn take_over(spec: &mut AppliedSpec, from: &AppliedSpec, attribute: Option<Kind>) {
+    let Some(kind) = attribute else { return };
+    let key = kind.row().key;
     spec.change(|spec| match &from[key] {
         Value::Null => drop(spec.remove(key)),
         value => drop(spec.insert(key.to_owned(), value.clone())),

@@ -19,7 +19,7 @@ use crate::observe::state::ObservedState;
 use crate::plan::change::{ACCEPT_NO_REFUND, ALLOW_DATA_LOSS, Need, OpenPurchase};
 use crate::plan::limits::{Before, Ceilings, forbids_to_settle, needs_the_whole};
 use crate::plan::preflight::Checks;
-use crate::plan::{self, Blocked, Decision, Options, Plan, Planned, Selection};
+use crate::plan::{self, Blocked, BlockedKind, Decision, Options, Plan, Planned, Selection};
 use crate::state::lock::Mode;
 use crate::state::{AppliedSpec, OpenIntents, PriorState, StateError};
 use futures_util::future::{Either, select};
@@ -438,7 +438,7 @@ impl Run<'_> {
                 crate::model::address::compact(&planned.adopted)
             );
             let help = vec!["if they are this stack's own, say so with --adopt".to_owned()];
-            return Some(OpsError::Blocked(vec![Blocked { what, help }]));
+            return Some(OpsError::Blocked(vec![Blocked { kind: BlockedKind::AdoptionNotConfirmed, what, help }]));
         }
         None
     }
@@ -550,7 +550,7 @@ pub(super) async fn apply_plan(
 /// What is refused without a flag.
 fn refused_without(need: &Need) -> Blocked {
     let help = format!("look at the plan; if that is meant, say so with {}", need.flag);
-    Blocked { what: need.what.clone(), help: vec![help] }
+    Blocked { kind: BlockedKind::ConsentMissing, what: need.what.clone(), help: vec![help] }
 }
 
 /// Where the manifest was written after what is live, that is what was applied from now on. Returns whether anything was.
@@ -558,14 +558,8 @@ fn follow_what_is_adopted(state: &mut PriorState, plan: &Plan) -> bool {
     let mut changed = false;
     for drift in plan.drift.iter().filter(|drift| drift.decision == Decision::Adopt) {
         let Some(recorded) = state.instances.get_mut(&drift.address) else { continue };
-        let mut spec = recorded.spec.to_value();
-        let place = match drift.name {
-            "renew_flag" => &mut spec["charge"]["renew_flag"],
-            "login.key_ids" => &mut spec["login"]["key_ids"],
-            name => &mut spec[name],
-        };
-        changed |= *place != drift.live;
-        place.clone_from(&drift.live);
+        let (Some(kind), mut spec) = (drift.attribute, recorded.spec.to_value()) else { continue };
+        changed |= kind.set_applied(&mut spec, &drift.live);
         recorded.spec = AppliedSpec::from(spec);
     }
     changed

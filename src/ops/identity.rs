@@ -4,7 +4,7 @@ use super::error::OpsError;
 use crate::cloud::error::{CloudError, ErrorClass};
 use crate::cloud::port::{CloudRead, ReadAction};
 use crate::desired::DesiredState;
-use crate::plan::Blocked;
+use crate::plan::{Blocked, BlockedKind};
 use serde_json::{Value, json};
 
 /// Who the service says is asking (`sts:GetCallerIdentity`).
@@ -43,6 +43,7 @@ pub(super) fn check_allowed(desired: &DesiredState, account: Result<&str, &Cloud
     let only = format!("`allowed_accounts` of the manifest allows only {}", allowed.join(", "));
     let blocked = match account {
         Ok(account) => Blocked {
+            kind: BlockedKind::AccountNotAllowed,
             what: format!("these credentials belong to account {account}, and {only}"),
             help: vec![
                 "use others: `lhprov auth whoami` says which are used and why, --profile NAME takes another profile"
@@ -51,6 +52,7 @@ pub(super) fn check_allowed(desired: &DesiredState, account: Result<&str, &Cloud
             ],
         },
         Err(error) => Blocked {
+            kind: BlockedKind::AccountUnknown,
             what: format!("whose account this is cannot be learned ({error}), and {only}"),
             help: vec!["run again once sts:GetCallerIdentity answers; nothing was changed".to_owned()],
         },

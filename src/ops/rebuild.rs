@@ -9,13 +9,13 @@ use super::load::{account_of, bind_account, rewrite_journal, salt};
 use super::taken::record;
 use crate::cloud::types::TAG_BATCH;
 use crate::desired::DesiredState;
-use crate::model::{Address, InstanceId, Key, Life, ObservedInstance, Ownership};
+use crate::model::{Address, InstanceId, Key, Life, ObservedInstance, Ownership, Predecessor};
 use crate::observe::ownership::{match_members, members_in};
 use crate::observe::refresh;
 use crate::state::codec::DecodeError;
 use crate::state::lock::Mode;
 use crate::state::store::check_binding;
-use crate::state::{AppliedSpec, Journal, NO_PREDECESSOR, PriorState, Record, RecordedInstance, StateError, fold};
+use crate::state::{AppliedSpec, Journal, PriorState, Record, RecordedInstance, StateError, fold};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What was found.
@@ -76,7 +76,7 @@ pub async fn rebuild(context: &Context, desired: &DesiredState) -> Result<Rebuil
             Some(wanted) => record(wanted, live, predecessor, &salt),
             None => RecordedInstance {
                 instance_id: live.id.clone(),
-                predecessor: NO_PREDECESSOR.to_owned(),
+                predecessor: Predecessor::None,
                 seen: true,
                 protect: false,
                 spec: AppliedSpec::unknown(),
@@ -256,7 +256,8 @@ fn members_of(desired: &DesiredState, tag: &str) -> Option<Vec<Address>> {
         return members_in(tag);
     }
     crate::plan::batch::cut(desired).into_iter().find_map(|members| {
-        let all: Vec<(&Address, &str)> = members.iter().map(|address| (*address, NO_PREDECESSOR)).collect();
+        let all: Vec<(&Address, &Predecessor)> =
+            members.iter().map(|address| (*address, Predecessor::NOTHING)).collect();
         let batch = crate::plan::batch::batch(desired, &all)?;
         (batch.token.short() == tag).then(|| members.into_iter().cloned().collect())
     })

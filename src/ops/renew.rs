@@ -59,9 +59,8 @@ pub async fn renew(
         .iter()
         .filter_map(|address| match prior.state.instances.get(address) {
             Some(recorded) => Some(recorded.instance_id.clone()),
-            None => prior.state.predecessors.get(address).map(|id| InstanceId(id.clone())),
+            None => prior.state.predecessor(address).instance().cloned(),
         })
-        .filter(|id| id.as_str().starts_with("lhins-"))
         .collect();
     let account = account_of(context).await;
     bind_account(context, desired, &mut prior.state, account)?;

@@ -9,12 +9,12 @@ use super::together::write;
 use crate::cloud::types::TAG_BATCH;
 use crate::desired::DesiredState;
 use crate::diag::did_you_mean;
-use crate::model::{Address, InstanceId, ObservedInstance, Ownership};
+use crate::model::{Address, InstanceId, ObservedInstance, Ownership, Predecessor};
 use crate::observe::refresh;
 use crate::plan::batch::batch;
 use crate::plan::request::batch_tag;
+use crate::state::PriorState;
 use crate::state::lock::Mode;
-use crate::state::{NO_PREDECESSOR, PriorState};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a move brought.
@@ -56,7 +56,7 @@ pub async fn move_address(
     let Some(recorded) = state.instances.remove(from) else { return Err(nothing_at(context, &state, from)) };
     let instance_id = recorded.instance_id.clone();
     // The token that bought this instance is that of the old address: with it the service would name this instance again.
-    state.predecessors.insert(from.clone(), instance_id.0.clone());
+    state.predecessors.insert(from.clone(), Predecessor::Instance(instance_id.clone()));
     state.predecessors.remove(to);
     state.instances.insert(to.clone(), recorded);
     let tags = moved_tag(desired, &state, to);
@@ -73,7 +73,7 @@ pub async fn move_address(
 
 /// The tag that names the new address alone. Where the manifest does not have it, there is no purchase to name.
 fn moved_tag(desired: &DesiredState, state: &PriorState, to: &Address) -> BTreeMap<Address, String> {
-    let predecessor = state.instances.get(to).map_or(NO_PREDECESSOR, |recorded| recorded.predecessor.as_str());
+    let predecessor = state.instances.get(to).map_or(Predecessor::NOTHING, |recorded| &recorded.predecessor);
     let batch = desired.instances.contains_key(to).then(|| batch(desired, &[(to, predecessor)])).flatten();
     batch.map(|batch| (to.clone(), batch_tag(&batch.token, [to]))).into_iter().collect()
 }
@@ -133,7 +133,7 @@ pub async fn forget(context: &Context, desired: &DesiredState, address: &Address
     let instance_ids = match state.instances.remove(address) {
         Some(recorded) => {
             // As it was before that instance came: its own token finds it again, should the manifest still want it.
-            if recorded.predecessor != NO_PREDECESSOR {
+            if !recorded.predecessor.is_none() {
                 state.predecessors.insert(address.clone(), recorded.predecessor);
             }
             vec![recorded.instance_id]

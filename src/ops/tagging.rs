@@ -5,7 +5,7 @@ use crate::cloud::port::WriteAction;
 use crate::cloud::types::{TAG_BATCH, TAG_STACK};
 use crate::cloud::{CloudError, ErrorClass};
 use crate::desired::DesiredState;
-use crate::model::{Address, InstanceId, ObservedInstance, Ownership};
+use crate::model::{Address, InstanceId, ObservedInstance, Ownership, Predecessor};
 use crate::plan::batch::{batch, cut};
 use crate::plan::request::batch_tag;
 use crate::state::PriorState;
@@ -33,7 +33,7 @@ pub(super) fn batch_tags(
 ) -> BTreeMap<Address, String> {
     let mut tags = BTreeMap::new();
     for members in cut(desired) {
-        let members: Vec<(&Address, &str)> = members
+        let members: Vec<(&Address, &Predecessor)> = members
             .into_iter()
             .filter(|address| addresses.contains(*address))
             .map(|address| (address, prior.predecessor(address)))

@@ -1,7 +1,7 @@
 //! The record of an instance that was not bought by this state.
 
 use crate::desired::DesiredInstance;
-use crate::model::{Attributes, Login, ObservedInstance};
+use crate::model::{Attributes, Login, ObservedInstance, Predecessor};
 use crate::state::{AppliedSpec, RecordedInstance};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -12,12 +12,12 @@ use std::collections::BTreeMap;
 pub(super) fn record(
     desired: &DesiredInstance,
     live: &ObservedInstance,
-    predecessor: &str,
+    predecessor: &Predecessor,
     salt: &str,
 ) -> RecordedInstance {
     RecordedInstance {
         instance_id: live.id.clone(),
-        predecessor: predecessor.to_owned(),
+        predecessor: predecessor.clone(),
         seen: true,
         protect: desired.protect,
         spec: AppliedSpec::from(applied(desired, &live.attributes, salt)),

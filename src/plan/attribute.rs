@@ -2,6 +2,8 @@
 //!
 //! Sources are the official API model of 2020-03-24 (*model*) and the product's guides (*guide*).
 
+use serde_json::{Map, Value};
+
 /// How an attribute is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
@@ -22,7 +24,7 @@ pub enum Way {
 }
 
 /// Which attribute a row is of. A comparison of ten thousand instances goes by it and not by the name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// Display name.
     InstanceName,
@@ -117,12 +119,55 @@ pub const TABLE: &[Attribute] = &[
     row(Kind::AutoVoucher, "auto_voucher", "auto_voucher", Way::NotAProperty, false, "model: how a purchase is paid"),
 ];
 
-/// The row of a difference.
-///
-/// # Panics
-/// For a name that is not in the table: differences are made from it.
-pub fn attribute(name: &str) -> &'static Attribute {
-    TABLE.iter().find(|row| row.name == name).unwrap_or_else(|| panic!("`{name}` is not in the attribute table"))
+impl Kind {
+    /// The row of the table.
+    pub fn row(self) -> &'static Attribute {
+        // The table has the kinds in the order of their declaration; a test holds it to that.
+        &TABLE[self as usize]
+    }
+
+    /// The name that differences have, in plans and messages.
+    pub fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// Puts a value where an applied spec has this attribute. Returns whether it differs from what was there; nothing is put
+    /// into a spec of which nothing is known.
+    pub fn set_applied(self, spec: &mut Value, value: &Value) -> bool {
+        let Value::Object(map) = spec else { return false };
+        let row = self.row();
+        let place = match self {
+            Kind::RenewFlag | Kind::KeyIds | Kind::Password | Kind::AutoGeneratePassword | Kind::Period => {
+                let inner = map.entry(row.key).or_insert_with(|| Value::Object(Map::new()));
+                if !inner.is_object() {
+                    *inner = Value::Object(Map::new());
+                }
+                let name = row.name.rsplit('.').next().unwrap_or(row.name);
+                &mut inner[name]
+            }
+            Kind::InstanceName
+            | Kind::Tags
+            | Kind::BundleId
+            | Kind::BlueprintId
+            | Kind::Power
+            | Kind::Zones
+            | Kind::Region
+            | Kind::Containers
+            | Kind::InitCommand
+            | Kind::FirewallTemplateId
+            | Kind::DomainName
+            | Kind::Subdomain
+            | Kind::AutoVoucher => map.entry(row.key).or_insert(Value::Null),
+        };
+        let differs = place != value;
+        place.clone_from(value);
+        differs
+    }
+
+    /// The kind of a name; none for a name that the table does not have.
+    pub fn of_name(name: &str) -> Option<Self> {
+        TABLE.iter().find(|row| row.name == name).map(|row| row.kind)
+    }
 }
 
 impl Attribute {
@@ -188,6 +233,8 @@ mod tests {
     #[test]
     fn names_are_unique_and_every_row_has_a_source() {
         for row in TABLE {
+            assert_eq!(row.kind.row(), row);
+            assert_eq!(Kind::of_name(row.name), Some(row.kind));
             assert_eq!(TABLE.iter().filter(|other| other.name == row.name).count(), 1, "{}", row.name);
             assert!(!row.source.is_empty());
         }
@@ -196,8 +243,8 @@ mod tests {
     #[test]
     fn ignoring_goes_by_the_name_before_the_dot() {
         let login = [String::from("login")];
-        assert!(attribute("login.password").is_ignored(&login));
-        assert!(attribute("login.key_ids").is_ignored(&login));
-        assert!(!attribute("tags").is_ignored(&login));
+        assert!(Kind::Password.row().is_ignored(&login));
+        assert!(Kind::KeyIds.row().is_ignored(&login));
+        assert!(!Kind::Tags.row().is_ignored(&login));
     }
 }

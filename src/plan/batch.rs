@@ -9,7 +9,7 @@ use super::token::client_token;
 use crate::cloud::limits::CREATE_BATCH_MAX;
 use crate::desired::{DependencyRef, DesiredInstance, DesiredState};
 use crate::model::digest::canonical;
-use crate::model::{Address, ClientToken, InstanceSpec};
+use crate::model::{Address, ClientToken, InstanceSpec, Predecessor};
 use crate::state::{Intent, Member, PriorState};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -117,16 +117,16 @@ pub fn still_wanted(desired: &DesiredState, state: &PriorState, intent: &Intent)
         let mut body = create_body(&instance.spec, intent.members.len());
         body["InstanceName"] = name.clone();
         // What is replaced stands there until its successor does.
-        let before = match state.instances.get(&member.address) {
-            Some(recorded) => recorded.instance_id.as_str(),
-            None => state.predecessor(&member.address),
+        let is_after_the_same = match state.instances.get(&member.address) {
+            Some(recorded) => member.predecessor.instance() == Some(&recorded.instance_id),
+            None => *state.predecessor(&member.address) == member.predecessor,
         };
-        body == intent.body && before == member.predecessor
+        body == intent.body && is_after_the_same
     })
 }
 
 /// Makes the purchase for those of a cut's addresses that are missing, with their predecessors. `None` if none is.
-pub fn batch(desired: &DesiredState, missing: &[(&Address, &str)]) -> Option<Batch> {
+pub fn batch(desired: &DesiredState, missing: &[(&Address, &Predecessor)]) -> Option<Batch> {
     let first = &desired.instances[missing.first()?.0];
     let members: Vec<Member> = missing
         .iter()
@@ -134,14 +134,15 @@ pub fn batch(desired: &DesiredState, missing: &[(&Address, &str)]) -> Option<Bat
             let instance = &desired.instances[*address];
             Member {
                 address: (*address).clone(),
-                predecessor: (*predecessor).to_owned(),
+                predecessor: (*predecessor).clone(),
                 name: instance.spec.instance_name.clone(),
                 protect: instance.protect,
             }
         })
         .collect();
     let body = create_body(&first.spec, members.len());
-    let token = client_token(&desired.stack, &desired.region, desired.ownership, missing.iter().copied(), &body);
+    let texts = missing.iter().map(|(address, predecessor)| (*address, predecessor.as_str()));
+    let token = client_token(&desired.stack, &desired.region, desired.ownership, texts, &body);
     Some(Batch {
         token,
         body,

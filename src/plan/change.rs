@@ -1,11 +1,12 @@
 //! What a plan is: an ordered, immutable set of changes, specific enough that no choice is left for apply.
 
+use super::attribute::Kind;
 use super::batch::{Batch, same_but_name};
 use super::drift::Drift;
 use super::preflight::Checks;
 use crate::desired::DesiredInstance;
 use crate::diag::Span;
-use crate::model::{Address, ClientToken, InstanceId, InstanceSpec, Replace};
+use crate::model::{Address, ClientToken, InstanceId, InstanceSpec, Predecessor, Replace};
 use crate::observe::catalogue::Returnable;
 use crate::state::OrderKind;
 use crate::state::fold::OpenIntent;
@@ -218,8 +219,8 @@ impl fmt::Display for Reason {
 /// One attribute that differs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AttributeDiff {
-    /// Its name in the manifest.
-    pub name: &'static str,
+    /// Which attribute.
+    pub kind: Kind,
     /// What it is.
     pub before: Value,
     /// What it is to be.
@@ -229,8 +230,8 @@ pub struct AttributeDiff {
 /// An attribute that only another instance can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forced {
-    /// Its name.
-    pub name: &'static str,
+    /// Which.
+    pub kind: Kind,
     /// Where the manifest has it.
     pub span: Span,
 }
@@ -251,7 +252,7 @@ pub struct Change {
     /// Index of its batch in the plan.
     pub batch: Option<usize>,
     /// What stood there before, for what is found again; part of the token that bought it.
-    pub predecessor: Option<String>,
+    pub predecessor: Option<Predecessor>,
     /// The address where the state has it; besides whatever else happens to it, it moves.
     pub moved_from: Option<Address>,
     /// What differs, for an update.
@@ -390,10 +391,55 @@ impl OpenPurchase {
 /// A reason to stop before anything is bought, with the way out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blocked {
+    /// Which rule stops it. Programs and the simulation decide by it, never by the text.
+    pub kind: BlockedKind,
     /// What is in the way.
     pub what: String,
     /// What to do.
     pub help: Vec<String>,
+}
+
+/// The rule that stops a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BlockedKind {
+    /// `protect` forbids what is planned for an instance.
+    Protected,
+    /// An instance was bought longer ago than the visibility window and was never listed.
+    NeverListed(InstanceId),
+    /// The cloud has instances of the stack that no state knows, and they may be what is to be bought.
+    Untracked,
+    /// The manifest wants no instance, and the state has some.
+    EmptyManifest,
+    /// An instance would be bought before its dependency, which the selection leaves out.
+    DependencyLeftOut,
+    /// An instance stays, and its dependency would be destroyed.
+    DependencyDestroyed,
+    /// The plan needs a consent that was not given.
+    ConsentMissing,
+    /// Instances would be taken over by their names without consent.
+    AdoptionNotConfirmed,
+    /// The credentials belong to an account that the manifest does not allow.
+    AccountNotAllowed,
+    /// The account of the credentials is not known, and the manifest allows only some.
+    AccountUnknown,
+}
+
+impl BlockedKind {
+    /// The code in the plan's JSON.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Protected => "protected",
+            Self::NeverListed(_) => "never-listed",
+            Self::Untracked => "untracked-instances",
+            Self::EmptyManifest => "empty-manifest",
+            Self::DependencyLeftOut => "dependency-left-out",
+            Self::DependencyDestroyed => "dependency-destroyed",
+            Self::ConsentMissing => "consent-missing",
+            Self::AdoptionNotConfirmed => "adoption-not-confirmed",
+            Self::AccountNotAllowed => "account-not-allowed",
+            Self::AccountUnknown => "account-unknown",
+        }
+    }
 }
 
 /// How many of what.

@@ -8,7 +8,7 @@ use super::change::{Action, Change};
 use super::planner::{Inputs, Planned};
 use crate::desired::{DependencyRef, DesiredInstance};
 use crate::model::digest::sha256_hex;
-use crate::model::{Address, ClientToken, InstanceId, InstanceSpec, Life, Replace};
+use crate::model::{Address, ClientToken, InstanceId, InstanceSpec, Life, Predecessor, Replace};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Display;
 
@@ -160,7 +160,7 @@ impl<'a> Check<'a> {
             batch.members.len().to_string(),
         ];
         for member in &batch.members {
-            fields.extend([member.address.to_string(), member.predecessor.clone()]);
+            fields.extend([member.address.to_string(), member.predecessor.to_string()]);
         }
         // Keys of a JSON value are sorted as they are.
         fields.push(batch.body.to_string());
@@ -228,16 +228,17 @@ impl<'a> Check<'a> {
     }
 
     /// Nothing but an id that the service gave, or the token of a purchase that came short, stands before a purchase.
-    fn predecessor(&mut self, address: &Address, predecessor: &str) {
+    fn predecessor(&mut self, address: &Address, predecessor: &Predecessor) {
         let Inputs { prior, observed, .. } = self.inputs;
         let places = self.recorded_at(address);
         let recorded = places.iter().any(|at| {
-            prior.instances.get(*at).is_some_and(|recorded| recorded.instance_id.as_str() == predecessor)
+            prior.instances.get(*at).is_some_and(|recorded| Some(&recorded.instance_id) == predecessor.instance())
                 || prior.predecessors.get(*at).is_some_and(|before| before == predecessor)
         });
         let dead = |life| matches!(life, Life::Failed | Life::Isolated | Life::Ending);
-        let found = observed.instances.get(&InstanceId(predecessor.to_owned())).map(|live| live.attributes.life());
-        if predecessor == "-" {
+        let live = predecessor.instance().and_then(|id| observed.instances.get(id));
+        let found = live.map(|live| live.attributes.life());
+        if predecessor.is_none() {
             if !places.is_empty() {
                 self.about(address, "something stood there before, and its purchase does not name it");
             }
@@ -283,9 +284,7 @@ impl<'a> Check<'a> {
                 let batch = change.batch.and_then(|number| self.planned.plan.batches.get(number));
                 let member =
                     batch.and_then(|batch| batch.members.iter().find(|member| member.address == change.address));
-                if member.is_some_and(|member| {
-                    Some(member.predecessor.as_str()) != change.instance_id.as_ref().map(InstanceId::as_str)
-                }) {
+                if member.is_some_and(|member| member.predecessor.instance() != change.instance_id.as_ref()) {
                     self.about(&change.address, "its successor does not name the instance that it replaces");
                 }
             }
@@ -340,12 +339,8 @@ impl<'a> Check<'a> {
         let Inputs { prior, observed, .. } = self.inputs;
         let loses = |change: &&Change| matches!(change.action, Action::Reinstall | Action::Replace(_) | Action::Purge);
         let lost = self.changes().iter().filter(loses).count();
-        let kept: BTreeSet<&InstanceId> = prior
-            .deposed
-            .iter()
-            .filter(|left| left.why.starts_with("not returnable"))
-            .map(|left| &left.instance_id)
-            .collect();
+        let kept: BTreeSet<&InstanceId> =
+            prior.deposed.iter().filter(|left| left.is_kept()).map(|left| &left.instance_id).collect();
         let young = |id: &InstanceId| {
             let life = observed.instances.get(id).map(|live| live.attributes.life());
             matches!(life, Some(Life::Pending | Life::Failed))
@@ -552,8 +547,10 @@ instances:
             ("members out of order", |p| batch(p, "web[0]").members.reverse()),
             ("one token for two", |p| batch(p, "gone").token = batch(p, "web[0]").token.clone()),
             ("another token", |p| batch(p, "gone").token = "0".repeat(64).into()),
-            ("another predecessor", |p| batch(p, "gone").members[0].predecessor = "lhins-1x".into()),
-            ("no predecessor", |p| batch(p, "gone").members[0].predecessor = "-".into()),
+            ("another predecessor", |p| {
+                batch(p, "gone").members[0].predecessor = Predecessor::Instance("lhins-1x".into())
+            }),
+            ("no predecessor", |p| batch(p, "gone").members[0].predecessor = Predecessor::None),
             ("another request", |p| batch(p, "gone").body["BundleId"] = json!("large")),
             ("another number", |p| batch(p, "web[0]").body["InstanceCount"] = json!(4)),
             ("a password in the request", |p| {
@@ -589,7 +586,11 @@ instances:
             }),
             ("a change of nothing", |p| change(p, "named").diffs.clear()),
             ("a difference that is left", |p| {
-                let diff = AttributeDiff { name: "tags", before: json!({}), after: json!({"a": "b"}) };
+                let diff = AttributeDiff {
+                    kind: crate::plan::attribute::Kind::Tags,
+                    before: json!({}),
+                    after: json!({"a": "b"}),
+                };
                 change(p, "kept").diffs.push(diff);
             }),
             ("a change to what is", |p| {

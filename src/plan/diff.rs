@@ -26,7 +26,7 @@ pub fn differences(desired: &DesiredInstance, applied: &AppliedSpec, live: Optio
         }
         let Some((before, after)) = compared(row, desired, applied, live) else { continue };
         if before != after {
-            diffs.push(AttributeDiff { name: row.name, before, after });
+            diffs.push(AttributeDiff { kind: row.kind, before, after });
         }
     }
     diffs

@@ -49,8 +49,8 @@ pub struct Drift {
     pub address: Address,
     /// Which.
     pub instance_id: InstanceId,
-    /// The attribute; `state` for what is said of the whole instance.
-    pub name: &'static str,
+    /// The attribute; none for what is said of the whole instance.
+    pub attribute: Option<Kind>,
     /// What was last applied.
     pub applied: Value,
     /// What is live.
@@ -62,6 +62,11 @@ pub struct Drift {
 }
 
 impl Drift {
+    /// The name of the attribute; `state` for the whole instance.
+    pub fn name(&self) -> &'static str {
+        self.attribute.map_or("state", Kind::name)
+    }
+
     /// Whether the cloud differs from what it should be.
     pub fn counts(&self) -> bool {
         self.decision != Decision::Ignore
@@ -160,7 +165,7 @@ fn attributes(
         found.push(Drift {
             address: address.clone(),
             instance_id: prior.instance_id.clone(),
-            name: row.name,
+            attribute: Some(row.kind),
             applied,
             live: now,
             decision,
@@ -182,7 +187,7 @@ fn condition(
         found.push(Drift {
             address: address.clone(),
             instance_id: prior.instance_id.clone(),
-            name: "state",
+            attribute: None,
             applied: json!(prior.attributes.state),
             live: json!(live),
             decision,

@@ -23,7 +23,7 @@ pub mod token;
 mod verdict;
 
 pub use batch::Batch;
-pub use change::{Action, AttributeDiff, Blocked, Change, Plan, Reason, Summary};
+pub use change::{Action, AttributeDiff, Blocked, BlockedKind, Change, Plan, Reason, Summary};
 pub use drift::{Decision, Drift};
 pub use planner::{Inputs, Options, Planned, plan};
 pub use relocate::relocations;

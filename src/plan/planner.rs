@@ -7,7 +7,7 @@ mod removal;
 
 use super::alongside::Alongside;
 use super::batch::{Batch, batch, cut};
-use super::change::{Action, After, Blocked, Change, OpenPurchase, Plan, Reason, UnsettledOrder, count};
+use super::change::{Action, After, Blocked, BlockedKind, Change, OpenPurchase, Plan, Reason, UnsettledOrder, count};
 use super::drift::{Drift, drift_at};
 use super::preflight::Checks;
 use super::relocate::{self, relocations};
@@ -15,7 +15,7 @@ use super::select::Selection;
 use crate::desired::{DesiredInstance, DesiredState};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::address::compact;
-use crate::model::{Address, ClientToken, InstanceId, Life, ObservedInstance, Ownership};
+use crate::model::{Address, ClientToken, InstanceId, Life, ObservedInstance, Ownership, Predecessor};
 use crate::observe::ownership::{self, Finding, Sought};
 use crate::observe::state::{ById, ObservedState};
 use crate::state::{OpenIntents, PriorState, RecordedInstance};
@@ -143,7 +143,7 @@ struct Planner<'a> {
 }
 
 struct Missing {
-    predecessor: String,
+    predecessor: Predecessor,
     reason: Reason,
 }
 
@@ -152,7 +152,7 @@ impl<'a> Planner<'a> {
         let prior = inputs.prior;
         let recorded = prior.instances.values().map(|recorded| recorded.instance_id.as_str());
         let deposed = prior.deposed.iter().map(|deposed| deposed.instance_id.as_str());
-        let before = prior.predecessors.values().map(String::as_str);
+        let before = prior.predecessors.values().map(Predecessor::as_str);
         let answered = inputs.open.values().filter_map(|open| open.answer.as_ref());
         let answered = answered.flat_map(|answer| answer.ids.iter().map(InstanceId::as_str));
         let purchased = inputs.open.values().flat_map(|open| open.intent.members.iter().map(|member| &member.address));
@@ -227,7 +227,7 @@ impl<'a> Planner<'a> {
                 continue;
             };
             let id = &recorded.instance_id;
-            let again = |reason| Missing { predecessor: id.0.clone(), reason };
+            let again = |reason| Missing { predecessor: Predecessor::Instance(id.clone()), reason };
             match self.standing(recorded) {
                 Standing::Gone if !recorded.seen => self.given_up.push(address),
                 Standing::Gone => drop(self.missing.insert(address, again(Reason::Gone(id.clone())))),
@@ -254,11 +254,11 @@ impl<'a> Planner<'a> {
     /// What is missing at an address that has no record.
     fn never_recorded(&self, address: &Address) -> Missing {
         let prior = self.inputs.prior;
-        let predecessor = prior.predecessor(address).to_owned();
-        let reason = match prior.predecessors.get(address) {
-            Some(id) if id.starts_with("lhins-") => Reason::Removed(id.clone()),
-            Some(_) => Reason::Short,
-            None => Reason::New,
+        let predecessor = prior.predecessor(address).clone();
+        let reason = match &predecessor {
+            Predecessor::Instance(id) => Reason::Removed(id.to_string()),
+            Predecessor::Purchase(_) => Reason::Short,
+            Predecessor::None => Reason::New,
         };
         Missing { predecessor, reason }
     }
@@ -266,6 +266,7 @@ impl<'a> Planner<'a> {
     fn block_never_listed(&mut self, address: &Address, recorded: &RecordedInstance) {
         let since = recorded.attributes.created_time.map(|time| format!(" at {time}")).unwrap_or_default();
         self.blocked.push(Blocked {
+            kind: BlockedKind::NeverListed(recorded.instance_id.clone()),
             what: format!(
                 "{} was bought for `{address}`{since} and has never been listed, longer than the visibility grace",
                 recorded.instance_id
@@ -294,14 +295,14 @@ impl<'a> Planner<'a> {
     }
 
     fn batch_of(&self, members: &[&Address]) -> Option<Batch> {
-        let missing: Vec<(&Address, &str)> = members
+        let missing: Vec<(&Address, &Predecessor)> = members
             .iter()
-            .filter_map(|address| self.missing.get(address).map(|missing| (*address, missing.predecessor.as_str())))
+            .filter_map(|address| self.missing.get(address).map(|missing| (*address, &missing.predecessor)))
             .collect();
         #[cfg(test)]
-        let missing: Vec<(&Address, &str)> =
+        let missing: Vec<(&Address, &Predecessor)> =
             match crate::sim::sabotage::is(crate::sim::sabotage::Sabotage::NoPredecessor) {
-                true => missing.into_iter().map(|(address, _)| (address, crate::state::NO_PREDECESSOR)).collect(),
+                true => missing.into_iter().map(|(address, _)| (address, Predecessor::NOTHING)).collect(),
                 false => missing,
             };
         batch(self.inputs.desired, &missing)
@@ -383,8 +384,7 @@ impl<'a> Planner<'a> {
             compact(self.missing.keys().copied()),
             list.join(", ")
         );
-        self.blocked.push(Blocked {
-            what,
+        self.blocked.push(Blocked { kind: BlockedKind::Untracked, what,
             help: vec![
                 "if the state was lost, restore it from version control or from its .backup, or make it again: `lhprov state rebuild`".into(),
                 "take one over by hand with `lhprov import ADDRESS ID`".into(),
@@ -499,6 +499,7 @@ impl<'a> Planner<'a> {
             && self.changes.iter().any(|change| change.action.is_removal())
         {
             self.blocked.push(Blocked {
+                kind: BlockedKind::EmptyManifest,
                 what: format!(
                     "the manifest wants no instance at all, and stack `{}` has {}",
                     desired.stack,

@@ -1,5 +1,6 @@
 //! What a plan would have to know of what the cloud sells and takes back: nothing, unless something changes or leaves.
 
+use super::attribute::Kind;
 use super::change::Change;
 use super::planner::Planned;
 use crate::observe::catalogue::Questions;
@@ -22,11 +23,11 @@ pub fn questions(planned: &Planned) -> Questions {
 fn of_change(change: &Change, questions: &mut Questions) {
     for diff in &change.diffs {
         let (Some(before), Some(after)) = (diff.before.as_str(), diff.after.as_str()) else { continue };
-        match (diff.name, &change.instance_id) {
-            ("bundle_id", Some(id)) => {
+        match (diff.kind, &change.instance_id) {
+            (Kind::BundleId, Some(id)) => {
                 questions.upgrades.insert(id.clone(), (before.to_owned(), after.to_owned()));
             }
-            ("blueprint_id", _) => questions.blueprints.extend([before.to_owned(), after.to_owned()]),
+            (Kind::BlueprintId, _) => questions.blueprints.extend([before.to_owned(), after.to_owned()]),
             _ => {}
         }
     }

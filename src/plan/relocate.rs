@@ -170,6 +170,7 @@ fn renamed(
         _ => (from.to_owned(), to.to_owned()),
     };
     Diagnostic::error("renamed", format!("`{old}` would be returned and an equal `{new}` bought"))
+        .about(pairs.iter().map(|(_, to)| (*to).clone()))
         .at(wanted.span)
         .label(format!("was `{old}` renamed?"))
         .detail("A new name is no new instance: the one that is there can go on under it, with its data.")

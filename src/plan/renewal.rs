@@ -3,7 +3,7 @@
 use super::change::{Action, Change, Plan, Reason};
 use super::planner::{Inputs, Planned, unsettled};
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
-use crate::model::{Address, InstanceId, Life, ObservedInstance};
+use crate::model::{Address, Life, ObservedInstance};
 use std::collections::BTreeSet;
 
 /// Months that can be bought at once (model, RenewInstances).
@@ -17,9 +17,9 @@ pub fn renewals(inputs: Inputs<'_>, addresses: &BTreeSet<Address>, months: Optio
     for address in addresses {
         let wanted = desired.instances.get(address);
         let recorded = prior.instances.get(address);
-        let id = match (recorded, prior.predecessors.get(address)) {
+        let id = match (recorded, prior.predecessor(address).instance()) {
             (Some(recorded), _) => recorded.instance_id.clone(),
-            (None, Some(before)) => InstanceId(before.clone()),
+            (None, Some(before)) => before.clone(),
             (None, None) => {
                 let known: Vec<String> = prior.instances.keys().map(ToString::to_string).collect();
                 let help = match did_you_mean(&address.to_string(), known.iter().map(String::as_str)) {

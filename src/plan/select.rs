@@ -3,7 +3,7 @@
 //! What is left out is neither changed, bought, removed nor spoken of. Batches are cut as ever, over the whole manifest; a
 //! purchase then has those of a batch's members that are selected.
 
-use super::change::Blocked;
+use super::change::{Blocked, BlockedKind};
 use crate::desired::{DependencyRef, DesiredState};
 use crate::diag::{Diagnostic, did_you_mean};
 use crate::model::Address;
@@ -241,6 +241,7 @@ fn still_needed(leaving: &BTreeSet<Address>, desired: &DesiredState, prior: &Pri
             needs.filter(|needed| leaving.contains(*needed) && prior.instances.contains_key(*needed)).collect();
         if !gone.is_empty() {
             blocked.push(Blocked {
+                kind: BlockedKind::DependencyDestroyed,
                 what: format!("`{address}` stays and depends on {}, which would go", compact(gone.iter().copied())),
                 help: vec![format!("let it go as well with --only {0}, or keep both with --skip", address.block)],
             });

@@ -7,10 +7,10 @@ use super::{Action, Inputs, Options, Planned, Reason, plan};
 use crate::desired::{DesiredState, load_sources};
 use crate::manifest::Sources;
 use crate::manifest::variable::Given;
-use crate::model::{Address, Attributes, InstanceId, Lineage, ObservedInstance, Replace, Site, Timestamp};
+use crate::model::{Address, Attributes, InstanceId, Lineage, ObservedInstance, Predecessor, Replace, Site, Timestamp};
 use crate::observe::catalogue::{BundleSize, Catalogue, Returnable, UpgradeOffer};
 use crate::observe::state::ObservedState;
-use crate::state::{AppliedSpec, Binding, DISPLACED, Deposed, OpenIntents, PriorState, RecordedInstance};
+use crate::state::{AppliedSpec, Binding, DepartureReason, Deposed, OpenIntents, PriorState, RecordedInstance};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -62,7 +62,7 @@ impl Case {
             };
             let recorded = RecordedInstance {
                 instance_id: id.clone(),
-                predecessor: "-".into(),
+                predecessor: Predecessor::None,
                 seen: true,
                 protect: instance.protect,
                 spec: AppliedSpec::from(spec.to_json("salt")),
@@ -124,7 +124,7 @@ fn only(planned: &Planned) -> &Change {
 }
 
 fn names(change: &Change) -> Vec<&'static str> {
-    change.diffs.iter().map(|diff| diff.name).collect()
+    change.diffs.iter().map(|diff| diff.kind.name()).collect()
 }
 
 /// Attribute, keys that give it one value, and keys that give it another; what a changed manifest asks for.
@@ -184,7 +184,7 @@ fn a_changed_manifest_row_by_row() {
         let change = only(&planned);
         assert_eq!((change.action, names(change)), (*action, vec![*name]), "{name}");
         assert_eq!(
-            change.forces_replace.iter().map(|forced| forced.name).collect::<Vec<_>>(),
+            change.forces_replace.iter().map(|forced| forced.kind.name()).collect::<Vec<_>>(),
             match action {
                 Action::Replace(_) => vec![*name],
                 _ => vec![],
@@ -235,7 +235,7 @@ fn a_manifest_written_after_the_cloud_adopts_it() {
     let mut case = applied("instance_name: a");
     case.live().instance_name = "b".into();
     let found = case.drift(&with("instance_name: b"));
-    assert_eq!((found[0].name, found[0].decision), ("instance_name", Decision::Adopt));
+    assert_eq!((found[0].name(), found[0].decision), ("instance_name", Decision::Adopt));
     assert_eq!(only(&case.planned(&with("instance_name: b"))).action, Action::NoOp);
     let ignoring = with("instance_name: a\nignore_changes: [instance_name]");
     assert_eq!(case.drift(&ignoring)[0].decision, Decision::Ignore);
@@ -270,7 +270,7 @@ fn a_replacement_names_its_place_and_is_bought_before_the_old_one_goes() {
     let change = only(&planned);
     assert_eq!(change.forces_replace[0].span, desired.instances[&db()].attribute_spans["zones"]);
     let batch = &planned.plan.batches[change.batch.expect("it is bought")];
-    assert_eq!(batch.members[0].predecessor, "lhins-0");
+    assert_eq!(batch.members[0].predecessor.as_str(), "lhins-0");
     let first = case.planned(&with("zones: [ap-guangzhou-6]\nreplace: destroy_first"));
     assert_eq!(only(&first).action, Action::Replace(Replace::DestroyFirst));
     assert!(first.plan.batches.is_empty());
@@ -309,7 +309,11 @@ fn a_replaced_instance_is_kept_until_its_successor_runs() {
     let old =
         ObservedInstance { id: "lhins-old".into(), ..case.observed.instances[&InstanceId::from("lhins-0")].clone() };
     case.observed.instances.insert(old.id.clone(), old);
-    case.prior.deposed.push(Deposed { address: db(), instance_id: "lhins-old".into(), why: DISPLACED.into() });
+    case.prior.deposed.push(Deposed {
+        address: db(),
+        instance_id: "lhins-old".into(),
+        reason: DepartureReason::Displaced,
+    });
     let isolates = |planned: &Planned| planned.plan.changes.iter().any(|change| change.action == Action::Isolate);
     assert!(isolates(&case.planned(&with(""))));
     case.live().state = "PENDING".into();
@@ -328,7 +332,7 @@ fn an_isolated_instance_offers_its_renewal() {
     assert!(found[0].code == "isolated" && found[0].help[0].contains("lhprov renew db"), "{found:?}");
     // Removed, and written again.
     let recorded = case.prior.instances.remove(&db()).expect("it stood");
-    case.prior.predecessors.insert(db(), recorded.instance_id.0);
+    case.prior.predecessors.insert(db(), Predecessor::Instance(recorded.instance_id));
     let found = case.planned(&with("")).diagnostics.sorted();
     assert!(found[0].code == "recoverable" && found[0].help[0].contains("lhprov renew db"), "{found:?}");
 }

@@ -1,7 +1,7 @@
 //! What a set of differences asks for: in place, a larger bundle, a fresh disk, another instance, or nothing that the API
 //! would do. Pure: the attribute table, and what the catalogue says.
 
-use super::attribute::{Way, attribute};
+use super::attribute::{Kind, Way};
 use super::change::{Action, AttributeDiff};
 use crate::diag::Diagnostic;
 use crate::model::{InstanceId, ObservedInstance, Power};
@@ -39,11 +39,11 @@ pub(super) struct Verdict {
     /// The weightiest change in place; none if nothing is to be done in place.
     pub action: Option<Action>,
     /// Attributes that force another instance.
-    pub forced: Vec<&'static str>,
+    pub forced: Vec<Kind>,
     pub price: Option<(String, String)>,
     pub notes: Vec<String>,
     /// What the API would refuse: attribute, and why.
-    pub refused: Vec<(&'static str, Diagnostic)>,
+    pub refused: Vec<(Kind, Diagnostic)>,
 }
 
 impl Verdict {
@@ -60,8 +60,8 @@ impl Verdict {
         }
     }
 
-    fn refuse(&mut self, name: &'static str, diagnostic: Diagnostic) {
-        self.refused.push((name, diagnostic));
+    fn refuse(&mut self, kind: Kind, diagnostic: Diagnostic) {
+        self.refused.push((kind, diagnostic));
     }
 }
 
@@ -80,9 +80,9 @@ fn weight(action: Action) -> u8 {
 pub(super) fn judge(case: &Case<'_>) -> Verdict {
     let mut verdict = Verdict::default();
     for diff in case.diffs {
-        match attribute(diff.name).way {
+        match diff.kind.row().way {
             Way::NotAProperty => {}
-            Way::Replace => verdict.forced.push(diff.name),
+            Way::Replace => verdict.forced.push(diff.kind),
             Way::Power(..) if diff.after == Power::Stopped.as_str() => verdict.want(Action::Stop),
             Way::Power(..) => verdict.want(Action::Start),
             Way::Upgrade(_) => upgrade(case, diff, &mut verdict),
@@ -92,7 +92,7 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
     }
     // What is given with a fresh disk needs no other instance.
     if verdict.action == Some(Action::Reinstall) {
-        verdict.forced.retain(|name| *name != "containers");
+        verdict.forced.retain(|kind| *kind != Kind::Containers);
     }
     if verdict.forced.is_empty() {
         state_admits(case, &mut verdict);
@@ -103,12 +103,12 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
 fn in_place(case: &Case<'_>, diff: &AttributeDiff, verdict: &mut Verdict) {
     verdict.want(Action::Update);
     let platform = case.live.map_or("", |live| live.platform.as_str());
-    match diff.name {
-        "login.password" if case.live.is_some_and(|live| live.attributes.state == "RUNNING") => {
+    match diff.kind {
+        Kind::Password if case.live.is_some_and(|live| live.attributes.state == "RUNNING") => {
             verdict.note("a running machine is shut down while its password is set");
         }
-        "login.key_ids" if platform == "WINDOWS" => verdict.refuse(
-            diff.name,
+        Kind::KeyIds if platform == "WINDOWS" => verdict.refuse(
+            diff.kind,
             Diagnostic::error("windows-keys", "a Windows instance takes no key pairs")
                 .label("the service refuses to bind them")
                 .help("use `login: {password: …}` for it"),
@@ -127,14 +127,14 @@ fn upgrade(case: &Case<'_>, diff: &AttributeDiff, verdict: &mut Verdict) {
     let Some(after) = after else {
         let what = format!("the cloud has no bundle `{to}`");
         let help = "`lhprov catalog bundles` lists what there is";
-        verdict.refuse(diff.name, Diagnostic::error("no-such-bundle", what).label("not for sale here").help(help));
+        verdict.refuse(diff.kind, Diagnostic::error("no-such-bundle", what).label("not for sale here").help(help));
         return;
     };
     // A bundle that is no longer listed says nothing of its size; the service's word on the change does.
     let smaller = before.map(|before| before.what_shrinks_to(after)).unwrap_or_default();
     if !smaller.is_empty() {
         verdict.note(format!("`{to}` has less {} than `{from}`, and a bundle can only grow", smaller.join(", ")));
-        verdict.forced.push(diff.name);
+        verdict.forced.push(diff.kind);
         return;
     }
     match case.catalogue.upgrades.get(case.id) {
@@ -148,7 +148,7 @@ fn upgrade(case: &Case<'_>, diff: &AttributeDiff, verdict: &mut Verdict) {
             verdict.note("the machine is shut down for it");
         }
         Some(UpgradeOffer::NotListed) => verdict.refuse(
-            diff.name,
+            diff.kind,
             Diagnostic::error("no-upgrade", format!("the service does not upgrade {} to `{to}`", case.id))
                 .label("not among the bundles that it lists for this instance")
                 .help("write another bundle, or ask for another instance with --replace"),
@@ -159,7 +159,7 @@ fn upgrade(case: &Case<'_>, diff: &AttributeDiff, verdict: &mut Verdict) {
                 let _ = write!(label, ": {}", message.trim_end_matches('.'));
             }
             verdict.refuse(
-                diff.name,
+                diff.kind,
                 Diagnostic::error("no-upgrade", format!("the service does not upgrade {} to `{to}` now", case.id))
                     .label(label)
                     .help("try again later, write another bundle, or ask for another instance with --replace"),
@@ -181,7 +181,7 @@ fn reinstall(case: &Case<'_>, diff: &AttributeDiff, verdict: &mut Verdict) {
             let what = format!("the cloud has no blueprint `{to}`");
             let help = "`lhprov catalog blueprints` lists what there is";
             let diagnostic = Diagnostic::error("no-such-blueprint", what).label("not among the images").help(help);
-            verdict.refuse(diff.name, diagnostic);
+            verdict.refuse(diff.kind, diagnostic);
             return;
         }
         Some(Some(platform)) => platform.as_str(),
@@ -194,7 +194,7 @@ fn reinstall(case: &Case<'_>, diff: &AttributeDiff, verdict: &mut Verdict) {
             "outside mainland China no reinstall leads to {}",
             if target == "WINDOWS" { "Windows" } else { "Linux" }
         ));
-        verdict.forced.push(diff.name);
+        verdict.forced.push(diff.kind);
         return;
     }
     verdict.want(Action::Reinstall);
@@ -210,15 +210,15 @@ fn state_admits(case: &Case<'_>, verdict: &mut Verdict) {
     }
     // Names, tags and flags are not said to need a state.
     let needs_state =
-        |name: &str| !matches!(name, "instance_name" | "renew_flag" | "tags") && attribute(name).is_property();
-    if let Some(diff) = case.diffs.iter().find(|diff| needs_state(diff.name)) {
+        |kind: Kind| !matches!(kind, Kind::InstanceName | Kind::RenewFlag | Kind::Tags) && kind.row().is_property();
+    if let Some(diff) = case.diffs.iter().find(|diff| needs_state(diff.kind)) {
         let word = match state {
             "FREEZING" => "is frozen by the service",
             "RESCUE_MODE" => "is in rescue mode",
             _ => "is in a state that admits no change",
         };
         verdict.refuse(
-            diff.name,
+            diff.kind,
             Diagnostic::error("state", format!("{} {word}", case.id))
                 .label(format!("{state} does not admit this change"))
                 .help("bring it back into service first, or name the attribute in `ignore_changes`"),
@@ -265,8 +265,8 @@ mod tests {
         }
     }
 
-    fn judged(name: &'static str, before: Value, after: Value) -> Verdict {
-        in_region("ap-guangzhou", &[AttributeDiff { name, before, after }], &catalogue(), &live("RUNNING"))
+    fn judged(kind: Kind, before: Value, after: Value) -> Verdict {
+        in_region("ap-guangzhou", &[AttributeDiff { kind, before, after }], &catalogue(), &live("RUNNING"))
     }
 
     fn in_region(region: &str, diffs: &[AttributeDiff], catalogue: &Catalogue, live: &ObservedInstance) -> Verdict {
@@ -278,63 +278,65 @@ mod tests {
         use super::super::attribute::TABLE;
         let (a, b) = (json!("a"), json!("b"));
         for row in TABLE {
-            let verdict = match row.name {
-                "bundle_id" => judged(row.name, json!("small"), json!("large")),
-                "blueprint_id" => judged(row.name, json!("linux"), json!("other")),
-                "power" => judged(row.name, json!("running"), json!("stopped")),
-                _ => judged(row.name, a.clone(), b.clone()),
+            let verdict = match row.kind {
+                Kind::BundleId => judged(row.kind, json!("small"), json!("large")),
+                Kind::BlueprintId => judged(row.kind, json!("linux"), json!("other")),
+                Kind::Power => judged(row.kind, json!("running"), json!("stopped")),
+                _ => judged(row.kind, a.clone(), b.clone()),
             };
             assert_eq!(verdict.refused, [], "{}", row.name);
-            let expected = match row.name {
-                "instance_name" | "renew_flag" | "tags" | "login.key_ids" | "login.password" => Some(Action::Update),
-                "bundle_id" => Some(Action::Upgrade),
-                "blueprint_id" => Some(Action::Reinstall),
-                "power" => Some(Action::Stop),
+            let expected = match row.kind {
+                Kind::InstanceName | Kind::RenewFlag | Kind::Tags | Kind::KeyIds | Kind::Password => {
+                    Some(Action::Update)
+                }
+                Kind::BundleId => Some(Action::Upgrade),
+                Kind::BlueprintId => Some(Action::Reinstall),
+                Kind::Power => Some(Action::Stop),
                 _ => None,
             };
             assert_eq!(verdict.action, expected, "{}", row.name);
             let forces = !matches!(row.name, "period" | "auto_voucher") && expected.is_none();
-            assert_eq!(verdict.forced, if forces { vec![row.name] } else { vec![] }, "{}", row.name);
+            assert_eq!(verdict.forced, if forces { vec![row.kind] } else { vec![] }, "{}", row.name);
         }
     }
 
     #[test]
     fn a_bundle_only_grows() {
-        let up = judged("bundle_id", json!("small"), json!("large"));
+        let up = judged(Kind::BundleId, json!("small"), json!("large"));
         assert_eq!(up.price, Some(("30.00".into(), "CNY".into())));
-        let down = judged("bundle_id", json!("large"), json!("small"));
-        assert_eq!((down.action, down.forced.as_slice()), (None, &["bundle_id"][..]));
+        let down = judged(Kind::BundleId, json!("large"), json!("small"));
+        assert_eq!((down.action, down.forced.as_slice()), (None, &[Kind::BundleId][..]));
         assert!(down.notes[0].contains("CPU, memory, disk, bandwidth, traffic"), "{:?}", down.notes);
-        let none = judged("bundle_id", json!("small"), json!("none"));
+        let none = judged(Kind::BundleId, json!("small"), json!("none"));
         assert_eq!(none.refused[0].1.code, "no-such-bundle");
-        let unknown = judged("bundle_id", json!("small"), json!("never-heard-of"));
+        let unknown = judged(Kind::BundleId, json!("small"), json!("never-heard-of"));
         assert_eq!(unknown.action, Some(Action::Upgrade));
         assert!(unknown.notes[0].starts_with("not checked"), "{:?}", unknown.notes);
         let mut sold_out = catalogue();
         sold_out.upgrades =
             [("lhins-1".into(), UpgradeOffer::Refused { state: "SOLD_OUT".into(), message: String::new() })].into();
-        let diff = [AttributeDiff { name: "bundle_id", before: json!("small"), after: json!("large") }];
+        let diff = [AttributeDiff { kind: Kind::BundleId, before: json!("small"), after: json!("large") }];
         let refused = in_region("ap-guangzhou", &diff, &sold_out, &live("RUNNING"));
         assert_eq!((refused.action, refused.refused[0].1.code), (None, "no-upgrade"));
     }
 
     #[test]
     fn a_system_changes_in_place_in_mainland_china_alone() {
-        let diff = [AttributeDiff { name: "blueprint_id", before: json!("linux"), after: json!("win") }];
+        let diff = [AttributeDiff { kind: Kind::BlueprintId, before: json!("linux"), after: json!("win") }];
         let here = in_region("ap-guangzhou", &diff, &catalogue(), &live("RUNNING"));
         assert_eq!(here.action, Some(Action::Reinstall));
         let abroad = in_region("ap-singapore", &diff, &catalogue(), &live("RUNNING"));
-        assert_eq!((abroad.action, abroad.forced.as_slice()), (None, &["blueprint_id"][..]));
-        let same = [AttributeDiff { name: "blueprint_id", before: json!("linux"), after: json!("other") }];
+        assert_eq!((abroad.action, abroad.forced.as_slice()), (None, &[Kind::BlueprintId][..]));
+        let same = [AttributeDiff { kind: Kind::BlueprintId, before: json!("linux"), after: json!("other") }];
         assert_eq!(in_region("ap-singapore", &same, &catalogue(), &live("STOPPED")).action, Some(Action::Reinstall));
-        assert_eq!(judged("blueprint_id", json!("linux"), json!("gone")).refused[0].1.code, "no-such-blueprint");
+        assert_eq!(judged(Kind::BlueprintId, json!("linux"), json!("gone")).refused[0].1.code, "no-such-blueprint");
     }
 
     #[test]
     fn a_fresh_disk_takes_containers_with_it() {
         let diffs = [
-            AttributeDiff { name: "blueprint_id", before: json!("linux"), after: json!("other") },
-            AttributeDiff { name: "containers", before: json!([]), after: json!([{"container_image": "nginx"}]) },
+            AttributeDiff { kind: Kind::BlueprintId, before: json!("linux"), after: json!("other") },
+            AttributeDiff { kind: Kind::Containers, before: json!([]), after: json!([{"container_image": "nginx"}]) },
         ];
         let verdict = in_region("ap-guangzhou", &diffs, &catalogue(), &live("RUNNING"));
         assert_eq!((verdict.action, verdict.forced.len()), (Some(Action::Reinstall), 0));
@@ -342,15 +344,15 @@ mod tests {
 
     #[test]
     fn what_the_state_does_not_admit_is_refused() {
-        let diff = [AttributeDiff { name: "bundle_id", before: json!("small"), after: json!("large") }];
+        let diff = [AttributeDiff { kind: Kind::BundleId, before: json!("small"), after: json!("large") }];
         for state in ["FREEZING", "RESCUE_MODE", "SOMETHING_NEW"] {
             assert_eq!(in_region("ap-guangzhou", &diff, &catalogue(), &live(state)).refused[0].1.code, "state");
         }
-        let name = [AttributeDiff { name: "instance_name", before: json!("a"), after: json!("b") }];
+        let name = [AttributeDiff { kind: Kind::InstanceName, before: json!("a"), after: json!("b") }];
         assert_eq!(in_region("ap-guangzhou", &name, &catalogue(), &live("RESCUE_MODE")).refused, []);
         let mut windows = live("RUNNING");
         windows.platform = "WINDOWS".into();
-        let keys = [AttributeDiff { name: "login.key_ids", before: json!([]), after: json!(["lhkp-1"]) }];
+        let keys = [AttributeDiff { kind: Kind::KeyIds, before: json!([]), after: json!(["lhkp-1"]) }];
         assert_eq!(in_region("ap-guangzhou", &keys, &catalogue(), &windows).refused[0].1.code, "windows-keys");
     }
 }

@@ -7,9 +7,9 @@ use super::writer::{CONSENTING, Ended, Writer, run_apply};
 use crate::cloud::limits::CREATE_BATCH_MAX;
 use crate::diag::{Diagnostics, Severity};
 use crate::event::ItemStatus;
-use crate::model::{Address, Ownership};
+use crate::model::{Address, InstanceId, Ownership};
 use crate::ops::{ApplyExit, ApplyOptions, ApplyReport, OpsError};
-use crate::plan::Blocked;
+use crate::plan::{Blocked, BlockedKind};
 use serde_json::json;
 use std::time::Duration;
 
@@ -126,18 +126,21 @@ impl Story {
         for each in blocked {
             self.world.tell(format!("{} {}", each.what, each.help.join(" ")));
         }
-        let never_listed = |blocked: &Blocked| blocked.what.contains("has never been listed");
-        if !blocked.iter().all(never_listed) {
+        let never_listed = |blocked: &Blocked| match &blocked.kind {
+            BlockedKind::NeverListed(id) => Some(id.clone()),
+            _ => None,
+        };
+        let Some(ids) = blocked.iter().map(never_listed).collect::<Option<Vec<_>>>() else {
             return self.restore(writer);
-        }
-        let is_there = |blocked: &Blocked| {
-            let id = blocked.what.split(' ').next().unwrap_or_default();
+        };
+        let is_there = |id: &InstanceId| {
+            let id = id.as_str();
             self.world
                 .ask("DescribeInstances", json!({"InstanceIds": [id]}))
                 .is_ok_and(|reply| reply["TotalCount"] != 0)
                 || self.world.live().contains_key(id)
         };
-        if blocked.iter().any(is_there) {
+        if ids.iter().any(is_there) {
             self.world.log("the console has it, so it is only slow to appear: waiting");
             self.world.clock.advance(Duration::from_secs(30 * 60));
             Next::Again
@@ -169,20 +172,16 @@ impl Story {
 
     /// What the manifest wants of an instance that cannot be had is taken out, applied, and put back.
     fn take_out(&mut self, found: Diagnostics) -> Result<Next, String> {
-        let quoted = |text: &str| text.split('`').nth(1).and_then(|address| address.parse::<Address>().ok());
         let desired = self.fleet.desired(&self.about);
-        let of_block = |block: &str| desired.instances.keys().filter(|at| at.block == block).cloned().collect();
+        let of_block = |block: &str| -> Vec<Address> {
+            desired.instances.keys().filter(|at| at.block == block).cloned().collect()
+        };
         let mut addresses = Vec::new();
         for diagnostic in found.sorted().into_iter().filter(|diagnostic| diagnostic.severity == Severity::Error) {
             let those: Vec<Address> = match diagnostic.code {
-                "isolated" => quoted(&diagnostic.summary).into_iter().collect(),
-                "change-not-supported" => diagnostic.label.as_deref().and_then(quoted).into_iter().collect(),
+                "isolated" => diagnostic.subjects.clone(),
                 // It was no new name: the old one is to go before the new one comes.
-                "renamed" => diagnostic
-                    .summary
-                    .split_once(" an equal ")
-                    .and_then(|(_, new)| quoted(new))
-                    .map_or_else(Vec::new, |new| of_block(&new.block)),
+                "renamed" => diagnostic.subjects.iter().flat_map(|new| of_block(&new.block)).collect(),
                 _ => Vec::new(),
             };
             if those.is_empty() {

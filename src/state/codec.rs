@@ -1,11 +1,12 @@
-//! The bytes of a state file, format 1: JSON, sorted, two spaces, a newline at the end.
+//! The bytes of a state file, format 2: JSON, sorted, two spaces, a newline at the end.
 //!
 //! A reader meets three kinds of files: its own format; a newer one (the number is higher: refused, never overwritten); and
 //! its own number with keys it does not know (also refused: a writer that drops what it cannot read loses data).
 
 use super::applied::AppliedSpec;
+use super::departure::DepartureReason;
 use super::prior::{Binding, Deposed, PriorState, RecordedInstance};
-use crate::model::{Address, Attributes, InstanceId, Lineage, Site, StackName};
+use crate::model::{Address, Attributes, InstanceId, Lineage, Predecessor, Site, StackName};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::de::{MapAccess, Visitor};
@@ -13,32 +14,34 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 
 /// The format this version writes.
-pub const FORMAT: u64 = 1;
+pub const FORMAT: u64 = 2;
 
-/// A state as it is read.
+/// A state as it is read. Formats differ in how they write a predecessor `P` and a deposed instance `D`.
 #[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct FileV1 {
+#[serde(deny_unknown_fields, bound(deserialize = "P: Deserialize<'de> + Into<Predecessor>, D: Deserialize<'de>"))]
+#[schemars(rename = "State")]
+struct File<P, D> {
     /// The account, where it is known.
     account: Option<String>,
-    /// Bought instances that no address stands for.
-    deposed: Vec<DeposedV1>,
+    /// Bought instances that hold no address any more and still exist.
+    deposed: Vec<D>,
     /// Endpoint URL or `sandbox`.
     endpoint: String,
     /// Version of the format.
     format: u64,
-    /// What stands at each address.
-    #[serde(deserialize_with = "recorded_instances")]
-    #[schemars(with = "BTreeMap<Address, InstanceV1>")]
+    /// The instance at each address.
+    #[serde(deserialize_with = "recorded_instances::<'de, _, P>")]
+    #[schemars(with = "BTreeMap<Address, Instance<P>>")]
     instances: BTreeMap<Address, RecordedInstance>,
     /// Identity of this history of states.
     lineage: Lineage,
-    /// Outputs as the last apply told them.
+    /// Outputs of the last apply.
     outputs: BTreeMap<String, Value>,
-    /// What stood at an address before and is gone.
-    predecessors: BTreeMap<Address, String>,
+    /// The last instance or purchase at addresses that have no instance now.
+    predecessors: BTreeMap<Address, P>,
     /// The region of all instances.
     region: String,
     /// Kinds other than instances.
@@ -53,44 +56,103 @@ struct FileV1 {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct InstanceV1 {
-    /// What the cloud said of it last.
+#[schemars(rename = "Instance")]
+struct Instance<P> {
+    /// What the cloud reported of it last.
     attributes: Attributes,
     /// Its id.
     instance_id: InstanceId,
-    /// What stood at the address when it was bought; `-` for nothing.
-    predecessor: String,
-    /// Whether it may be returned, replaced or wiped.
+    /// The instance or purchase at the address when it was bought.
+    predecessor: P,
+    /// Whether it may be destroyed, replaced or wiped.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     protect: bool,
     /// Whether the service has listed it.
     seen: bool,
-    /// What was last applied, without secrets.
+    /// The spec that was applied last, without secrets.
     spec: Value,
 }
 
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct DeposedV1 {
-    /// Where it stood.
+#[schemars(rename = "Deposed")]
+struct DeposedV2 {
+    /// The address that it held.
     address: Address,
     /// Its id.
     instance_id: InstanceId,
-    /// Why it stands there no more.
+    /// Why it does not hold the address any more.
+    reason: DepartureReason,
+}
+
+/// A deposed instance of format 1, whose reason is a text.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeposedV1 {
+    address: Address,
+    instance_id: InstanceId,
     why: String,
 }
 
-/// The same as it is written. Nothing of a large state is copied for it.
+/// A predecessor of format 1: `-`, an id or a token, told apart by its looks.
+#[derive(Deserialize)]
+struct PredecessorV1(String);
+
+impl From<PredecessorV1> for Predecessor {
+    fn from(text: PredecessorV1) -> Self {
+        Self::from_text(&text.0)
+    }
+}
+
+impl From<DeposedV1> for Deposed {
+    fn from(deposed: DeposedV1) -> Self {
+        let DeposedV1 { address, instance_id, why } = deposed;
+        Self { address, instance_id, reason: DepartureReason::from_text(&why) }
+    }
+}
+
+impl From<DeposedV2> for Deposed {
+    fn from(deposed: DeposedV2) -> Self {
+        let DeposedV2 { address, instance_id, reason } = deposed;
+        Self { address, instance_id, reason }
+    }
+}
+
+type FileV1 = File<PredecessorV1, DeposedV1>;
+type FileV2 = File<Predecessor, DeposedV2>;
+
+impl<P: Into<Predecessor>, D: Into<Deposed>> From<File<P, D>> for PriorState {
+    fn from(file: File<P, D>) -> Self {
+        Self {
+            lineage: file.lineage,
+            serial: file.serial,
+            binding: Binding {
+                stack: file.stack,
+                site: file.site,
+                region: file.region,
+                endpoint: file.endpoint,
+                account: file.account,
+            },
+            instances: file.instances,
+            deposed: file.deposed.into_iter().map(Into::into).collect(),
+            resources: file.resources,
+            predecessors: file.predecessors.into_iter().map(|(address, before)| (address, before.into())).collect(),
+            outputs: file.outputs,
+        }
+    }
+}
+
+/// A state as it is written. Nothing of a large state is copied for it.
 #[derive(Serialize)]
-struct WrittenV1<'a> {
+struct Written<'a> {
     account: &'a Option<String>,
-    deposed: Vec<DeposedV1>,
+    deposed: Vec<DeposedV2>,
     endpoint: &'a str,
     format: u64,
     instances: WrittenInstances<'a>,
     lineage: &'a Lineage,
     outputs: &'a BTreeMap<String, Value>,
-    predecessors: &'a BTreeMap<Address, String>,
+    predecessors: &'a BTreeMap<Address, Predecessor>,
     region: &'a str,
     resources: &'a BTreeMap<String, Value>,
     serial: u64,
@@ -101,10 +163,10 @@ struct WrittenV1<'a> {
 struct WrittenInstances<'a>(&'a BTreeMap<Address, RecordedInstance>);
 
 #[derive(Serialize)]
-struct WrittenInstanceV1<'a> {
+struct WrittenInstance<'a> {
     attributes: &'a Attributes,
     instance_id: &'a InstanceId,
-    predecessor: &'a str,
+    predecessor: &'a Predecessor,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     protect: bool,
     seen: bool,
@@ -117,18 +179,20 @@ impl Serialize for WrittenInstances<'_> {
             // Destructured, so that a new field cannot be forgotten.
             let RecordedInstance { instance_id, predecessor, seen, protect, spec, attributes } = recorded;
             let (seen, protect) = (*seen, *protect);
-            (address, WrittenInstanceV1 { attributes, instance_id, predecessor, protect, seen, spec })
+            (address, WrittenInstance { attributes, instance_id, predecessor, protect, seen, spec })
         }))
     }
 }
 
 /// Puts each instance where it is kept as it is read: a large state would be there twice otherwise.
-fn recorded_instances<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<BTreeMap<Address, RecordedInstance>, D::Error> {
-    struct Instances;
+fn recorded_instances<'de, D, P>(deserializer: D) -> Result<BTreeMap<Address, RecordedInstance>, D::Error>
+where
+    D: Deserializer<'de>,
+    P: Deserialize<'de> + Into<Predecessor>,
+{
+    struct Instances<P>(PhantomData<P>);
 
-    impl<'de> Visitor<'de> for Instances {
+    impl<'de, P: Deserialize<'de> + Into<Predecessor>> Visitor<'de> for Instances<P> {
         type Value = BTreeMap<Address, RecordedInstance>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -138,10 +202,11 @@ fn recorded_instances<'de, D: Deserializer<'de>>(
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
             let mut instances = BTreeMap::new();
             let mut neighbour = AppliedSpec::unknown();
-            while let Some((address, instance)) = map.next_entry::<Address, InstanceV1>()? {
-                let InstanceV1 { attributes, instance_id, predecessor, protect, seen, spec } = instance;
+            while let Some((address, instance)) = map.next_entry::<Address, Instance<P>>()? {
+                let Instance { attributes, instance_id, predecessor, protect, seen, spec } = instance;
                 let spec = AppliedSpec::from(spec).sharing(&neighbour);
                 neighbour.clone_from(&spec);
+                let predecessor = predecessor.into();
                 let recorded = RecordedInstance { instance_id, predecessor, seen, protect, spec, attributes };
                 instances.insert(address, recorded);
             }
@@ -149,14 +214,14 @@ fn recorded_instances<'de, D: Deserializer<'de>>(
         }
     }
 
-    deserializer.deserialize_map(Instances)
+    deserializer.deserialize_map(Instances::<P>(PhantomData))
 }
 
 /// The JSON Schema of a state file (draft 2020-12), made from the types that are written and read.
 pub fn schema() -> Value {
     let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
-    let mut schema = generator.into_root_schema_for::<FileV1>().to_value();
-    schema["$id"] = Value::from("urn:lhprov:state:1");
+    let mut schema = generator.into_root_schema_for::<FileV2>().to_value();
+    schema["$id"] = Value::from("urn:lhprov:state:2");
     schema["title"] = Value::from("State of lhprov");
     schema["properties"]["format"]["const"] = Value::from(FORMAT);
     schema
@@ -182,12 +247,15 @@ pub enum DecodeError {
 
 /// Writes a state.
 pub fn encode(state: &PriorState) -> Vec<u8> {
-    let file = WrittenV1 {
+    let file = Written {
         account: &state.binding.account,
         deposed: state
             .deposed
             .iter()
-            .map(|d| DeposedV1 { address: d.address.clone(), instance_id: d.instance_id.clone(), why: d.why.clone() })
+            .map(|deposed| {
+                let Deposed { address, instance_id, reason } = deposed.clone();
+                DeposedV2 { address, instance_id, reason }
+            })
             .collect(),
         endpoint: &state.binding.endpoint,
         format: FORMAT,
@@ -220,37 +288,17 @@ pub fn decode(bytes: &[u8]) -> Result<PriorState, DecodeError> {
         column: error.column(),
         message: message_without_place(&error),
     };
-    let newer = |format| DecodeError::Newer(format);
-    let file: FileV1 = serde_json::from_slice(bytes).map_err(|error| {
-        // What cannot be read may be of a later version, which says so.
-        match serde_json::from_slice::<Probe>(bytes) {
-            Ok(probe) if probe.format > FORMAT => newer(probe.format),
-            _ => damaged(error),
-        }
-    })?;
-    if file.format > FORMAT {
-        return Err(newer(file.format));
-    }
-    Ok(PriorState {
-        lineage: file.lineage,
-        serial: file.serial,
-        binding: Binding {
-            stack: file.stack,
-            site: file.site,
-            region: file.region,
-            endpoint: file.endpoint,
-            account: file.account,
+    let format = |bytes| serde_json::from_slice::<Probe>(bytes).map(|probe| probe.format);
+    // Most files have the format that is written, so the number is looked for only where that fails.
+    match serde_json::from_slice::<FileV2>(bytes) {
+        Ok(file) if file.format > FORMAT => Err(DecodeError::Newer(file.format)),
+        Ok(file) => Ok(file.into()),
+        Err(error) => match format(bytes) {
+            Ok(newer) if newer > FORMAT => Err(DecodeError::Newer(newer)),
+            Ok(1) => serde_json::from_slice::<FileV1>(bytes).map(Into::into).map_err(damaged),
+            _ => Err(damaged(error)),
         },
-        instances: file.instances,
-        deposed: file
-            .deposed
-            .into_iter()
-            .map(|d| Deposed { address: d.address, instance_id: d.instance_id, why: d.why })
-            .collect(),
-        resources: file.resources,
-        predecessors: file.predecessors,
-        outputs: file.outputs,
-    })
+    }
 }
 
 /// The reader's message; its own "at line … column …" is given apart.
@@ -278,18 +326,18 @@ mod tests {
         let mut state = PriorState::new(Lineage("l".into()), binding);
         let recorded = RecordedInstance {
             instance_id: "lhins-1".into(),
-            predecessor: "-".into(),
+            predecessor: Predecessor::None,
             seen: true,
             protect: true,
             spec: AppliedSpec::from(json!({"bundle_id": "b"})),
             attributes: Attributes { state: "RUNNING".into(), ..Attributes::default() },
         };
         state.instances.insert(Address::named("edge", "a"), recorded);
-        state.predecessors.insert(Address::indexed("web", 2), "lhins-0".into());
+        state.predecessors.insert(Address::indexed("web", 2), Predecessor::Instance("lhins-0".into()));
         state.deposed.push(Deposed {
             address: Address::single("db"),
             instance_id: "lhins-9".into(),
-            why: "LAUNCH_FAILED".into(),
+            reason: DepartureReason::LaunchFailed,
         });
         state
     }
@@ -306,18 +354,18 @@ mod tests {
             {
               "address": "db",
               "instance_id": "lhins-9",
-              "why": "LAUNCH_FAILED"
+              "reason": "launch_failed"
             }
           ],
           "endpoint": "sandbox",
-          "format": 1,
+          "format": 2,
           "instances": {
             "edge[\"a\"]": {
               "attributes": {
                 "state": "RUNNING"
               },
               "instance_id": "lhins-1",
-              "predecessor": "-",
+              "predecessor": "none",
               "protect": true,
               "seen": true,
               "spec": {
@@ -328,7 +376,9 @@ mod tests {
           "lineage": "l",
           "outputs": {},
           "predecessors": {
-            "web[2]": "lhins-0"
+            "web[2]": {
+              "instance": "lhins-0"
+            }
           },
           "region": "ap-guangzhou",
           "resources": {},
@@ -343,8 +393,8 @@ mod tests {
     fn refuses_what_it_cannot_keep() {
         let text = String::from_utf8(encode(&sample())).unwrap();
         assert!(matches!(
-            decode(text.replace("\"format\": 1", "\"format\": 2").as_bytes()),
-            Err(DecodeError::Newer(2))
+            decode(text.replace("\"format\": 2", "\"format\": 3").as_bytes()),
+            Err(DecodeError::Newer(3))
         ));
         assert!(decode(text.replace("\"seen\"", "\"sene\"").as_bytes()).is_err());
         let half = &text.as_bytes()[..text.len() / 2];

@@ -1,11 +1,12 @@
 //! What records mean for the state: one function, used while applying, after a crash, and by the simulation.
 
 use super::applied::AppliedSpec;
+use super::departure::DepartureReason;
 use super::journal::{Header, Intent, Record};
 pub use super::order::OpenIntents;
 use super::order::OpenOrder;
-use super::prior::{DISPLACED, Deposed, NOT_RETURNABLE, PriorState, RecordedInstance};
-use crate::model::{Address, Attributes, InstanceId, Timestamp};
+use super::prior::{Deposed, PriorState, RecordedInstance};
+use crate::model::{Address, Attributes, InstanceId, Predecessor, Timestamp};
 use serde_json::Value;
 
 /// One attempt of a purchase.
@@ -158,15 +159,17 @@ pub fn apply_record(state: &mut PriorState, open: &mut OpenIntents, record: Reco
         Record::Refused { token, .. } => {
             if let Some(entry) = open.remove(&token) {
                 for member in &entry.intent.members {
-                    state.predecessors.insert(member.address.clone(), token.0.clone());
+                    state.predecessors.insert(member.address.clone(), Predecessor::Purchase(token.clone()));
                 }
             }
         }
         Record::Closed { token, .. } => drop(open.remove(&token)),
-        Record::Gone { address, instance_id, why, deposed } => depart(state, &address, &instance_id, &why, deposed),
+        Record::Gone { address, instance_id, reason, deposed } => {
+            depart(state, &address, &instance_id, reason, deposed);
+        }
         Record::Kept { instance_id, why } => {
             for deposed in state.deposed.iter_mut().filter(|deposed| deposed.instance_id == instance_id) {
-                deposed.why = format!("{NOT_RETURNABLE}: {why}");
+                deposed.reason = DepartureReason::NotReturnable(why.clone());
             }
         }
         Record::Returned { instance_id } => state.deposed.retain(|d| d.instance_id != instance_id),
@@ -220,7 +223,7 @@ fn assign(state: &mut PriorState, intent: &Intent, matches: &[(Address, Instance
         let found = matches.iter().find(|(address, _)| *address == member.address);
         let Some((address, id)) = found else {
             // The answer was complete without this member: its batch's token is what makes the next purchase another one.
-            state.predecessors.insert(member.address.clone(), intent.token.0.clone());
+            state.predecessors.insert(member.address.clone(), Predecessor::Purchase(intent.token.clone()));
             continue;
         };
         let recorded = RecordedInstance {
@@ -237,7 +240,7 @@ fn assign(state: &mut PriorState, intent: &Intent, matches: &[(Address, Instance
             state.deposed.push(Deposed {
                 address: address.clone(),
                 instance_id: other.instance_id,
-                why: DISPLACED.into(),
+                reason: DepartureReason::Displaced,
             });
         }
         state.predecessors.remove(address);
@@ -253,18 +256,18 @@ fn depose_the_rest(state: &mut PriorState, entry: &OpenIntent, matches: &[(Addre
             state.deposed.push(Deposed {
                 address: first.address.clone(),
                 instance_id: id.clone(),
-                why: "came with a purchase that asked for fewer".into(),
+                reason: DepartureReason::Surplus,
             });
         }
     }
 }
 
-fn depart(state: &mut PriorState, address: &Address, id: &InstanceId, why: &str, deposed: bool) {
+fn depart(state: &mut PriorState, address: &Address, id: &InstanceId, reason: DepartureReason, deposed: bool) {
     if state.instances.get(address).is_some_and(|recorded| recorded.instance_id == *id) {
         state.instances.remove(address);
-        state.predecessors.insert(address.clone(), id.0.clone());
+        state.predecessors.insert(address.clone(), Predecessor::Instance(id.clone()));
     }
     if deposed && !state.deposed.iter().any(|d| d.instance_id == *id) {
-        state.deposed.push(Deposed { address: address.clone(), instance_id: id.clone(), why: why.to_owned() });
+        state.deposed.push(Deposed { address: address.clone(), instance_id: id.clone(), reason });
     }
 }

@@ -3,19 +3,22 @@
 //! Contract of [`Journal::append`]: when it returns `Ok`, the records survive a crash. A torn last line is cut off before
 //! the next is written. A damaged line anywhere else stops with an error, and nothing is overwritten.
 
+use super::departure::DepartureReason;
 use super::disk::Disk;
 use super::order::Order;
 use super::store::{StateError, Store, parent, replace};
+use super::upgrade::record_from_v1;
 use crate::model::digest::sha256_hex;
-use crate::model::{Address, ClientToken, InstanceId, Lineage, Timestamp};
+use crate::model::{Address, ClientToken, InstanceId, Lineage, Predecessor, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The format this version writes.
-const FORMAT: u64 = 1;
+pub(super) const FORMAT: u64 = 2;
 
 /// First record of a journal: which state it continues.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +41,7 @@ pub struct Member {
     /// For which address.
     pub address: Address,
     /// What stood there before.
-    pub predecessor: String,
+    pub predecessor: Predecessor,
     /// The name it is to have in the end.
     pub name: String,
     /// Kept in the state with the instance.
@@ -127,7 +130,7 @@ pub enum Record {
         /// Which.
         instance_id: InstanceId,
         /// What stood there before it was bought.
-        predecessor: String,
+        predecessor: Predecessor,
         /// The spec that it is held to, in the manifest's words.
         spec: Value,
         /// Kept in the state with the instance.
@@ -154,8 +157,8 @@ pub enum Record {
         address: Address,
         /// Which.
         instance_id: InstanceId,
-        /// Why: `gone`, `isolated`, `LAUNCH_FAILED`.
-        why: String,
+        /// Why.
+        reason: DepartureReason,
         /// Whether it still exists and is to be returned.
         deposed: bool,
     },
@@ -207,12 +210,21 @@ pub enum Record {
     },
 }
 
-#[derive(Serialize, Deserialize)]
+/// One line as it is read. The checksum covers the bytes of the record as they were written.
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Line {
+struct Line<'a> {
     seq: u64,
     sum: String,
-    record: Value,
+    #[serde(borrow)]
+    record: &'a RawValue,
+}
+
+#[derive(Serialize)]
+struct WrittenLine<'a> {
+    seq: u64,
+    sum: &'a str,
+    record: &'a RawValue,
 }
 
 /// A journal open for appending.
@@ -230,91 +242,117 @@ pub struct Journal {
     name_synced: bool,
     /// Written before the first record of an empty journal, with the same sync.
     header: Option<Record>,
+    /// The records of a journal of an older format. It is rewritten in this one before anything is appended.
+    outdated: Option<Vec<Record>>,
 }
 
 fn checksum(before: &str, seq: u64, record: &str) -> String {
     sha256_hex(format!("{before}\n{seq}\n{record}").as_bytes())[..16].to_owned()
 }
 
+/// Why a line cannot be read.
+enum BadLine {
+    /// No JSON, or a wrong checksum: what a write that was cut short leaves at the end of the file.
+    Torn(String),
+    /// A complete line that does not make sense. It is never cut off: it may record a purchase.
+    Unreadable(String),
+    /// A later version wrote the journal.
+    Newer(u64),
+}
+
 impl Journal {
-    /// Opens the journal beside a state and reads what it holds. Writes nothing.
-    ///
-    /// # Errors
-    /// When it cannot be read, is damaged before its last line, or has a newer format.
-    pub fn open(store: &Store) -> Result<(Self, Vec<Record>), StateError> {
-        let path = store.journal_path();
-        let disk = Arc::clone(store.disk());
-        let mut journal = Self {
+    fn empty(disk: Arc<dyn Disk>, path: PathBuf) -> Self {
+        Self {
             disk,
             path,
             seq: 0,
             sum: String::new(),
             len: 0,
             torn: false,
-            exists: true,
+            exists: false,
             name_synced: false,
             header: None,
-        };
+            outdated: None,
+        }
+    }
+
+    /// Opens the journal beside a state and reads what it holds. Writes nothing.
+    ///
+    /// # Errors
+    /// When it cannot be read, is damaged before its last line, or has a newer format.
+    pub fn open(store: &Store) -> Result<(Self, Vec<Record>), StateError> {
+        let mut journal = Self::empty(Arc::clone(store.disk()), store.journal_path());
         let bytes = match journal.disk.read(&journal.path) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                journal.exists = false;
-                return Ok((journal, Vec::new()));
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((journal, Vec::new())),
             Err(source) => return Err(StateError::Io { operation: "read", path: journal.path, source }),
         };
+        journal.exists = true;
         let mut records = Vec::new();
+        let mut format = FORMAT;
         let mut rest = bytes.as_slice();
         while !rest.is_empty() {
-            let end = rest.iter().position(|b| *b == b'\n');
-            let line = &rest[..end.unwrap_or(rest.len())];
-            let last = end.is_none_or(|end| end + 1 == rest.len());
-            match journal.read_line(line) {
-                // A line without its newline was never acknowledged, whole or not.
-                _ if end.is_none() => journal.torn = true,
+            // A line without its newline was never acknowledged, whole or not.
+            let Some(end) = rest.iter().position(|b| *b == b'\n') else {
+                journal.torn = true;
+                break;
+            };
+            let (line, after) = (&rest[..end], &rest[end + 1..]);
+            let read = match records.is_empty() {
+                true => read_format(line).and_then(|found| {
+                    format = found;
+                    journal.read_line(line, found)
+                }),
+                false => journal.read_line(line, format),
+            };
+            match read {
                 Ok((record, seq, sum)) => {
                     records.push(record);
                     (journal.seq, journal.sum) = (seq, sum);
                     journal.len += line.len() as u64 + 1;
                 }
-                // Only the end of the file can be torn: what was synced before it was acknowledged.
-                Err(_) if last => journal.torn = true,
-                Err(problem) => {
+                // Only the end of the file can be torn: everything before it was synced.
+                Err(BadLine::Torn(_)) if after.is_empty() => {
+                    journal.torn = true;
+                    break;
+                }
+                Err(BadLine::Newer(format)) => return Err(StateError::NewerJournal { path: journal.path, format }),
+                Err(BadLine::Torn(problem) | BadLine::Unreadable(problem)) => {
                     let problem = format!("is damaged at line {}: {problem}", records.len() + 1);
                     return Err(StateError::Journal { path: journal.path, problem });
                 }
             }
-            if journal.torn {
-                break;
-            }
-            rest = &rest[end.map_or(rest.len(), |end| end + 1)..];
+            rest = after;
         }
-        match records.first() {
-            None => {}
-            Some(Record::Header(header)) if header.format > FORMAT => {
-                let problem =
-                    format!("has format {}, and this version of lhprov knows formats up to {FORMAT}", header.format);
-                return Err(StateError::Journal { path: journal.path, problem });
-            }
-            Some(Record::Header(_)) => {}
-            Some(_) => {
-                let problem = "does not begin with its header".to_owned();
-                return Err(StateError::Journal { path: journal.path, problem });
-            }
+        if format < FORMAT && !records.is_empty() {
+            journal.outdated = Some(records.clone());
         }
         Ok((journal, records))
     }
 
-    fn read_line(&self, line: &[u8]) -> Result<(Record, u64, String), String> {
-        let line: Line = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    fn read_line(&self, line: &[u8], format: u64) -> Result<(Record, u64, String), BadLine> {
+        let line = parse_line(line)?;
         if line.seq != self.seq + 1 {
-            return Err(format!("line {} follows line {}", line.seq, self.seq));
+            return Err(BadLine::Unreadable(format!("line {} follows line {}", line.seq, self.seq)));
         }
-        let sum = checksum(&self.sum, line.seq, &line.record.to_string());
+        let raw = line.record.get();
+        let unreadable = |error: serde_json::Error| BadLine::Unreadable(format!("its record cannot be read: {error}"));
+        let wrong_sum = || BadLine::Torn("the checksum does not match".to_owned());
+        let sum = match format {
+            // Format 1 summed the record as a sorted value, not its bytes.
+            1 => {
+                let value: Value = serde_json::from_str(raw).map_err(unreadable)?;
+                checksum(&self.sum, line.seq, &value.to_string())
+            }
+            _ => checksum(&self.sum, line.seq, raw),
+        };
         if sum != line.sum {
-            return Err("the checksum does not match".to_owned());
+            return Err(wrong_sum());
         }
-        let record = serde_json::from_value(line.record).map_err(|error| error.to_string())?;
+        let record = match format {
+            1 => record_from_v1(serde_json::from_str(raw).map_err(unreadable)?).map_err(unreadable)?,
+            _ => serde_json::from_str(raw).map_err(unreadable)?,
+        };
         Ok((record, line.seq, sum))
     }
 
@@ -344,6 +382,7 @@ impl Journal {
             let folder = parent(&self.path).to_owned();
             self.disk.create_dir_all(&folder).map_err(io("create folder", &folder))?;
         }
+        self.rewrite_outdated()?;
         if self.torn {
             self.disk.truncate(&self.path, self.len).map_err(io("cut", &self.path))?;
             self.torn = false;
@@ -379,13 +418,26 @@ impl Journal {
         }
     }
 
+    /// Rewrites a journal of an older format in this one, whole, so that no file has records of two formats.
+    fn rewrite_outdated(&mut self) -> Result<(), StateError> {
+        let Some(mut records) = self.outdated.clone() else { return Ok(()) };
+        if let Some(Record::Header(header)) = records.first_mut() {
+            header.format = FORMAT;
+        }
+        let mut fresh = Self::empty(Arc::clone(&self.disk), self.path.clone());
+        let text = fresh.encode(&records);
+        replace(self.disk.as_ref(), &self.path, text.as_bytes())?;
+        *self = Self { len: text.len() as u64, exists: true, name_synced: true, ..fresh };
+        Ok(())
+    }
+
     fn encode(&mut self, records: &[Record]) -> String {
         let mut text = String::new();
         for record in records {
-            let record = serde_json::to_value(record).expect("records have only string keys");
+            let record = serde_json::value::to_raw_value(record).expect("records have only string keys");
             self.seq += 1;
-            self.sum = checksum(&self.sum, self.seq, &record.to_string());
-            let line = Line { seq: self.seq, sum: self.sum.clone(), record };
+            self.sum = checksum(&self.sum, self.seq, record.get());
+            let line = WrittenLine { seq: self.seq, sum: &self.sum, record: &record };
             text.push_str(&serde_json::to_string(&line).expect("records have only string keys"));
             text.push('\n');
         }
@@ -398,17 +450,7 @@ impl Journal {
     /// # Errors
     /// When the disk refuses; the old journal is then still there, which is harmless beside the newer state.
     pub fn rewrite(&mut self, records: &[Record]) -> Result<(), StateError> {
-        let fresh = Self {
-            disk: Arc::clone(&self.disk),
-            path: self.path.clone(),
-            seq: 0,
-            sum: String::new(),
-            len: 0,
-            torn: false,
-            exists: false,
-            name_synced: false,
-            header: None,
-        };
+        let fresh = Self::empty(Arc::clone(&self.disk), self.path.clone());
         let before = std::mem::replace(self, fresh);
         if records.is_empty() {
             if before.exists {
@@ -423,6 +465,39 @@ impl Journal {
         self.exists = true;
         self.name_synced = true;
         Ok(())
+    }
+}
+
+fn parse_line(line: &[u8]) -> Result<Line<'_>, BadLine> {
+    serde_json::from_slice(line).map_err(|error| match error.is_syntax() || error.is_eof() {
+        true => BadLine::Torn(format!("it is not JSON: {error}")),
+        false => BadLine::Unreadable(format!("it is not a line of a journal: {error}")),
+    })
+}
+
+/// The format that a journal's first line names, before anything of it is decoded that a later version may write otherwise.
+fn read_format(line: &[u8]) -> Result<u64, BadLine> {
+    #[derive(Deserialize)]
+    struct Probe {
+        #[serde(rename = "type")]
+        kind: String,
+        #[serde(default)]
+        format: u64,
+    }
+    #[derive(Deserialize)]
+    struct FirstLine {
+        record: Probe,
+    }
+    let no_header = || BadLine::Unreadable("a journal begins with its header".to_owned());
+    let probe = match serde_json::from_slice::<FirstLine>(line) {
+        Ok(first) => first.record,
+        Err(_) => return parse_line(line).and_then(|_| Err(no_header())),
+    };
+    match probe.format {
+        _ if probe.kind != "header" => Err(no_header()),
+        newer if newer > FORMAT => Err(BadLine::Newer(newer)),
+        0 => Err(no_header()),
+        format => Ok(format),
     }
 }
 

@@ -6,8 +6,11 @@
 mod applied;
 mod begun;
 pub mod codec;
+mod departure;
 pub mod disk;
 pub mod fold;
+#[cfg(test)]
+mod format_tests;
 pub mod journal;
 pub mod lock;
 pub mod order;
@@ -15,12 +18,14 @@ pub mod prior;
 pub mod store;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 
 pub use applied::AppliedSpec;
 pub use begun::Begun;
+pub use departure::DepartureReason;
 pub use disk::{Disk, OsDisk};
 pub use fold::{OpenIntent, apply_record, fold};
 pub use journal::{Header, Intent, Journal, Member, Record, Via};
 pub use order::{OpenIntents, OpenOrder, Order, OrderKind, OrderTarget};
-pub use prior::{Binding, DISPLACED, Deposed, NO_PREDECESSOR, NOT_RETURNABLE, PriorState, RecordedInstance};
+pub use prior::{Binding, Deposed, PriorState, RecordedInstance};
 pub use store::{StateError, Store};

@@ -1,18 +1,10 @@
 //! The prior state: what the last run recorded.
 
 use super::applied::AppliedSpec;
-use crate::model::{Address, Attributes, InstanceId, Lineage, Site, StackName};
+use super::departure::DepartureReason;
+use crate::model::{Address, Attributes, InstanceId, Lineage, Predecessor, Site, StackName};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-
-/// What stands for "no predecessor" in tokens, state and journal.
-pub const NO_PREDECESSOR: &str = "-";
-
-/// How the reason of a leftover begins that the service does not take back.
-pub const NOT_RETURNABLE: &str = "not returnable";
-
-/// The reason of an instance that another one has replaced: it is returned once that one runs.
-pub const DISPLACED: &str = "another instance took its address";
 
 /// What a state belongs to. It is refused against anything else.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,8 +36,8 @@ pub struct PriorState {
     pub deposed: Vec<Deposed>,
     /// Kinds other than instances; none yet, kept as found.
     pub resources: BTreeMap<String, Value>,
-    /// Last id at addresses where nothing stands now.
-    pub predecessors: BTreeMap<Address, String>,
+    /// Last instance or purchase at addresses where nothing stands now.
+    pub predecessors: BTreeMap<Address, Predecessor>,
     /// Outputs of the last apply; null where an instance was not there yet.
     pub outputs: BTreeMap<String, Value>,
 }
@@ -56,7 +48,7 @@ pub struct RecordedInstance {
     /// Its id.
     pub instance_id: InstanceId,
     /// What stood at the address before it; part of its purchase's token.
-    pub predecessor: String,
+    pub predecessor: Predecessor,
     /// Whether a refresh has ever listed it.
     pub seen: bool,
     /// Kept so that removing the block does not remove the protection.
@@ -74,8 +66,8 @@ pub struct Deposed {
     pub address: Address,
     /// Its id.
     pub instance_id: InstanceId,
-    /// Why it does not stand there any more.
-    pub why: String,
+    /// Why it does not hold the address any more.
+    pub reason: DepartureReason,
 }
 
 impl RecordedInstance {
@@ -83,7 +75,7 @@ impl RecordedInstance {
     pub fn to_json(&self) -> Value {
         json!({
             "instance_id": self.instance_id,
-            "predecessor": self.predecessor,
+            "predecessor": self.predecessor.as_str(),
             "protect": self.protect,
             "seen": self.seen,
             "spec": self.spec,
@@ -95,12 +87,12 @@ impl RecordedInstance {
 impl Deposed {
     /// Whether the service has refused to take it back.
     pub fn is_kept(&self) -> bool {
-        self.why.starts_with(NOT_RETURNABLE)
+        matches!(self.reason, DepartureReason::NotReturnable(_))
     }
 
     /// Whether another instance has replaced it.
     pub fn is_displaced(&self) -> bool {
-        self.why == DISPLACED
+        self.reason == DepartureReason::Displaced
     }
 }
 
@@ -120,8 +112,8 @@ impl PriorState {
     }
 
     /// The predecessor that a purchase for `address` has to name.
-    pub fn predecessor(&self, address: &Address) -> &str {
-        self.predecessors.get(address).map_or(NO_PREDECESSOR, String::as_str)
+    pub fn predecessor(&self, address: &Address) -> &Predecessor {
+        self.predecessors.get(address).unwrap_or(Predecessor::NOTHING)
     }
 
     /// Moves what is recorded at addresses to others, all at once. What stood there before goes along: it is part of the next

@@ -43,6 +43,14 @@ pub enum StateError {
         /// What this run says.
         asked: String,
     },
+    /// A later version wrote the journal.
+    #[error("the journal {} was written by a newer version: it has format {format}, and this version of lhprov knows formats up to {}", path.display(), super::journal::FORMAT)]
+    NewerJournal {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        format: u64,
+    },
     /// The journal cannot be used.
     #[error("the journal {} {problem}", path.display())]
     Journal {
@@ -66,7 +74,7 @@ impl StateError {
                 }
                 _ => "check the path, or name another file with --state".into(),
             },
-            Self::Damaged { path, source: DecodeError::Newer(_) } => {
+            Self::Damaged { path, source: DecodeError::Newer(_) } | Self::NewerJournal { path, .. } => {
                 format!("use the version of lhprov that wrote {}, or a later one", path.display())
             }
             Self::Damaged { path, .. } => {

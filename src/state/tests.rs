@@ -2,7 +2,7 @@
 
 use super::AppliedSpec;
 use super::*;
-use crate::model::{Address, InstanceId, Lineage, Site, Timestamp};
+use crate::model::{Address, InstanceId, Lineage, Predecessor, Site, Timestamp};
 use crate::sim::chance::Chance;
 use crate::sim::disk::{Gate, SimDisk};
 use std::io;
@@ -43,7 +43,7 @@ fn state(ids: &[&str]) -> PriorState {
     for (n, id) in ids.iter().enumerate() {
         let recorded = RecordedInstance {
             instance_id: InstanceId::from(*id),
-            predecessor: NO_PREDECESSOR.into(),
+            predecessor: Predecessor::None,
             seen: true,
             protect: false,
             spec: AppliedSpec::unknown(),

@@ -21,12 +21,13 @@ use crate::cloud::CloudError;
 use crate::desired::{DependencyRef, DesiredInstance, DesiredState, Moves};
 use crate::event::{Event, Item, ItemStatus};
 use crate::model::{
-    Address, Attributes, InstanceId, Ownership, Power, Replace, Secret, Site, SplitMix64, StackName, Timestamp,
+    Address, Attributes, InstanceId, Ownership, Power, Predecessor, Replace, Secret, Site, SplitMix64, StackName,
+    Timestamp,
 };
 use crate::observe::state::ObservedState;
 use crate::plan::batch::still_wanted;
 use crate::plan::{Action, Change, Plan, Reason};
-use crate::state::{DISPLACED, Intent, NO_PREDECESSOR, OpenIntents, PriorState, Record, apply_record};
+use crate::state::{DepartureReason, Intent, OpenIntents, PriorState, Record, apply_record};
 use alter::Alteration;
 use origin::Origins;
 use progress::Groups;
@@ -255,14 +256,14 @@ impl Machine {
                         self.at_start.push(Record::Gone {
                             address: change.address.clone(),
                             instance_id: other.instance_id.clone(),
-                            why: DISPLACED.into(),
+                            reason: DepartureReason::Displaced,
                             deposed: true,
                         });
                     }
                     self.at_start.push(Record::Adopted {
                         address: change.address.clone(),
                         instance_id: id.clone(),
-                        predecessor: change.predecessor.clone().unwrap_or_else(|| "-".into()),
+                        predecessor: change.predecessor.clone().unwrap_or_default(),
                         spec: wanted.spec.to_json(&self.setup.salt),
                         protect: wanted.protect,
                     });
@@ -292,7 +293,7 @@ impl Machine {
                         true => Record::Gone {
                             address: change.address.clone(),
                             instance_id: id.clone(),
-                            why: change.reason.to_string(),
+                            reason: DepartureReason::Forgotten,
                             deposed: false,
                         },
                         false => Record::Returned { instance_id: id.clone() },
@@ -342,7 +343,7 @@ impl Machine {
         self.at_start.push(Record::Adopted {
             address: change.address.clone(),
             instance_id: id.clone(),
-            predecessor: NO_PREDECESSOR.to_owned(),
+            predecessor: Predecessor::None,
             spec: wanted.spec.to_json(&self.setup.salt),
             protect: wanted.protect,
         });
@@ -352,7 +353,7 @@ impl Machine {
     fn part_from_returned(&mut self, address: &Address, id: &InstanceId) {
         if self.state.instances.get(address).is_some_and(|recorded| recorded.instance_id == *id) {
             let (address, instance_id) = (address.clone(), id.clone());
-            self.at_start.push(Record::Gone { address, instance_id, why: "isolated".into(), deposed: true });
+            self.at_start.push(Record::Gone { address, instance_id, reason: DepartureReason::Isolated, deposed: true });
         }
     }
 
@@ -366,7 +367,7 @@ impl Machine {
         self.at_start.push(Record::Gone {
             address: change.address.clone(),
             instance_id: recorded.instance_id.clone(),
-            why: if failed { "LAUNCH_FAILED".into() } else { "gone".into() },
+            reason: if failed { DepartureReason::LaunchFailed } else { DepartureReason::Gone },
             deposed: failed,
         });
     }

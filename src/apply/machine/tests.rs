@@ -212,10 +212,10 @@ fn a_token_that_is_refused_though_a_dry_run_passes_becomes_the_predecessor() {
             assert_eq!(words, ["refused for good"]);
         }
     }
-    let token = machine.purchases[0].intent.token.0.clone();
+    let token = machine.purchases[0].intent.token.clone();
     let account = machine.finish();
     assert!(account.replan && account.open.is_empty());
-    assert_eq!(account.state.predecessors.values().collect::<Vec<_>>(), [&token]);
+    assert_eq!(account.state.predecessors.values().collect::<Vec<_>>(), [&crate::model::Predecessor::Purchase(token)]);
 }
 
 /// Ids that are asked about, where an input leads to that.

@@ -9,7 +9,7 @@ use crate::cloud::limits::DESCRIBE_BATCH_MAX;
 use crate::desired::DesiredInstance;
 use crate::event::ItemStatus;
 use crate::model::{Address, InstanceId, Life, ObservedInstance, Timestamp};
-use crate::state::{Member, Record};
+use crate::state::{DepartureReason, Member, Record};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -355,13 +355,14 @@ impl Machine {
 
     /// An instance of ours that is no more, or will never be: its address's predecessor from now on.
     pub(super) fn found_dead(&mut self, now: Timestamp, address: &Address, id: &InstanceId, life: Life) {
-        let (why, status, deposed) = match life {
-            Life::Failed => ("LAUNCH_FAILED", ItemStatus::Failed, true),
-            Life::Isolated => ("isolated", ItemStatus::NotStarted, false),
-            _ => ("gone", ItemStatus::NotStarted, false),
+        let (reason, status, deposed) = match life {
+            Life::Failed => (DepartureReason::LaunchFailed, ItemStatus::Failed, true),
+            Life::Isolated => (DepartureReason::Isolated, ItemStatus::NotStarted, false),
+            _ => (DepartureReason::Gone, ItemStatus::NotStarted, false),
         };
         let _ = now;
-        self.record(Record::Gone { address: address.clone(), instance_id: id.clone(), why: why.into(), deposed });
+        let why = reason.to_string();
+        self.record(Record::Gone { address: address.clone(), instance_id: id.clone(), reason, deposed });
         let detail = match life {
             Life::Failed => {
                 self.passing.insert((address.clone(), Some(id.clone())));

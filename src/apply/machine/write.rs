@@ -10,7 +10,7 @@ use crate::cloud::{CloudError, ErrorClass};
 use crate::event::ItemStatus;
 use crate::model::digest::canonical;
 use crate::model::{Address, InstanceId, Life, ObservedInstance, RequestId, Timestamp};
-use crate::state::Record;
+use crate::state::{DepartureReason, Record};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -361,7 +361,7 @@ impl Machine {
         for (address, instance) in left {
             if self.state.instances.get(address).is_some_and(|recorded| recorded.instance_id == *instance) {
                 let (address, instance_id) = (address.clone(), instance.clone());
-                self.record(Record::Gone { address, instance_id, why: "not returned".into(), deposed: true });
+                self.record(Record::Gone { address, instance_id, reason: DepartureReason::NotReturned, deposed: true });
             }
             self.record(Record::Kept { instance_id: instance.clone(), why: detail.to_owned() });
         }
@@ -373,7 +373,7 @@ impl Machine {
         let purge = self.setup.purge;
         if stands {
             let (address, instance_id) = (address.clone(), instance.clone());
-            self.record(Record::Gone { address, instance_id, why: "isolated".into(), deposed: purge });
+            self.record(Record::Gone { address, instance_id, reason: DepartureReason::Isolated, deposed: purge });
         } else if !purge {
             self.record(Record::Returned { instance_id: instance.clone() });
         }

@@ -93,7 +93,7 @@ fn accept(
                 .iter()
                 .map(|drift| match &drift.what {
                     Some(what) => format!("  {}  {what}\n", drift.address),
-                    None => format!("  {}  {}: {} → {}\n", drift.address, drift.name, drift.applied, drift.live),
+                    None => format!("  {}  {}: {} → {}\n", drift.address, drift.name(), drift.applied, drift.live),
                 })
                 .collect();
             let mark = sandbox_mark(session.sandbox);

@@ -120,7 +120,7 @@ fn document(state: Option<&PriorState>) -> Value {
     let deposed: Vec<Value> = state
         .deposed
         .iter()
-        .map(|left| json!({"address": left.address, "instance_id": left.instance_id, "why": left.why}))
+        .map(|left| json!({"address": left.address, "instance_id": left.instance_id, "why": left.reason.to_string()}))
         .collect();
     json!({
         "format_version": "1.0",
@@ -172,7 +172,7 @@ fn overview(store: &Store, state: Option<&PriorState>, console: Console) -> Stri
         let rows: Vec<Vec<String>> = state
             .deposed
             .iter()
-            .map(|left| vec![left.address.to_string(), left.instance_id.to_string(), left.why.clone()])
+            .map(|left| vec![left.address.to_string(), left.instance_id.to_string(), left.reason.to_string()])
             .collect();
         out.push_str(&table(&[], &rows, 2, palette));
     }

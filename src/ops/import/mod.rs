@@ -123,7 +123,7 @@ pub async fn import(
         let Some(instance) = wanted.instances.get(address) else { continue };
         let recorded = record(instance, live, prior.state.predecessor(address), &salt);
         let differs: Vec<&'static str> =
-            differences(instance, &recorded.spec, Some(&live.attributes)).iter().map(|diff| diff.name).collect();
+            differences(instance, &recorded.spec, Some(&live.attributes)).iter().map(|diff| diff.kind.name()).collect();
         if !differs.is_empty() {
             report.differs.push((address.clone(), differs));
         }
@@ -300,7 +300,7 @@ fn added(
                 ))
             })
             .flatten()
-            .filter_map(|diff| diff.name.split('.').next().map(str::to_owned))
+            .filter_map(|diff| diff.kind.name().split('.').next().map(str::to_owned))
             .collect();
         if !names.is_empty() {
             let names: Vec<String> = names.into_iter().collect();

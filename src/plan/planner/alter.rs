@@ -3,10 +3,10 @@
 use super::{Missing, Planner};
 use crate::desired::DesiredInstance;
 use crate::diag::{Diagnostic, Span};
-use crate::model::{Address, InstanceId, Life, ObservedInstance};
-use crate::plan::attribute::attribute;
+use crate::model::{Address, InstanceId, Life, ObservedInstance, Predecessor};
+use crate::plan::attribute::Kind;
 use crate::plan::change::{
-    ACCEPT_NO_REFUND, ALLOW_DATA_LOSS, Action, After, Blocked, Change, Forced, Need, Reason, count,
+    ACCEPT_NO_REFUND, ALLOW_DATA_LOSS, Action, After, Blocked, BlockedKind, Change, Forced, Need, Reason, count,
 };
 use crate::plan::diff::differences;
 use crate::plan::drift::standing;
@@ -14,8 +14,8 @@ use crate::plan::verdict::{Case, Verdict, judge};
 use crate::state::RecordedInstance;
 
 /// Where the manifest has an attribute.
-fn place(desired: &DesiredInstance, name: &str) -> Span {
-    let key = attribute(name).key;
+fn place(desired: &DesiredInstance, kind: Kind) -> Span {
+    let key = kind.row().key;
     desired.attribute_spans.get(key).copied().unwrap_or(desired.span)
 }
 
@@ -39,8 +39,8 @@ impl<'a> Planner<'a> {
         if let Some(live) = live {
             self.warn_out_of_service(address, desired, live);
         }
-        for (name, diagnostic) in &verdict.refused {
-            let span = place(desired, name);
+        for (kind, diagnostic) in &verdict.refused {
+            let span = place(desired, *kind);
             let diagnostic = diagnostic.clone();
             let named = format!("`{address}`: {}", diagnostic.summary);
             self.diagnostics.push(Diagnostic { summary: named, ..diagnostic.at(span) });
@@ -61,6 +61,7 @@ impl<'a> Planner<'a> {
         };
         if action == Action::Reinstall && desired.protect {
             self.blocked.push(Blocked {
+                kind: BlockedKind::Protected,
                 what: format!("`{address}` ({}) is protected and its disk would be wiped", recorded.instance_id),
                 help: vec!["apply once with `protect: false` to let that happen, or write the old image back".into()],
             });
@@ -85,6 +86,7 @@ impl<'a> Planner<'a> {
         let id = &recorded.instance_id;
         if desired.protect || recorded.protect {
             self.blocked.push(Blocked {
+                kind: BlockedKind::Protected,
                 what: format!("`{address}` ({id}) is protected and would be replaced"),
                 help: vec![
                     "write the old value back, or name the attribute in `ignore_changes`".into(),
@@ -94,14 +96,15 @@ impl<'a> Planner<'a> {
         }
         change.action = Action::Replace(desired.replace);
         change.reason = if verdict.forced.is_empty() { Reason::Asked } else { Reason::Forced };
-        change.forces_replace = verdict.forced.iter().map(|name| Forced { name, span: place(desired, name) }).collect();
-        change.diffs.retain(|diff| verdict.forced.contains(&diff.name));
+        change.forces_replace =
+            verdict.forced.iter().map(|kind| Forced { kind: *kind, span: place(desired, *kind) }).collect();
+        change.diffs.retain(|diff| verdict.forced.contains(&diff.kind));
         change.notes = verdict.notes;
         change.after = Some(After::of(desired));
         change.refund = self.inputs.observed.catalogue.returnable.get(id).cloned();
         if desired.replace == crate::model::Replace::CreateFirst {
             // Bought beside the old one, which is its predecessor; that one is returned once the new one runs.
-            let missing = Missing { predecessor: id.0.clone(), reason: change.reason.clone() };
+            let missing = Missing { predecessor: Predecessor::Instance(id.clone()), reason: change.reason.clone() };
             self.missing.insert(address, missing);
             self.replaced.insert(address, change);
         } else {
@@ -114,6 +117,7 @@ impl<'a> Planner<'a> {
         let what = standing(address, &live.attributes, self.inputs.observed.at).unwrap_or_default();
         self.diagnostics.push(
             Diagnostic::error("isolated", format!("`{address}` is isolated"))
+                .about([address.clone()])
                 .at(desired.span)
                 .label(format!("{} ({}) {what}", live.id, live.attributes.state))
                 .detail("An isolated instance is out of service and is released after seven days.")
@@ -140,7 +144,8 @@ impl<'a> Planner<'a> {
     pub(super) fn offer_renewal(&mut self) {
         let observed = self.inputs.observed;
         for (address, missing) in &self.missing {
-            let Some(live) = observed.instances.get(&InstanceId(missing.predecessor.clone())) else { continue };
+            let before = missing.predecessor.instance();
+            let Some(live) = before.and_then(|id| observed.instances.get(id)) else { continue };
             if live.attributes.life() == Life::Isolated {
                 let span = self.inputs.desired.instances[*address].span;
                 let text = format!("`{address}` would be bought anew, and {} can be brought back", live.id);

@@ -2,7 +2,7 @@
 
 use super::{Inputs, Missing, Planner, alike};
 use crate::cloud::types::TAG_BATCH;
-use crate::model::{Address, InstanceId, Life, ObservedInstance, Ownership};
+use crate::model::{Address, InstanceId, Life, ObservedInstance, Ownership, Predecessor};
 use crate::observe::ownership::{self, Finding};
 use crate::plan::batch::{Batch, batch, cut};
 use crate::plan::change::{Action, After, Change, Reason};
@@ -65,10 +65,10 @@ impl<'a> Planner<'a> {
         let of_tag = |tag: &str| {
             let named: BTreeSet<Address> = ownership::members_in(tag)?.into_iter().collect();
             let cut = &cuts[*cut_of.get(named.first()?)?];
-            let members: Vec<(&Address, &str)> = cut
+            let members: Vec<(&Address, &Predecessor)> = cut
                 .iter()
                 .filter(|address| named.contains(**address))
-                .filter_map(|address| Some((*address, self.missing.get(address)?.predecessor.as_str())))
+                .filter_map(|address| Some((*address, &self.missing.get(address)?.predecessor)))
                 .collect();
             (members.len() == named.len()).then(|| batch(self.inputs.desired, &members))?
         };
@@ -121,7 +121,7 @@ impl<'a> Planner<'a> {
                     Life::Failed => Reason::LaunchFailed(id.clone()),
                     _ => Reason::Removed(id.0.clone()),
                 };
-                self.missing.insert(address, Missing { predecessor: id.0, reason });
+                self.missing.insert(address, Missing { predecessor: Predecessor::Instance(id), reason });
             }
             Life::Pending | Life::Running | Life::Other => {
                 let instance = &desired.instances[address];
@@ -148,7 +148,8 @@ impl<'a> Planner<'a> {
         }
         for address in std::mem::take(&mut self.given_up) {
             let id = prior.instances[address].instance_id.clone();
-            self.missing.insert(address, Missing { predecessor: id.0.clone(), reason: Reason::Gone(id) });
+            self.missing
+                .insert(address, Missing { predecessor: Predecessor::Instance(id.clone()), reason: Reason::Gone(id) });
         }
         self.find_again();
     }
@@ -166,7 +167,6 @@ mod tests {
     use crate::plan::request::batch_tag;
     use crate::plan::tests::{Case, of_text};
     use crate::plan::{Options, Planned};
-    use crate::state::NO_PREDECESSOR;
 
     /// This many members that share a name, as one block.
     fn fleet(count: usize) -> DesiredState {
@@ -189,9 +189,10 @@ mod tests {
     }
 
     /// Puts into the cloud what a purchase for these members, after these predecessors, brought.
-    fn bought(case: &mut Case, desired: &DesiredState, members: &[(u32, &str)], ids: &[&str]) {
+    fn bought(case: &mut Case, desired: &DesiredState, members: &[(u32, &Predecessor)], ids: &[&str]) {
         let addresses: Vec<Address> = members.iter().map(|(index, _)| web(*index)).collect();
-        let missing: Vec<(&Address, &str)> = addresses.iter().zip(members.iter().map(|(_, before)| *before)).collect();
+        let missing: Vec<(&Address, &Predecessor)> =
+            addresses.iter().zip(members.iter().map(|(_, before)| *before)).collect();
         let purchase = batch(desired, &missing).expect("it has members");
         let live = Case::of(&fleet(1)).observed.instances.into_values().next().expect("one stands");
         for id in ids {
@@ -224,10 +225,10 @@ mod tests {
         bought(
             &mut case,
             &desired,
-            &[(0, NO_PREDECESSOR), (1, NO_PREDECESSOR), (2, NO_PREDECESSOR)],
+            &[(0, Predecessor::NOTHING), (1, Predecessor::NOTHING), (2, Predecessor::NOTHING)],
             &["lhins-a", "lhins-b", "lhins-c"],
         );
-        bought(&mut case, &desired, &[(3, NO_PREDECESSOR)], &["lhins-d"]);
+        bought(&mut case, &desired, &[(3, Predecessor::NOTHING)], &["lhins-d"]);
         let planned = case.planned_with(&desired, Options::default());
         assert_eq!(
             told(&planned),
@@ -246,8 +247,8 @@ mod tests {
     fn a_successor_tells_which_of_two_was_lost() {
         let desired = fleet(2);
         let mut case = empty(&desired);
-        bought(&mut case, &desired, &[(0, NO_PREDECESSOR), (1, NO_PREDECESSOR)], &["lhins-a", "lhins-b"]);
-        bought(&mut case, &desired, &[(0, "lhins-b")], &["lhins-c"]);
+        bought(&mut case, &desired, &[(0, Predecessor::NOTHING), (1, Predecessor::NOTHING)], &["lhins-a", "lhins-b"]);
+        bought(&mut case, &desired, &[(0, &Predecessor::Instance("lhins-b".into()))], &["lhins-c"]);
         isolate(&mut case, "lhins-b");
         let planned = case.planned_with(&desired, Options::default());
         assert_eq!(told(&planned), ["import web[0] lhins-c", "import web[1] lhins-a"]);
@@ -263,7 +264,7 @@ mod tests {
         }
         case.prior.instances.get_mut(&web(0)).expect("it is recorded").seen = false;
         case.observed.instances.clear();
-        bought(&mut case, &desired, &[(1, NO_PREDECESSOR), (2, NO_PREDECESSOR)], &["lhins-a", "lhins-b"]);
+        bought(&mut case, &desired, &[(1, Predecessor::NOTHING), (2, Predecessor::NOTHING)], &["lhins-a", "lhins-b"]);
         let consent = Options { buy_anyway: true, ..Options::default() };
         let found = ["import web[1] lhins-a", "import web[2] lhins-b"];
         let before = told(&case.planned_with(&desired, Options::default()));

@@ -3,9 +3,9 @@
 use super::{Missing, Planner, Standing};
 use crate::desired::DependencyRef;
 use crate::model::address::compact;
-use crate::model::{Address, Life};
+use crate::model::{Address, Life, Predecessor};
 use crate::plan::batch::Batch;
-use crate::plan::change::{Blocked, Reason};
+use crate::plan::change::{Blocked, BlockedKind, Reason};
 use std::collections::BTreeSet;
 
 impl<'a> Planner<'a> {
@@ -27,7 +27,7 @@ impl<'a> Planner<'a> {
             return;
         };
         let id = &recorded.instance_id;
-        let again = |reason| Missing { predecessor: id.0.clone(), reason };
+        let again = |reason| Missing { predecessor: Predecessor::Instance(id.clone()), reason };
         match self.standing(recorded) {
             // Nobody is asked about it here, so nobody has consented.
             Standing::Gone if !recorded.seen => drop(self.left_out.insert(address)),
@@ -67,6 +67,7 @@ impl<'a> Planner<'a> {
         }
         let (members, lacking) = (compact(batch.members.iter().map(|member| &member.address)), compact(lacking));
         self.blocked.push(Blocked {
+            kind: BlockedKind::DependencyLeftOut,
             what: format!(
                 "{members} would be bought and depends on {lacking}, which is left out and has no running instance"
             ),

@@ -3,7 +3,7 @@
 use super::{Planner, Standing};
 use crate::diag::Diagnostic;
 use crate::model::{Address, InstanceId, Life};
-use crate::plan::change::{Action, Blocked, Change, Reason};
+use crate::plan::change::{Action, Blocked, BlockedKind, Change, Reason};
 use crate::plan::planner::Inputs;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,8 +43,7 @@ impl Planner<'_> {
             };
             if action.is_removal() && recorded.protect {
                 let what = if action == Action::Purge { "purged" } else { "isolated" };
-                self.blocked.push(Blocked {
-                    what: format!("`{address}` ({}) is protected and would be {what}", recorded.instance_id),
+                self.blocked.push(Blocked { kind: BlockedKind::Protected, what: format!("`{address}` ({}) is protected and would be {what}", recorded.instance_id),
                     help: vec![format!(
                         "put `{address}` back into the manifest; to let it go, apply once with `protect: false`, then remove it"
                     )],
@@ -61,7 +60,7 @@ impl Planner<'_> {
             Reason::LaunchFailed(id) => Some(((*address).clone(), id.clone(), "its launch failed".to_owned())),
             _ => None,
         });
-        let deposed = prior.deposed.iter().map(|d| (d.address.clone(), d.instance_id.clone(), d.why.clone()));
+        let deposed = prior.deposed.iter().map(|d| (d.address.clone(), d.instance_id.clone(), d.reason.to_string()));
         let kept: BTreeSet<&InstanceId> =
             prior.deposed.iter().filter(|deposed| deposed.is_kept()).map(|deposed| &deposed.instance_id).collect();
         let displaced: BTreeSet<&InstanceId> =

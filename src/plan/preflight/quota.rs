@@ -6,6 +6,7 @@ use crate::desired::DesiredState;
 use crate::diag::{Diagnostic, Span};
 use crate::model::address::compact;
 use crate::model::{Address, Replace};
+use crate::plan::attribute::Kind;
 use crate::plan::change::{Action, Change, Plan};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -111,6 +112,7 @@ pub(super) fn judge(plan: &Plan, desired: &DesiredState, answers: &Answers, chec
 
 /// The bundles of a change in place.
 fn upgrade(change: &Change) -> Option<(&str, &str)> {
-    let diff = change.diffs.iter().find(|diff| diff.name == "bundle_id").filter(|_| change.action.is_alteration())?;
+    let diff =
+        change.diffs.iter().find(|diff| diff.kind == Kind::BundleId).filter(|_| change.action.is_alteration())?;
     Some((diff.before.as_str()?, diff.after.as_str()?))
 }

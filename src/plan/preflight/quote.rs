@@ -5,6 +5,7 @@ use super::questions::price_key;
 use super::{Checks, Status};
 use crate::model::address::compact;
 use crate::model::money::Amount;
+use crate::plan::attribute::Kind;
 use crate::plan::change::{Action, Change, Plan, count};
 use std::collections::BTreeMap;
 
@@ -73,7 +74,7 @@ pub fn quote(plan: &Plan, answers: &Answers, checks: &mut Checks) -> Quote {
         match change.action {
             Action::Renew => renewal(index, change, answers, &mut quote, checks),
             // An upgrade may come along with a reinstallation.
-            action if action.is_alteration() && change.diffs.iter().any(|diff| diff.name == "bundle_id") => {
+            action if action.is_alteration() && change.diffs.iter().any(|diff| diff.kind == Kind::BundleId) => {
                 upgrade(index, change, &mut quote, checks);
             }
             _ => {}

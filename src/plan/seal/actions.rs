@@ -101,14 +101,14 @@ impl SavedChange {
             order: order_of(change.action).map(str::to_owned),
             instance_id: change.instance_id.clone(),
             moved_from: change.moved_from.clone(),
-            predecessor: change.predecessor.clone(),
+            predecessor: change.predecessor.as_ref().map(ToString::to_string),
             batch: change.batch,
             diffs: change
                 .diffs
                 .iter()
-                .map(|diff| (diff.name.to_owned(), diff.before.clone(), diff.after.clone()))
+                .map(|diff| (diff.kind.name().to_owned(), diff.before.clone(), diff.after.clone()))
                 .collect(),
-            forced: change.forces_replace.iter().map(|forced| forced.name.to_owned()).collect(),
+            forced: change.forces_replace.iter().map(|forced| forced.kind.name().to_owned()).collect(),
             price: change.price.clone(),
             refund: change.refund.as_ref().map(|refund| (refund.is_returnable, refund.code, refund.message.clone())),
             reason: change.reason.clone(),
@@ -144,7 +144,7 @@ impl Actions {
     /// Those of a plan.
     pub fn of(plan: &Plan) -> Self {
         let members = |batch: &crate::plan::Batch| {
-            batch.members.iter().map(|member| (member.address.clone(), member.predecessor.clone())).collect()
+            batch.members.iter().map(|member| (member.address.clone(), member.predecessor.to_string())).collect()
         };
         let purchases = plan.open.iter().flat_map(|open| &open.members);
         let orders = plan.orders.iter().flat_map(|order| &order.members);
@@ -302,7 +302,11 @@ mod tests {
     }
 
     fn renamed(to: &str) -> Change {
-        let diffs = vec![AttributeDiff { name: "instance_name", before: json!("a"), after: json!(to) }];
+        let diffs = vec![AttributeDiff {
+            kind: crate::plan::attribute::Kind::InstanceName,
+            before: json!("a"),
+            after: json!(to),
+        }];
         Change { instance_id: Some("lhins-1".into()), diffs, ..change("db", Action::Update) }
     }
 

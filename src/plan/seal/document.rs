@@ -260,7 +260,11 @@ mod tests {
     }
 
     fn sample() -> (Plan, String) {
-        let diffs = vec![AttributeDiff { name: "instance_name", before: json!("a"), after: json!("b") }];
+        let diffs = vec![AttributeDiff {
+            kind: crate::plan::attribute::Kind::InstanceName,
+            before: json!("a"),
+            after: json!("b"),
+        }];
         let changes = vec![
             Change {
                 after: Some(After::Words(json!({"bundle_id": "b"}))),

@@ -2,10 +2,10 @@
 
 use super::Actions;
 use super::actions::{SavedChange, action};
-use crate::model::Address;
 use crate::model::money::Amount;
+use crate::model::{Address, Predecessor};
 use crate::observe::catalogue::Returnable;
-use crate::plan::attribute::TABLE;
+use crate::plan::attribute::Kind;
 use crate::plan::change::{
     ACCEPT_NO_REFUND, ALLOW_DATA_LOSS, After, AttributeDiff, Change, Need, OpenPurchase, Plan, UnsettledOrder,
 };
@@ -42,8 +42,7 @@ fn change(shown: &Value, saved: &SavedChange) -> Option<Change> {
     }
     let after = Some(&shown["change"]["after"]).filter(|after| !after.is_null()).cloned().map(After::Words);
     let diffs = saved.diffs.iter().map(|(name, before, after)| {
-        let name = TABLE.iter().find(|row| row.name == name)?.name;
-        Some(AttributeDiff { name, before: before.clone(), after: after.clone() })
+        Some(AttributeDiff { kind: Kind::of_name(name)?, before: before.clone(), after: after.clone() })
     });
     let strings = |value: &Value| -> Vec<String> {
         value.as_array().into_iter().flatten().filter_map(|text| text.as_str().map(str::to_owned)).collect()
@@ -57,7 +56,7 @@ fn change(shown: &Value, saved: &SavedChange) -> Option<Change> {
     Some(Change {
         instance_id: saved.instance_id.clone(),
         batch: saved.batch,
-        predecessor: saved.predecessor.clone(),
+        predecessor: saved.predecessor.as_deref().map(Predecessor::from_text),
         moved_from: saved.moved_from.clone(),
         diffs: diffs.collect::<Option<_>>()?,
         after,
@@ -95,11 +94,10 @@ fn unsettled_order(value: &Value) -> Option<UnsettledOrder> {
 
 /// As far as it is counted.
 fn drift(value: &Value) -> Option<Drift> {
-    let name = TABLE.iter().find(|row| value["attribute"] == row.name).map_or("state", |row| row.name);
     Some(Drift {
         address: value["address"].as_str()?.parse().ok()?,
         instance_id: value["instance_id"].as_str()?.into(),
-        name,
+        attribute: value["attribute"].as_str().and_then(Kind::of_name),
         applied: value["applied"].clone(),
         live: value["live"].clone(),
         decision: Decision::ALL.into_iter().find(|decision| value["decision"] == decision.as_str())?,

@@ -75,7 +75,7 @@ pub(in crate::report) fn sentence(drift: &Drift) -> String {
     };
     let what = match &drift.what {
         Some(what) => what.clone(),
-        None => format!("{}: {} → {}", drift.name, value(&drift.applied), value(&drift.live)),
+        None => format!("{}: {} → {}", drift.name(), value(&drift.applied), value(&drift.live)),
     };
     if becomes.is_empty() { what } else { format!("{what} ({becomes})") }
 }
@@ -132,7 +132,7 @@ mod tests {
         Drift {
             address: Address::indexed("web", 0),
             instance_id: "lhins-1".into(),
-            name,
+            attribute: crate::plan::attribute::Kind::of_name(name),
             applied: json!("a"),
             live: json!("b\u{1b}[1m"),
             decision,

@@ -182,7 +182,7 @@ pub(in crate::report) fn groups(plan: &Plan, view: View) -> Vec<Group<'_>> {
 fn is_told_together(a: &Change, b: &Change) -> bool {
     a.action == b.action
         && reason_of_many(&a.reason) == reason_of_many(&b.reason)
-        && a.diffs.iter().map(|diff| diff.name).eq(b.diffs.iter().map(|diff| diff.name))
+        && a.diffs.iter().map(|diff| diff.kind).eq(b.diffs.iter().map(|diff| diff.kind))
         && (&a.price, &a.notes, &a.refund, &a.forces_replace) == (&b.price, &b.notes, &b.refund, &b.forces_replace)
         && match (&a.after, &b.after) {
             (Some(a), Some(b)) => a.is_like(b),
@@ -264,8 +264,8 @@ pub(in crate::report) fn differences(group: &Group<'_>, room: usize) -> Vec<Line
         }
         for diff in &change.diffs {
             let whose = match group.changes.len() {
-                1 => diff.name.to_owned(),
-                _ => format!("{}  {}", change.address, diff.name),
+                1 => diff.kind.name().to_owned(),
+                _ => format!("{}  {}", change.address, diff.kind.name()),
             };
             let told = difference::lines(&whose, &diff.before, &diff.after, room);
             let is_sentence = told.len() == 1;
@@ -353,7 +353,7 @@ pub(in crate::report) fn more_about(change: &Change, number: usize, sources: Opt
     for forced in &change.forces_replace {
         let place = sources.map(|sources| sources.location(forced.span));
         let place = place.map(|place| format!(" ({}:{}:{})", place.path, place.line, place.column));
-        lines.push(format!("`{}` forces another instance{}", forced.name, place.unwrap_or_default()));
+        lines.push(format!("`{}` forces another instance{}", forced.kind.name(), place.unwrap_or_default()));
     }
     lines.extend(change.notes.iter().cloned());
     if let Some((price, currency)) = &change.price {
@@ -488,7 +488,11 @@ mod tests {
         let single = |name: &str| Address::single(name);
         let gone = Change { reason: Reason::Gone("lhins-0".into()), ..create(single("db"), 0) };
         let named = Change {
-            diffs: vec![AttributeDiff { name: "instance_name", before: json!("a\u{1b}[1m"), after: json!("api") }],
+            diffs: vec![AttributeDiff {
+                kind: crate::plan::attribute::Kind::InstanceName,
+                before: json!("a\u{1b}[1m"),
+                after: json!("api"),
+            }],
             ..id(change(single("api"), Action::Update, Reason::Differs), "lhins-1")
         };
         let mut changes = vec![
@@ -514,6 +518,7 @@ mod tests {
             answered: false,
         });
         let blocked = [Blocked {
+            kind: crate::plan::BlockedKind::Protected,
             what: "`old[0]` (lhins-50) is protected and would be isolated".into(),
             help: vec![
                 "put `old[0]` back into the manifest; to let it go, apply once with `protect: false`, then remove it"

@@ -5,6 +5,7 @@ use super::checks;
 use crate::diag::{Diagnostic, Diagnostics, Severity, Span};
 use crate::manifest::source::Sources;
 use crate::model::{Address, InstanceId};
+use crate::plan::attribute::{Kind, Way};
 use crate::plan::change::{Action, After, Blocked, Change, Plan};
 use crate::plan::drift::Drift;
 use serde_json::{Map, Value, json};
@@ -78,7 +79,8 @@ pub fn write(document: &PlanDocument<'_>, out: &mut dyn Write) -> io::Result<()>
     list(out, "consents", plan.needs.iter().map(|need| json!({"flag": need.flag, "for": need.what})))?;
     list(out, "preflight", checks::preflight(&plan.checks))?;
     write!(out, ",\n\"price\":{}", checks::price(&plan.checks))?;
-    let obstacles = blocked.iter().map(|blocked| json!({"what": blocked.what, "help": blocked.help}));
+    let obstacles =
+        blocked.iter().map(|blocked| json!({"code": blocked.kind.code(), "what": blocked.what, "help": blocked.help}));
     let violations = plan.checks.violations.iter().map(|one| checks::violation(one, sources));
     list(out, "blocked", obstacles.chain(violations))?;
     list(out, "adopted", adopted.iter().map(|address| json!(address)))?;
@@ -108,8 +110,8 @@ fn one_change(change: &Change, sources: &Sources, before: &dyn Fn(&InstanceId) -
             let mut before = unchanged();
             let mut after = after().unwrap_or_else(|| before.clone());
             for diff in &change.diffs {
-                set(&mut before, diff.name, &diff.before);
-                set(&mut after, diff.name, &diff.after);
+                set(&mut before, diff.kind.name(), &diff.before);
+                set(&mut after, diff.kind.name(), &diff.after);
             }
             (before, after, &[][..])
         }
@@ -126,11 +128,11 @@ fn one_change(change: &Change, sources: &Sources, before: &dyn Fn(&InstanceId) -
         "source": change.source.map(|span| place(span, sources)),
         "change": {"actions": actions(change), "before": before, "after": after, "after_unknown": unknown},
         "reason": change.reason.to_string(),
-        "forces_replace": change.forces_replace.iter().map(|forced| forced.name).collect::<Vec<_>>(),
+        "forces_replace": change.forces_replace.iter().map(|forced| forced.kind.name()).collect::<Vec<_>>(),
         "forced_by": change
             .forces_replace
             .iter()
-            .map(|forced| json!({"attribute": forced.name, "source": place(forced.span, sources)}))
+            .map(|forced| json!({"attribute": forced.kind.name(), "source": place(forced.span, sources)}))
             .collect::<Vec<_>>(),
         "data_loss": change.action.loses_data(),
         "batch": change.batch,
@@ -150,12 +152,12 @@ fn one_change(change: &Change, sources: &Sources, before: &dyn Fn(&InstanceId) -
 /// The action of the change as a whole first, then what else its differences ask for.
 fn actions(change: &Change) -> Vec<&'static str> {
     let mut actions = vec![change.action.as_str()];
-    let others = change.diffs.iter().filter(|_| change.action.is_alteration()).map(|diff| match diff.name {
-        "bundle_id" => "upgrade",
-        "blueprint_id" => "reinstall",
-        "power" if diff.after == "stopped" => "stop",
-        "power" => "start",
-        _ => "update",
+    let others = change.diffs.iter().filter(|_| change.action.is_alteration()).map(|diff| match diff.kind.row().way {
+        Way::Upgrade(_) => "upgrade",
+        Way::Reinstall(_) => "reinstall",
+        Way::Power(..) if diff.after == "stopped" => "stop",
+        Way::Power(..) => "start",
+        Way::InPlace(_) | Way::Replace | Way::NotAProperty => "update",
     });
     for action in others {
         if !actions.contains(&action) {
@@ -172,7 +174,7 @@ fn one_drift(drift: &Drift) -> Value {
     json!({
         "address": drift.address,
         "instance_id": drift.instance_id,
-        "attribute": drift.name,
+        "attribute": drift.name(),
         "applied": drift.applied,
         "live": drift.live,
         "decision": drift.decision.as_str(),
@@ -199,7 +201,7 @@ pub(super) fn place(span: Span, sources: &Sources) -> Value {
 
 /// A problem in the form that plan and validate share.
 pub fn one_diagnostic(diagnostic: &Diagnostic, sources: &Sources) -> Value {
-    let Diagnostic { severity, code, summary, span, label, related, detail, help } = diagnostic;
+    let Diagnostic { severity, code, summary, span, label, related, detail, help, subjects: _ } = diagnostic;
     let related: Vec<Value> =
         related.iter().map(|(span, note)| json!({"source": place(*span, sources), "note": note})).collect();
     json!({
@@ -249,13 +251,13 @@ fn api_calls(plan: &Plan) -> usize {
         })
         .sum();
     // Instances that share an attribute's new value share a call.
-    let mut values: BTreeMap<(&str, String), usize> = BTreeMap::new();
+    let mut values: BTreeMap<(Kind, String), usize> = BTreeMap::new();
     for change in plan.changes.iter().filter(|change| change.action.is_alteration()) {
         for diff in &change.diffs {
-            *values.entry((diff.name, diff.after.to_string())).or_default() += 1;
+            *values.entry((diff.kind, diff.after.to_string())).or_default() += 1;
         }
     }
-    let altered: usize = values.iter().map(|((name, _), number)| number.div_ceil(shared_by(name))).sum();
+    let altered: usize = values.iter().map(|((kind, _), number)| number.div_ceil(shared_by(*kind))).sum();
     let counts = plan.summary();
     purchases
         + renames
@@ -266,10 +268,10 @@ fn api_calls(plan: &Plan) -> usize {
 }
 
 /// How many instances one call changes.
-fn shared_by(attribute: &str) -> usize {
-    match attribute {
-        "bundle_id" => UPGRADE_BATCH_MAX,
-        "blueprint_id" | "tags" => 1,
+fn shared_by(kind: Kind) -> usize {
+    match kind {
+        Kind::BundleId => UPGRADE_BATCH_MAX,
+        Kind::BlueprintId | Kind::Tags => 1,
         _ => CHANGE_BATCH_MAX,
     }
 }
@@ -340,13 +342,17 @@ mod tests {
             Change {
                 instance_id: Some("lhins-1".into()),
                 after: Some(After::Words(json!({"bundle_id": "b", "instance_name": "web"}))),
-                diffs: vec![AttributeDiff { name: "instance_name", before: json!("old"), after: json!("web") }],
+                diffs: vec![AttributeDiff { kind: Kind::InstanceName, before: json!("old"), after: json!("web") }],
                 ..change("web", Action::Update, Reason::Differs)
             },
             Change { instance_id: Some("lhins-2".into()), ..change("x", Action::Isolate, Reason::NotInManifest) },
         ];
         let plan = Plan { changes, ..Plan::default() };
-        let blocked = [Blocked { what: "`x` is protected".into(), help: vec!["put it back".into()] }];
+        let blocked = [Blocked {
+            kind: crate::plan::BlockedKind::Protected,
+            what: "`x` is protected".into(),
+            help: vec!["put it back".into()],
+        }];
         let document = PlanDocument {
             plan: &plan,
             blocked: &blocked,
@@ -374,7 +380,7 @@ mod tests {
         "preflight":[],
         "price":null,
         "blocked":[
-        {"help":["put it back"],"what":"`x` is protected"}],
+        {"code":"protected","help":["put it back"],"what":"`x` is protected"}],
         "adopted":[],
         "diagnostics":[],
         "summary":{"api_calls":2,"create":1,"data_loss":0,"forget":0,"import":0,"isolate":1,"move":0,"purge":0,"reinstall":0,"renew":0,"replace":0,"resume":0,"start":0,"stop":0,"update":1,"upgrade":0}}

@@ -170,7 +170,7 @@ pub fn plan() -> Value {
                     "what": text(), "help": texts(), "code": text(),
                     "source": or_null("Where the limit is", json!({"$ref": "#/$defs/place"})),
                 }),
-                &["code", "source"],
+                &["source"],
             )),
             "adopted": addresses(),
             "diagnostics": list(diagnostic),

@@ -47,7 +47,7 @@ mod tests {
         let found = [Drift {
             address: Address::indexed("web", 0),
             instance_id: "lhins-1".into(),
-            name: "instance_name",
+            attribute: Some(crate::plan::attribute::Kind::InstanceName),
             applied: json!("a"),
             live: json!("b ``` </details>\u{1b}[1m"),
             decision: Decision::Revert,

@@ -83,7 +83,7 @@ mod tests {
         let change = |action, reason| Change {
             instance_id: Some(text.into()),
             diffs: vec![AttributeDiff {
-                name: "init_command",
+                kind: crate::plan::attribute::Kind::InitCommand,
                 before: json!(text),
                 after: json!({"content": text, text: [text]}),
             }],
@@ -95,7 +95,7 @@ mod tests {
         let drift = [Drift {
             address: address.clone(),
             instance_id: text.into(),
-            name: "tags",
+            attribute: Some(crate::plan::attribute::Kind::Tags),
             applied: json!(text),
             live: json!([text]),
             decision: Decision::Tell,
@@ -112,7 +112,8 @@ mod tests {
             drift: drift.to_vec(),
             ..Plan::default()
         };
-        let blocked = [Blocked { what: text.to_owned(), help: vec![text.to_owned()] }];
+        let blocked =
+            [Blocked { kind: crate::plan::BlockedKind::Protected, what: text.to_owned(), help: vec![text.to_owned()] }];
         let span = Span { source: SourceId(0), start: 0, end: u32::try_from(text.len()).unwrap() };
         let warning = Diagnostic::warning("code", text).at(span).label(text).help(text).detail(text);
         let adopted = [address.clone()];

@@ -245,7 +245,11 @@ mod tests {
         let plan = Plan {
             changes: vec![
                 Change {
-                    diffs: vec![AttributeDiff { name: "init_command", before: script(80), after: script(81) }],
+                    diffs: vec![AttributeDiff {
+                        kind: crate::plan::attribute::Kind::InitCommand,
+                        before: script(80),
+                        after: script(81),
+                    }],
                     ..id(
                         Change::new(&Address::single("api"), Action::Replace(Replace::CreateFirst), Reason::Forced),
                         "lhins-1",
@@ -253,7 +257,11 @@ mod tests {
                 },
                 Change {
                     price: Some(("12.50".into(), "CNY".into())),
-                    diffs: vec![AttributeDiff { name: "bundle_id", before: json!("small"), after: json!("large") }],
+                    diffs: vec![AttributeDiff {
+                        kind: crate::plan::attribute::Kind::BundleId,
+                        before: json!("small"),
+                        after: json!("large"),
+                    }],
                     ..id(Change::new(&Address::single("db"), Action::Upgrade, Reason::Differs), "lhins-2")
                 },
                 id(Change::new(&Address::single("old"), Action::Isolate, Reason::NotInManifest), "lhins-3"),
@@ -264,7 +272,11 @@ mod tests {
             needs: vec![Need { flag: ALLOW_DATA_LOSS, what: "`api` is replaced".into() }],
             ..Plan::default()
         };
-        let blocked = [Blocked { what: "`old` (lhins-3) is protected".into(), help: vec!["put `old` back".into()] }];
+        let blocked = [Blocked {
+            kind: crate::plan::BlockedKind::Protected,
+            what: "`old` (lhins-3) is protected".into(),
+            help: vec!["put `old` back".into()],
+        }];
         let span = Span { source: SourceId(0), start: 13, end: 15 };
         let warning = Diagnostic::warning("not-running", "`db` is stopped").at(span);
         insta::assert_snapshot!(page(&plan, &blocked, &warning.into(), &sources), @r#"

@@ -5,6 +5,7 @@ use crate::cloud::port::WriteAction;
 use crate::model::{
     Attributes, InstanceId, InstanceSpec, Life, Login, ObservedInstance, Power, Secret, Site, Timestamp,
 };
+use crate::plan::attribute::Kind;
 use crate::plan::request::create_body;
 use crate::plan::{Action, Change, Reason};
 use crate::state::{AppliedSpec, OrderKind};
@@ -250,25 +251,25 @@ pub(in super::super) fn steps(
     }
     let Some((spec, power)) = wanted else { return steps };
     let mut shuts_down = false;
-    let reinstalls = change.diffs.iter().any(|diff| diff.name == "blueprint_id");
+    let reinstalls = change.diffs.iter().any(|diff| diff.kind == Kind::BlueprintId);
     for diff in &change.diffs {
         let to = || diff.after.as_str().unwrap_or_default().to_owned();
-        match diff.name {
-            "instance_name" => steps.push(Step::Rename(to())),
-            "renew_flag" => steps.push(Step::RenewFlag(to())),
-            "tags" => steps.push(tags(&diff.before, &diff.after)),
-            "bundle_id" => {
+        match diff.kind {
+            Kind::InstanceName => steps.push(Step::Rename(to())),
+            Kind::RenewFlag => steps.push(Step::RenewFlag(to())),
+            Kind::Tags => steps.push(tags(&diff.before, &diff.after)),
+            Kind::BundleId => {
                 steps.push(Step::Upgrade { to: to(), voucher });
                 shuts_down = true;
             }
-            "blueprint_id" => {
+            Kind::BlueprintId => {
                 steps.push(Step::Reinstall { to: to(), login: site == Site::China });
                 if let (Site::International, Some(secret)) = (site, spec.password()) {
                     steps.push(Step::Password(secret.fingerprint(salt)));
                 }
                 shuts_down = true;
             }
-            "login.key_ids" => {
+            Kind::KeyIds => {
                 let (before, after) = (ids(&diff.before), ids(&diff.after));
                 // Whether binding some takes the others away is not documented: all that are wanted go in one call, and what
                 // is bound beside them afterwards is taken away.
@@ -282,20 +283,32 @@ pub(in super::super) fn steps(
                 shuts_down = true;
             }
             // A fresh disk has got its password already.
-            "login.password" if reinstalls => {}
-            "login.password" => {
+            Kind::Password if reinstalls => {}
+            Kind::Password => {
                 if let Some(secret) = spec.password() {
                     steps.push(Step::Password(secret.fingerprint(salt)));
                     shuts_down = true;
                 }
             }
-            _ => {}
+            // The last step turns the machine on or off.
+            Kind::Power => {}
+            // These go with another instance, with a fresh disk, or change nothing of an instance.
+            Kind::AutoGeneratePassword
+            | Kind::Zones
+            | Kind::Region
+            | Kind::Containers
+            | Kind::InitCommand
+            | Kind::FirewallTemplateId
+            | Kind::DomainName
+            | Kind::Subdomain
+            | Kind::Period
+            | Kind::AutoVoucher => {}
         }
     }
     let was_running = live.is_none_or(|live| !live.attributes.is_stopped());
     match power {
         Some(power) => {
-            let differs = change.diffs.iter().any(|diff| diff.name == "power");
+            let differs = change.diffs.iter().any(|diff| diff.kind == Kind::Power);
             if shuts_down || differs {
                 steps.push(Step::Power(power));
             }

@@ -8,7 +8,7 @@ use crate::cloud::CloudError;
 use crate::event::{Event, ItemStatus};
 use crate::model::address::compact;
 use crate::model::digest::canonical;
-use crate::model::{Address, InstanceId, Life, ObservedInstance, Ownership, Timestamp};
+use crate::model::{Address, InstanceId, Life, ObservedInstance, Ownership, Predecessor, Timestamp};
 use crate::observe::ownership::{self, Finding};
 use crate::state::{OpenIntent, Via};
 use std::collections::{BTreeMap, BTreeSet};
@@ -112,16 +112,12 @@ impl Machine {
         let answered =
             self.open.values().filter_map(|entry| entry.answer.as_ref()).flat_map(|answer| answer.ids.iter());
         let claimed: BTreeSet<&InstanceId> = recorded.chain(deposed).chain(answered).collect();
-        let before: BTreeSet<&str> = self
-            .state
-            .predecessors
-            .values()
-            .map(String::as_str)
-            .chain(self.state.instances.values().map(|recorded| recorded.predecessor.as_str()))
-            .collect();
+        let recorded = self.state.instances.values().map(|recorded| &recorded.predecessor);
+        let before: BTreeSet<&InstanceId> =
+            self.state.predecessors.values().chain(recorded).filter_map(Predecessor::instance).collect();
         let mut unclaimed: Vec<ObservedInstance> = listed
             .into_iter()
-            .filter(|instance| !claimed.contains(&instance.id) && !before.contains(instance.id.as_str()))
+            .filter(|instance| !claimed.contains(&instance.id) && !before.contains(&instance.id))
             .collect();
         unclaimed.sort_by(|a, b| a.id.cmp(&b.id));
         unclaimed
