@@ -70,15 +70,12 @@ fn bytes(at: usize) -> u32 {
 }
 
 /// Adds to each error the look-alikes in its line and the lines next to it, which are its likely cause.
-pub(super) fn explain_errors(diagnostics: Diagnostics, sources: &Sources) -> Diagnostics {
-    let mut explained = Diagnostics::default();
-    for mut diagnostic in diagnostics.into_vec() {
+pub(super) fn explain_errors(diagnostics: &mut Diagnostics, sources: &Sources) {
+    diagnostics.edit_each(|diagnostic| {
         if let (Severity::Error, Some(span)) = (diagnostic.severity, diagnostic.span) {
             diagnostic.help.extend(near(sources, span).into_iter().take(NAMED_MAX));
         }
-        explained.push(diagnostic);
-    }
-    explained
+    });
 }
 
 fn near(sources: &Sources, span: Span) -> Vec<String> {

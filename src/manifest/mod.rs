@@ -45,7 +45,8 @@ use read::Reader;
 pub fn load(sources: &mut Sources, given: &Given, complete: bool, diagnostics: &mut Diagnostics) -> Option<Manifest> {
     let mut found = Diagnostics::default();
     let manifest = load_all(sources, given, complete, &mut found);
-    diagnostics.extend(look_alikes::explain_errors(found, sources));
+    look_alikes::explain_errors(&mut found, sources);
+    diagnostics.extend(found);
     manifest
 }
 

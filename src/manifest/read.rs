@@ -38,6 +38,10 @@ impl Reader<'_> {
         }
         let diagnostic =
             Diagnostic::error("unknown-key", format!("there is no key `{key}` {place}")).at(entry.key_span);
+        if self.diagnostics.is_full() {
+            self.diagnostics.push(diagnostic);
+            return None;
+        }
         self.diagnostics.push(match did_you_mean(key, keys.known.iter().chain(keys.later).copied()) {
             Some(near) => diagnostic.label(format!("did you mean `{near}`?")),
             None => diagnostic.help(format!("the keys {place} are {}", list_of(keys.known))),

@@ -20,6 +20,7 @@ mod github;
 mod graph;
 mod import;
 mod language;
+mod large_input;
 mod leaks;
 #[cfg(unix)]
 mod live;

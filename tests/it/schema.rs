@@ -142,6 +142,7 @@ fn invalid_manifests_are_refused_where_one_file_tells() {
     include-cycle/a.yaml
     include-cycle/more/b.yaml
     include-cycle/more/c.yaml
+    include-secret/a.yaml
     international.yaml
     missing-instances.yaml
     missing-required.yaml

@@ -7,7 +7,9 @@ const STEP: usize = 2;
 
 /// Lays tokens out.
 pub(super) fn lay_out(tokens: &[Token<'_>]) -> String {
-    let mut layout = Layout { tokens, levels: Vec::new(), open: Vec::new(), base: 0, out: String::new() };
+    let (before, after) = around_comments(tokens);
+    let mut layout =
+        Layout { tokens, before, after, levels: Vec::new(), open: Vec::new(), base: 0, out: String::new() };
     for at in 0..tokens.len() {
         layout.place(at);
     }
@@ -24,8 +26,26 @@ struct Level {
     is_list: bool,
 }
 
+/// For each token the nearest ones before and after it that are no comments. Looking for them at each comment would cost the
+/// square of a block of comments.
+fn around_comments(tokens: &[Token<'_>]) -> (Vec<Option<usize>>, Vec<Option<usize>>) {
+    let is_value = |at: usize| tokens[at].kind != Kind::Comment;
+    let (mut before, mut after) = (vec![None; tokens.len()], vec![None; tokens.len()]);
+    for at in 1..tokens.len() {
+        before[at] = if is_value(at - 1) { Some(at - 1) } else { before[at - 1] };
+    }
+    for at in (0..tokens.len().saturating_sub(1)).rev() {
+        after[at] = if is_value(at + 1) { Some(at + 1) } else { after[at + 1] };
+    }
+    (before, after)
+}
+
 struct Layout<'t> {
     tokens: &'t [Token<'t>],
+    /// The nearest token before each one that is no comment.
+    before: Vec<Option<usize>>,
+    /// The nearest token after each one that is no comment.
+    after: Vec<Option<usize>>,
     levels: Vec<Level>,
     /// Brackets that are open, outermost first.
     open: Vec<&'t str>,
@@ -115,7 +135,7 @@ impl<'t> Layout<'t> {
     /// A comment stands like what follows; deeper than that it belongs to what is above it, and stays deeper.
     fn indent_of_comment(&self, at: usize) -> usize {
         let column = self.tokens[at].column;
-        let next = (at + 1..self.tokens.len()).find(|next| self.tokens[*next].kind != Kind::Comment);
+        let next = self.after[at];
         let (follows_before, follows_now) = match next {
             Some(next) if self.begins_entry(next) => {
                 let mut levels = self.levels.clone();
@@ -143,7 +163,7 @@ impl<'t> Layout<'t> {
     }
 
     fn follows_block(&self, at: usize) -> bool {
-        self.tokens[..at].iter().rfind(|token| token.kind != Kind::Comment).is_some_and(|token| !token.lines.is_empty())
+        self.before[at].is_some_and(|before| !self.tokens[before].lines.is_empty())
     }
 
     /// Blanks between a token and the one before it on its line.

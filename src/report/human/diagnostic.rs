@@ -40,8 +40,9 @@ pub fn render(diagnostics: &Diagnostics, sources: &Sources, colour: bool) -> Str
         out.push_str(&one(diagnostic, sources, &renderer));
         out.push_str("\n\n");
     }
-    if sorted.len() > SHOWN_MAX {
-        let _ = writeln!(out, "… and {} more\n", sorted.len() - SHOWN_MAX);
+    let more = sorted.len().saturating_sub(SHOWN_MAX) + diagnostics.dropped();
+    if more > 0 {
+        let _ = writeln!(out, "… and {more} more\n");
     }
     for (severity, level) in [(Severity::Error, Level::ERROR), (Severity::Warning, Level::WARNING)] {
         let of_it: Vec<&Diagnostic> = sorted.iter().filter(|diagnostic| diagnostic.severity == severity).collect();
@@ -59,8 +60,9 @@ pub fn each(diagnostics: &Diagnostics, sources: &Sources) -> Vec<String> {
     let renderer = Renderer::plain().term_width(WIDTH).hyperlink(false);
     let sorted = diagnostics.clone().sorted();
     let mut texts: Vec<String> = sorted.iter().take(SHOWN_MAX).map(|one| self::one(one, sources, &renderer)).collect();
-    if sorted.len() > SHOWN_MAX {
-        texts.push(format!("… and {} more", sorted.len() - SHOWN_MAX));
+    let more = sorted.len().saturating_sub(SHOWN_MAX) + diagnostics.dropped();
+    if more > 0 {
+        texts.push(format!("… and {more} more"));
     }
     texts
 }
