@@ -172,7 +172,7 @@ impl Reader<'_> {
     /// A reason, or `{reason: TEXT, until: DAY}`.
     fn freeze(&mut self, node: &Node, span: Span) -> Option<Freeze> {
         if !matches!(node.value, Value::Map(_)) {
-            let reason = self.literal(node)?;
+            let reason = self.freeze_reason(node)?;
             return Some(Freeze { span: reason.span, reason: reason.value, until: None });
         }
         let (mut reason, mut until, mut is_written) = (None, Some(None), false);
@@ -180,7 +180,7 @@ impl Reader<'_> {
             match key {
                 "reason" => {
                     is_written = true;
-                    reason = self.literal(&entry.value);
+                    reason = self.freeze_reason(&entry.value);
                 }
                 _ => until = self.moment(&entry.value).map(Some),
             }
@@ -190,6 +190,27 @@ impl Reader<'_> {
         }
         // A day that cannot be read was reported; it must not read as a freeze without end.
         Some(Freeze { span, reason: reason?.value, until: until? })
+    }
+
+    /// The reason of a freeze. A switch is refused: `freeze: no` would freeze the stack for the reason "no".
+    fn freeze_reason(&mut self, node: &Node) -> Option<Text> {
+        let (word, span) = match &node.value {
+            Value::Scalar(scalar) => (scalar.text.clone(), node.span),
+            _ => return self.literal(node),
+        };
+        let is_switch = ["yes", "no", "true", "false", "on", "off", "y", "n", "t", "f", "0", "1"]
+            .iter()
+            .any(|switch| word.trim().eq_ignore_ascii_case(switch));
+        if !is_switch {
+            return self.literal(node);
+        }
+        let problem = Diagnostic::error("wrong-type", format!("`{word}` is no reason for a freeze")).at(span);
+        self.diagnostics.push(
+            problem
+                .help("to let the stack be changed, take `freeze` out of the policy")
+                .help("to freeze it, write why: `freeze: \"year-end closing\"`"),
+        );
+        None
     }
 
     fn moment(&mut self, node: &Node) -> Option<Timestamp> {
