@@ -1,49 +1,22 @@
 //! The environment: every variable that is read, and nothing else reads any.
 //!
-//! | Variable | Stands for |
+//! | Variable | Meaning |
 //! |---|---|
-//! | `LHPROV_FILE` | `--file`, several separated by the system's path separator |
+//! | `LHPROV_FILE` | `--file`, several separated by the system's path separator; quotes keep a separator |
 //! | `LHPROV_STATE` | `--state` |
-//! | `LHPROV_VAR_x` | the manifest's variable `x`; `--var-file` and `--var` beat it |
-//! | `LHPROV_VAR_FILE` | `--var-file`, several separated by the system's path separator |
+//! | `LHPROV_VAR_x` | the manifest's variable `x`; `--var-file` and `--var` beat it; an empty value is an empty text |
+//! | `LHPROV_VAR_FILE` | `--var-file`, several as in `LHPROV_FILE` |
 //! | `LHPROV_REGION` | `--region` |
 //! | `LHPROV_ENDPOINT` | `--endpoint`; `--sandbox` beats it |
+//! | `LHPROV_SANDBOX` | `--sandbox`: the word of a switch, or a folder that has a `/` or exists |
 //! | `LHPROV_PROFILE` | `--profile` |
 //! | `LHPROV_CA_FILE` | `--ca-file` |
 //! | `LHPROV_CHDIR` | `--chdir` |
 //! | `LHPROV_COLOR` | `--color` |
 //! | `LHPROV_LOG_LEVEL`, `LHPROV_HTTP_TRACE` | `--log-level`, `--http-trace` |
-//! | `LHPROV_FORMAT`, `LHPROV_JSON` | `--format`, `--json` |
-//! | `LHPROV_VIEW` | `--view` |
-//! | `LHPROV_CHECK`, `LHPROV_MAN_OUT` | `--check` of `fmt`, `--out` of `man` |
 //! | `LHPROV_NO_ANNOTATIONS` | `--no-annotations` |
-//! | `LHPROV_DETAILED_EXITCODE` | `--detailed-exitcode` |
-//! | `LHPROV_NO_REFRESH` | `--no-refresh` |
-//! | `LHPROV_OUT`, `LHPROV_DESTROY` | `--out`, `--destroy` |
-//! | `LHPROV_IF_EQUIVALENT`, `LHPROV_MAX_PLAN_AGE` | `--if-equivalent`, `--max-plan-age` |
-//! | `LHPROV_YES` | `--yes` |
-//! | `LHPROV_EVENTS` | `--events` |
-//! | `LHPROV_UNTIL_SETTLED` | `--until-settled`: a time, or `true`, `1`, `false`, `0` |
 //! | `LHPROV_LOCK_TIMEOUT` | `--lock-timeout` |
-//! | `LHPROV_TOKEN_TTL`, `LHPROV_VISIBILITY_GRACE` | `--token-ttl`, `--visibility-grace` |
-//! | `LHPROV_ADOPT`, `LHPROV_BUY_ANYWAY` | `--adopt`, `--buy-anyway` |
-//! | `LHPROV_NO_PREFLIGHT`, `LHPROV_MAX_SPEND`, `LHPROV_MAX_DESTROY` | `--no-preflight`, `--max-spend`, `--max-destroy` |
-//! | `LHPROV_REPLACE` | `--replace`, several separated by commas |
-//! | `LHPROV_PURGE`, `LHPROV_ALLOW_DATA_LOSS`, `LHPROV_ACCEPT_NO_REFUND` | `--purge`, `--allow-data-loss`, `--accept-no-refund` |
-//! | `LHPROV_PERIOD`, `LHPROV_EXPIRES_WITHIN` | `--period` of `renew`, `--expires-within` of `drift` |
-//! | `LHPROV_ONLY`, `LHPROV_SKIP` | `--only`, `--skip`, several separated by `;` |
-//! | `LHPROV_ACCEPT` | `--accept` of `drift`, several addresses separated by `;` |
-//! | `LHPROV_ALL`, `LHPROV_TAKE_OVER` | `--all`, `--take-over` of `import` |
-//! | `LHPROV_TAG`, `LHPROV_ZONE`, `LHPROV_NAME` | `--tag`, `--zone`, `--name` of `import`, several separated by `;` |
-//! | `LHPROV_SANDBOX` | `--sandbox`: a folder, or `true`, `1`, `false`, `0` |
-//! | `LHPROV_LISTEN`, `LHPROV_TLS`, `LHPROV_DATA` | `--listen`, `--tls`, `--data` of `sandbox` |
-//! | `LHPROV_FAULT`, `LHPROV_RATE` | `--fault`, `--rate`, several separated by `;` |
-//! | `LHPROV_FAULT_FILE` | `--fault-file` |
-//! | `LHPROV_BOOT`, `LHPROV_QUOTA`, `LHPROV_BALANCE`, `LHPROV_LATENCY`, `LHPROV_TOKEN_MEMORY`, `LHPROV_MISMATCH` | the sandbox's settings |
-//! | `LHPROV_CHECK_ORDER`, `LHPROV_BATCH_NAMES`, `LHPROV_VISIBILITY_DELAY`, `LHPROV_RENAME_WHILE_PENDING` | the sandbox's settings |
-//! | `LHPROV_LAUNCH_FAILED`, `LHPROV_OPERATION_TIME`, `LHPROV_AFTER_SHUTDOWN` | the sandbox's settings |
-//! | `LHPROV_AFTER_RECOVERY`, `LHPROV_BIND_KEYS`, `LHPROV_RETURNS`, `LHPROV_SEED` | the sandbox's settings |
-//! | `LHPROV_SEEDS`, `LHPROV_FIRST`, `LHPROV_THREADS` | how many schedules `selftest` runs, from which seed, on how many threads |
+//! | `LHPROV_MAX_SPEND`, `LHPROV_MAX_DESTROY` | limits: of variable and option, the smaller holds; an empty value is an error |
 //! | `TENCENTCLOUD_SECRET_ID`, `…_SECRET_KEY`, `…_TOKEN`, `…_SECURITY_TOKEN` | credentials; never a flag |
 //! | `TENCENTCLOUD_ROLE_ARN`, `TENCENTCLOUD_ROLE_SESSION_NAME` | a role to assume with them, or with the default profile |
 //! | `TCCLI_PROFILE` | which profile of the official CLI is the default one |
@@ -54,15 +27,29 @@
 //! | `GITHUB_ACTIONS`, `GITHUB_WORKSPACE`, `GITHUB_STEP_SUMMARY` | annotations and summaries in GitHub Actions |
 //! | `HOSTNAME` | the host's name in the lock, where the system does not say |
 //!
-//! An empty variable counts as unset. Variables that a manifest names with `${env:NAME}` are read besides.
+//! No other option has a variable (`args::surface`): consent has to be visible on the command line. Unless the table has
+//! another rule, an empty variable counts as unset. Variables that a manifest names with `${env:NAME}` are read besides.
 
 use crate::report::style::{ColorChoice, ColorWishes};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// A variable's value; empty is unset, and so is what is not UTF-8.
+/// A variable's value; empty is unset. Variables that are not UTF-8 are refused before (`variables::check_encoding`).
 pub fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+    variable_even_empty(name).filter(|value| !value.is_empty())
+}
+
+/// A variable's value, also if it is empty.
+pub fn variable_even_empty(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Names of the variables whose values are not UTF-8.
+pub fn names_of_unreadable() -> Vec<String> {
+    std::env::vars_os()
+        .filter(|(_, value)| value.to_str().is_none())
+        .filter_map(|(name, _)| name.into_string().ok())
+        .collect()
 }
 
 /// Variables whose names begin with `prefix`, what is behind it and their values, sorted.
@@ -70,7 +57,6 @@ pub fn with_prefix(prefix: &str) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .filter_map(|(name, value)| Some((name.strip_prefix(prefix)?.to_owned(), value)))
-        .filter(|(_, value)| !value.is_empty())
         .collect();
     found.sort();
     found
@@ -78,7 +64,7 @@ pub fn with_prefix(prefix: &str) -> Vec<(String, String)> {
 
 /// The home folder.
 pub fn home() -> Option<PathBuf> {
-    variable("HOME").map(PathBuf::from)
+    std::env::var_os("HOME").filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 /// Whether this is a step of GitHub Actions.

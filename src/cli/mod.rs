@@ -20,6 +20,7 @@ mod saved;
 mod session;
 mod signals;
 mod usage;
+mod variables;
 
 pub use exit::Exit;
 
@@ -37,19 +38,29 @@ pub fn run() -> ExitCode {
 }
 
 fn run_command() -> Exit {
+    if let Err(failure) = variables::check_encoding() {
+        failure.tell(console(env::color_choice_unparsed()));
+        return failure.exit;
+    }
     let mut definition = env::without_empty_variables(args::definition());
     let parsed = definition
         .try_get_matches_from_mut(env::arguments())
         .and_then(|words| Ok((Cli::from_arg_matches(&words)?, words)));
-    let (cli, words) = match parsed {
+    let (mut cli, words) = match parsed {
         Ok(parsed) => parsed,
         Err(error) => return refuse_usage(error),
     };
     let annotates = env::is_github_actions() && !cli.global.no_annotations;
     let console = Console { annotates, ..console(cli.global.color()) };
-    let outcome = check_sandbox(&cli, &words)
+    // A completion is no run: nothing but candidates may be printed.
+    if !matches!(cli.command, Command::Complete(_)) {
+        variables::warn_unread(&definition, console);
+    }
+    let outcome = variables::split_lists(&mut cli.global, &words)
+        .and_then(|()| check_sandbox(&cli, &words))
         .and_then(|()| check_saved(&cli, &words))
         .and_then(|()| host::change_folder(cli.global.chdir.as_deref()))
+        .and_then(|()| variables::check_sandbox_folder(&cli.global, &words))
         .and_then(|()| dispatch(&cli, console));
     outcome.unwrap_or_else(|failure| {
         failure.tell(console);
@@ -91,11 +102,7 @@ fn check_saved(cli: &Cli, words: &ArgMatches) -> Result<(), Failure> {
 
 /// Whether an option was given on the command line itself.
 fn is_typed(words: &ArgMatches, id: &str) -> bool {
-    let mut own = words;
-    while let Some((_, inner)) = own.subcommand() {
-        own = inner;
-    }
-    own.try_contains_id(id).unwrap_or(false) && own.value_source(id) == Some(ValueSource::CommandLine)
+    variables::source_of(words, id) == Some(ValueSource::CommandLine)
 }
 
 /// The whole surface on one page.

@@ -11,7 +11,7 @@ use crate::model::{Address, InstanceId};
 use crate::observe::refresh;
 use crate::observe::state::ObservedState;
 use crate::plan::Inputs;
-use crate::plan::limits::Before;
+use crate::plan::limits::{Before, Ceilings, Measure, enforce_spend};
 use crate::plan::renewal::renewals;
 use crate::state::lock::Mode;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +23,8 @@ pub struct RenewOptions {
     pub addresses: BTreeSet<Address>,
     /// By how many months; as many as the manifest buys unless said.
     pub months: Option<u32>,
+    /// Limits from outside of the manifest.
+    pub ceilings: Ceilings,
 }
 
 /// Renews under the exclusive lock. What an earlier run left open is settled first.
@@ -39,7 +41,7 @@ pub async fn renew(
     let mut run = Run {
         context,
         desired,
-        options: ApplyOptions::default(),
+        options: ApplyOptions { ceilings: options.ceilings, ..ApplyOptions::default() },
         consent,
         saved: None,
         selection: None,
@@ -69,7 +71,10 @@ pub async fn renew(
     let inputs = Inputs { desired, prior: &prior.state, open: &prior.open, observed: &observed, selection: None };
     let mut planned = renewals(inputs, &options.addresses, options.months);
     if !planned.diagnostics.has_errors() {
-        ask_and_judge(context, desired, &observed, &mut planned, false).await;
+        let answers = ask_and_judge(context, desired, &observed, &mut planned, false).await;
+        let before = Before::default();
+        let measure = Measure { ceilings: options.ceilings, before: &before, now: at, answers: &answers };
+        enforce_spend(&mut planned, &measure);
     }
     if let Some(stop) = run.obstacle(&planned) {
         return Err(stop);

@@ -201,6 +201,13 @@ fn unknown_price(plan: &Plan) -> Option<String> {
     }
 }
 
+/// Compares what a plan costs now with the limit of the command line alone. Renewals are held to no other limit.
+pub fn enforce_spend(planned: &mut Planned, measure: &Measure<'_>) {
+    let mut found = Diagnostics::default();
+    spend(&planned.plan, measure, &mut found);
+    planned.plan.checks.violations = found;
+}
+
 fn spend(plan: &Plan, measure: &Measure<'_>, found: &mut Diagnostics) {
     let Some(most) = measure.ceilings.max_spend else { return };
     if let Some(why) = unknown_price(plan) {

@@ -8,6 +8,7 @@ use super::stage::{EFFECTS_MAX, LARGE, SMALL, Stage, weather};
 use crate::desired::DesiredState;
 use crate::model::{Address, Site};
 use crate::ops::{ApplyExit, Consent, Context, OpsError, RenewOptions, renew};
+use crate::plan::limits::Ceilings;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -126,7 +127,11 @@ fn renew_at_every_effect() {
             };
             let until = stage.field(&id, "ExpiredTime");
             stage.world.set_faults(weather(sky));
-            let options = RenewOptions { addresses: BTreeSet::from([Address::indexed("web", 0)]), months: Some(1) };
+            let options = RenewOptions {
+                addresses: BTreeSet::from([Address::indexed("web", 0)]),
+                months: Some(1),
+                ceilings: Ceilings::default(),
+            };
             let work = async |context: &Context| renew(context, &desired, &options, &|_| Consent::Given).await;
             let exit = match stage.perform(&desired, Some(dies), work) {
                 None => None,

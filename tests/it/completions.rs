@@ -34,7 +34,6 @@ fn addresses_commands_options_and_values_are_offered() {
         ["--skip=web", "--skip=web[0]", "--skip=web[1]", "--skip=web[2]"]
     );
     assert_eq!(offered(&place, &["plan", "--replace", "e"]), ["edge[\"a\"]", "edge[\"b c\"]"]);
-    assert_eq!(offered(&place, &["apply", "--only", "db;e"]), ["db;edge", "db;edge[\"a\"]", "db;edge[\"b c\"]"]);
     assert_eq!(offered(&place, &["plan", "--view", ""]), ["compact", "full"]);
     assert_eq!(offered(&place, &["pl"]), ["plan"]);
     assert_eq!(offered(&place, &["output", ""])[..1], ["main_ip"]);

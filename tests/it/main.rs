@@ -10,6 +10,7 @@ mod change;
 mod colour;
 #[cfg(unix)]
 mod completions;
+mod consent;
 mod credentials;
 mod events;
 mod explain;

@@ -113,7 +113,6 @@ fn every_command_has_its_calls() {
 fn nothing_but_text_goes_into_a_pipe() {
     let mut calm = with_manifests();
     calm.set("LHPROV_SANDBOX", "1");
-    calm.set("LHPROV_BOOT", "0s");
     let mut wild = with_manifests();
     let cloud = Cloud::start();
     wild.connect(&cloud);

@@ -2,7 +2,6 @@
 
 use super::run::ViewWord;
 use super::shared::{CloudArgs, FormatArgs, ReportArgs, SelectArgs, WorkArgs, duration};
-use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use std::time::Duration;
 
@@ -19,10 +18,10 @@ pub struct DriftArgs {
     #[command(flatten)]
     pub select: SelectArgs,
     /// Let the manifest follow what is live, for these addresses or for all; comments stay
-    #[arg(long, env = "LHPROV_ACCEPT", value_delimiter = ';', value_name = "ADDRESS", num_args = 0..)]
+    #[arg(long, value_name = "ADDRESS", num_args = 0..)]
     pub accept: Option<Vec<String>>,
     /// Count what is paid for no longer than this and does not renew by itself, such as 7d
-    #[arg(long, env = "LHPROV_EXPIRES_WITHIN", value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     pub expires_within: Option<Duration>,
 }
 
@@ -41,7 +40,7 @@ pub struct RenewArgs {
     #[arg(required = true, value_name = "ADDRESS")]
     pub addresses: Vec<String>,
     /// Months to buy: 1 to 12, 24 or 36 [default: the manifest's period]
-    #[arg(long, env = "LHPROV_PERIOD", value_name = "MONTHS")]
+    #[arg(long, value_name = "MONTHS")]
     pub period: Option<u32>,
     /// Form of the result.
     #[command(flatten)]
@@ -50,7 +49,7 @@ pub struct RenewArgs {
     #[command(flatten)]
     pub cloud: CloudArgs,
     /// Do not ask
-    #[arg(short, long, visible_alias = "auto-approve", env = "LHPROV_YES", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    #[arg(short, long, visible_alias = "auto-approve")]
     pub yes: bool,
 }
 
@@ -61,7 +60,7 @@ pub struct ShowArgs {
     #[arg(value_name = "ADDRESS|PLAN")]
     pub what: Option<String>,
     /// How much of a saved plan to show
-    #[arg(long, env = "LHPROV_VIEW", value_name = "VIEW", value_enum, default_value_t = ViewWord::Compact)]
+    #[arg(long, value_name = "VIEW", value_enum, default_value_t = ViewWord::Compact)]
     pub view: ViewWord,
     /// Form of the result.
     #[command(flatten)]
@@ -78,19 +77,19 @@ pub struct ImportArgs {
     #[arg(value_name = "ID")]
     pub id: Option<String>,
     /// Everything in the region that no stack has
-    #[arg(long, env = "LHPROV_ALL", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue, conflicts_with = "address")]
+    #[arg(long, conflicts_with = "address")]
     pub all: bool,
     /// What bears this tag; may be given several times, for all of them
-    #[arg(long, env = "LHPROV_TAG", value_delimiter = ';', value_name = "KEY=VALUE", conflicts_with_all = ["address", "all"], value_parser = tag)]
+    #[arg(long, value_name = "KEY=VALUE", conflicts_with_all = ["address", "all"], value_parser = tag)]
     pub tag: Vec<(String, String)>,
     /// What is in this zone; may be given several times, for any of them
-    #[arg(long, env = "LHPROV_ZONE", value_delimiter = ';', value_name = "ZONE", conflicts_with_all = ["address", "all"])]
+    #[arg(long, value_name = "ZONE", conflicts_with_all = ["address", "all"])]
     pub zone: Vec<String>,
     /// What has such a name; may be given several times, for any of them
-    #[arg(long, env = "LHPROV_NAME", value_delimiter = ';', value_name = "GLOB", conflicts_with_all = ["address", "all"])]
+    #[arg(long, value_name = "GLOB", conflicts_with_all = ["address", "all"])]
     pub name: Vec<String>,
     /// Also what bears the tags of another stack
-    #[arg(long, env = "LHPROV_TAKE_OVER", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    #[arg(long)]
     pub take_over: bool,
     /// Form of the result.
     #[command(flatten)]
@@ -114,10 +113,10 @@ pub struct OutputArgs {
     /// One output alone
     pub name: Option<String>,
     /// Form of the result
-    #[arg(long, env = "LHPROV_FORMAT", value_name = "FORMAT", value_enum, default_value_t = OutputFormat::Text)]
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = OutputFormat::Text)]
     format: OutputFormat,
     /// Short for --format json
-    #[arg(long, env = "LHPROV_JSON", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    #[arg(long)]
     json: bool,
 }
 

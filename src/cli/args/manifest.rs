@@ -2,7 +2,6 @@
 
 use super::run::ViewWord;
 use super::shared::FormatArgs;
-use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -25,7 +24,7 @@ pub struct FmtArgs {
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Write nothing: show what would change, and exit with 1 if anything would
-    #[arg(long, env = "LHPROV_CHECK", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    #[arg(long)]
     pub check: bool,
 }
 
@@ -33,10 +32,10 @@ pub struct FmtArgs {
 #[derive(Debug, Args)]
 pub struct GraphArgs {
     /// Language of the graph
-    #[arg(long, env = "LHPROV_FORMAT", value_name = "FORMAT", value_enum, default_value_t = GraphFormat::Dot)]
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = GraphFormat::Dot)]
     pub format: GraphFormat,
     /// How much of it to show
-    #[arg(long, env = "LHPROV_VIEW", value_name = "VIEW", value_enum, default_value_t = ViewWord::Compact)]
+    #[arg(long, value_name = "VIEW", value_enum, default_value_t = ViewWord::Compact)]
     pub view: ViewWord,
 }
 

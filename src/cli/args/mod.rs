@@ -11,6 +11,7 @@ mod saved;
 mod shared;
 mod shell;
 mod state;
+mod surface;
 
 pub use account::*;
 pub use fleet::*;
@@ -22,7 +23,9 @@ pub use saved::*;
 pub use shared::*;
 pub use shell::*;
 pub use state::*;
+pub use surface::{LIMITS, PATH_VARIABLES, unread_variables};
 
+use super::variables::switch;
 use crate::report::style::ColorChoice;
 use clap::builder::BoolishValueParser;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
@@ -38,8 +41,9 @@ use std::str::FromStr;
     version,
     about,
     max_term_width = 100,
-    after_help = "Results go to stdout, everything else to stderr. Every option can be set by its variable; an empty one counts \
-                  as unset.\n\nExit codes: 0 done, 1 error, 2 changes pending (plan --detailed-exitcode), 3 drift, 4 locked, \
+    after_help = "Results go to stdout, everything else to stderr. An option has a variable where [env: …] stands beside it; an empty \
+                  one counts as unset. LHPROV_MAX_SPEND and LHPROV_MAX_DESTROY tighten the options of these names. Nothing in \
+                  the environment gives consent.\n\nExit codes: 0 done, 1 error, 2 changes pending (plan --detailed-exitcode), 3 drift, 4 locked, \
                   5 the saved plan is stale, 6 applied in part: run again, 7 refused, 8 would fail, 9 declined, 64 usage, \
                   129/130/143 interrupted."
 )]
@@ -54,7 +58,7 @@ pub struct Cli {
 
 /// The definition that clap works on.
 pub fn definition() -> clap::Command {
-    examples::added(without_env_values(Cli::command()))
+    examples::added(surface::with_headings(without_env_values(Cli::command())))
 }
 
 fn without_env_values(command: clap::Command) -> clap::Command {
@@ -66,7 +70,7 @@ fn without_env_values(command: clap::Command) -> clap::Command {
 #[command(next_help_heading = "Options of all commands")]
 pub struct Global {
     /// Manifest file, or a folder of them; may be given several times [default: lighthouse.yaml]
-    #[arg(short, long = "file", global = true, env = "LHPROV_FILE", value_name = "FILE", value_delimiter = PATHS_APART)]
+    #[arg(short, long = "file", global = true, env = "LHPROV_FILE", value_name = "FILE")]
     pub file: Vec<PathBuf>,
     /// State file [default: state/<stack>.json]
     #[arg(long, global = true, env = "LHPROV_STATE", value_name = "FILE")]
@@ -75,7 +79,7 @@ pub struct Global {
     #[arg(long, global = true, value_name = "NAME=VALUE", value_parser = assignment)]
     pub var: Vec<(String, String)>,
     /// YAML file with values of the manifest's variables; may be given several times. A --var beats it
-    #[arg(long, global = true, env = "LHPROV_VAR_FILE", value_name = "FILE", value_delimiter = PATHS_APART)]
+    #[arg(long, global = true, env = "LHPROV_VAR_FILE", value_name = "FILE")]
     pub var_file: Vec<PathBuf>,
     /// Folder that holds every file a manifest may name with `include` or `file`; may be given several times [default: the
     /// repository around the manifest, else the manifest's folder]
@@ -124,9 +128,6 @@ fn assignment(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// Separates several files in one variable.
-const PATHS_APART: char = if cfg!(windows) { ';' } else { ':' };
-
 impl Global {
     /// When to colour.
     pub fn color(&self) -> ColorChoice {
@@ -157,7 +158,7 @@ impl Global {
 /// Where the sandbox is kept by default.
 pub const SANDBOX_FOLDER: &str = "state/sandbox";
 
-/// Value of `--sandbox`: a folder, or in the variable also yes or no.
+/// Value of `--sandbox`: a folder, or the word of a switch.
 #[derive(Clone, Debug)]
 enum SandboxWord {
     Off,
@@ -169,10 +170,10 @@ impl FromStr for SandboxWord {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(match text {
-            "false" | "0" => Self::Off,
-            "true" | "1" => Self::On,
-            folder => Self::In(PathBuf::from(folder)),
+        Ok(match switch(text) {
+            Some(false) => Self::Off,
+            Some(true) => Self::On,
+            None => Self::In(PathBuf::from(text)),
         })
     }
 }
@@ -271,23 +272,5 @@ mod tests {
         let flags = SandboxFlags::augment_args(clap::Command::new("x"));
         let names: Vec<String> = flags.get_arguments().map(|arg| arg.get_id().to_string()).collect();
         assert_eq!(names, SANDBOX_FLAGS);
-    }
-
-    #[test]
-    fn every_option_with_a_value_has_a_documented_variable() {
-        let documented = include_str!("../env.rs");
-        let mut commands = vec![definition()];
-        while let Some(command) = commands.pop() {
-            for arg in command.get_arguments() {
-                // `--var x=…` has a variable for each `x`.
-                if matches!(arg.get_id().as_str(), "help" | "version" | "var") || arg.is_positional() {
-                    continue;
-                }
-                let name = arg.get_env().and_then(|name| name.to_str()).unwrap_or_default();
-                assert!(name.starts_with("LHPROV_"), "{} of {}", arg.get_id(), command.get_name());
-                assert!(documented.contains(&format!("`{name}`")), "{name} is not in cli/env.rs");
-            }
-            commands.extend(command.get_subcommands().cloned());
-        }
     }
 }

@@ -15,13 +15,13 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 pub struct SelftestArgs {
     /// How many schedules to run
-    #[arg(long, env = "LHPROV_SEEDS", value_name = "N", default_value_t = 1000)]
+    #[arg(long, value_name = "N", default_value_t = 1000)]
     pub seeds: u64,
     /// The first seed; one that failed is replayed with --first SEED --seeds 1
-    #[arg(long, env = "LHPROV_FIRST", value_name = "SEED", default_value_t = 1)]
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
     pub first: u64,
     /// How many run at once; by default as many as the machine has cores
-    #[arg(long, env = "LHPROV_THREADS", value_name = "N")]
+    #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
 }
 
@@ -39,10 +39,10 @@ pub enum SandboxCommand {
     /// Serve the API on a port of this machine until a signal comes
     Serve {
         /// Where to listen; port 0 for any that is free
-        #[arg(long, env = "LHPROV_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
         listen: SocketAddr,
         /// Speak HTTPS, with a certificate of the sandbox's own authority
-        #[arg(long, env = "LHPROV_TLS", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+        #[arg(long)]
         tls: bool,
         /// Where it is kept.
         #[command(flatten)]
@@ -72,7 +72,7 @@ pub enum SandboxCommand {
 #[derive(Debug, Args)]
 pub struct DataArg {
     /// Where the sandbox is kept [default: that of --sandbox, or state/sandbox]
-    #[arg(long, env = "LHPROV_DATA", value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
 }
 
@@ -95,64 +95,64 @@ pub struct SandboxFlags {
     /// 502), internal-before, internal-after (InternalError), cut=BYTES or cut=any (the connection ends in the middle of the
     /// answer), delay=TIME, throttle, sold-out, launch-failed, partial=COUNT (fewer instances than asked for), denied (no
     /// permission). Dry runs of purchases are calls of DryRun; sold-out and denied without WHEN meet them too.
-    #[arg(long, env = "LHPROV_FAULT", value_name = "FAULT", value_delimiter = ';')]
+    #[arg(long, value_name = "FAULT")]
     pub fault: Vec<Fault>,
     /// A file of such faults: a YAML list of texts as above, or of maps with kind, action and one of p, n, at
-    #[arg(long, env = "LHPROV_FAULT_FILE", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     pub fault_file: Option<PathBuf>,
     /// Time from the purchase to RUNNING
-    #[arg(long, env = "LHPROV_BOOT", value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     boot: Option<Duration>,
     /// Instances that each bundle type admits
-    #[arg(long, env = "LHPROV_QUOTA", value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER")]
     quota: Option<u32>,
     /// Money in the account
-    #[arg(long, env = "LHPROV_BALANCE", value_name = "AMOUNT")]
+    #[arg(long, value_name = "AMOUNT")]
     balance: Option<String>,
     /// Requests a second for an action, such as CreateInstances=5; 0 for no limit; may be given several times
-    #[arg(long, env = "LHPROV_RATE", value_name = "ACTION=NUMBER", value_delimiter = ';', value_parser = rate)]
+    #[arg(long, value_name = "ACTION=NUMBER", value_parser = rate)]
     rate: Vec<(String, u32)>,
     /// How long each answer takes
-    #[arg(long, env = "LHPROV_LATENCY", value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     latency: Option<Duration>,
     /// How long a token is remembered: forever, none or a time
-    #[arg(long, env = "LHPROV_TOKEN_MEMORY", value_name = "MEMORY")]
+    #[arg(long, value_name = "MEMORY")]
     token_memory: Option<TokenMemory>,
     /// What a known token with other parameters does: replay, error or buy
-    #[arg(long, env = "LHPROV_MISMATCH", value_name = "WORD")]
+    #[arg(long, value_name = "WORD")]
     mismatch: Option<Mismatch>,
     /// When a known token is looked up: token-first or quota-first
-    #[arg(long, env = "LHPROV_CHECK_ORDER", value_name = "WORD")]
+    #[arg(long, value_name = "WORD")]
     check_order: Option<CheckOrder>,
     /// Names of instances bought together: same, suffix or dash
-    #[arg(long, env = "LHPROV_BATCH_NAMES", value_name = "WORD")]
+    #[arg(long, value_name = "WORD")]
     batch_names: Option<BatchNames>,
     /// How long a new id is not listed
-    #[arg(long, env = "LHPROV_VISIBILITY_DELAY", value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     visibility_delay: Option<Duration>,
     /// Let instances be renamed while they are created
-    #[arg(long, env = "LHPROV_RENAME_WHILE_PENDING", value_name = "BOOL", value_parser = BoolishValueParser::new(), num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, value_name = "BOOL", value_parser = BoolishValueParser::new(), num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     rename_while_pending: Option<bool>,
     /// Share of instances that end as LAUNCH_FAILED, 0 to 1
-    #[arg(long, env = "LHPROV_LAUNCH_FAILED", value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE")]
     launch_failed: Option<f64>,
     /// How long an operation on an instance takes, such as 5s, or ResetInstance=1m for one action; may be given several times
-    #[arg(long, env = "LHPROV_OPERATION_TIME", value_name = "[ACTION=]TIME", value_delimiter = ';', value_parser = operation_time)]
+    #[arg(long, value_name = "[ACTION=]TIME", value_parser = operation_time)]
     operation_time: Vec<(Option<String>, Duration)>,
     /// Power after an operation that shuts a machine down: running or stopped
-    #[arg(long, env = "LHPROV_AFTER_SHUTDOWN", value_name = "WORD")]
+    #[arg(long, value_name = "WORD")]
     after_shutdown: Option<Afterwards>,
     /// Power of what a renewal brings back: running or stopped
-    #[arg(long, env = "LHPROV_AFTER_RECOVERY", value_name = "WORD")]
+    #[arg(long, value_name = "WORD")]
     after_recovery: Option<Afterwards>,
     /// What binding key pairs does to those that are bound: replace or add
-    #[arg(long, env = "LHPROV_BIND_KEYS", value_name = "WORD")]
+    #[arg(long, value_name = "WORD")]
     bind_keys: Option<BindKeys>,
     /// How many instances may still be returned
-    #[arg(long, env = "LHPROV_RETURNS", value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER")]
     returns: Option<u64>,
     /// Where ids and chances start
-    #[arg(long, env = "LHPROV_SEED", value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
 }
 

@@ -3,7 +3,6 @@
 use super::run::ApplyArgs;
 use super::shared::duration;
 use clap::Args;
-use clap::builder::BoolishValueParser;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,22 +10,22 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 pub struct SaveArgs {
     /// Save the plan to this file, for `lhprov apply FILE`; it holds no secret
-    #[arg(long, env = "LHPROV_OUT", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Plan the return of every instance, as `destroy` does it
-    #[arg(long, env = "LHPROV_DESTROY", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    #[arg(long)]
     pub destroy: bool,
     /// With --out: let the plan be applied for so long. It has the time of its making in it then
-    #[arg(long, env = "LHPROV_MAX_PLAN_AGE", value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     pub max_plan_age: Option<Duration>,
     /// With --out: consent already now to disks being wiped and instances going with their data
-    #[arg(long, env = "LHPROV_ALLOW_DATA_LOSS", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    #[arg(long)]
     pub allow_data_loss: bool,
     /// With --out: consent already now to giving up what the service does not take back
-    #[arg(long, env = "LHPROV_ACCEPT_NO_REFUND", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    #[arg(long)]
     pub accept_no_refund: bool,
     /// With --out: consent already now to taking over instances that are found by name alone
-    #[arg(long, env = "LHPROV_ADOPT", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    #[arg(long)]
     pub adopt: bool,
 }
 
@@ -38,13 +37,13 @@ pub struct ApplyCommand {
     #[arg(value_name = "PLAN")]
     pub plan: Option<PathBuf>,
     /// Return every instance of the stack, as `destroy` does
-    #[arg(long, env = "LHPROV_DESTROY", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    #[arg(long)]
     pub destroy: bool,
     /// With a saved plan: go on although its inputs have moved, as long as the actions are the same
-    #[arg(long, env = "LHPROV_IF_EQUIVALENT", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    #[arg(long)]
     pub if_equivalent: bool,
     /// With a saved plan: refuse one that is older
-    #[arg(long, env = "LHPROV_MAX_PLAN_AGE", value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     pub max_plan_age: Option<Duration>,
     /// As for `destroy`.
     #[command(flatten)]

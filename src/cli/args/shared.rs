@@ -5,7 +5,6 @@ use super::sandbox::SandboxFlags;
 use crate::cli::events::EventsTo;
 use crate::model::time::parse_duration;
 use crate::plan::Select;
-use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use std::time::Duration;
 
@@ -13,10 +12,10 @@ use std::time::Duration;
 #[derive(Clone, Debug, Args)]
 pub struct FormatArgs {
     /// Form of the result
-    #[arg(long, env = "LHPROV_FORMAT", value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Short for --format json
-    #[arg(long, env = "LHPROV_JSON", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    #[arg(long)]
     json: bool,
 }
 
@@ -40,10 +39,10 @@ enum Format {
 #[derive(Clone, Debug, Default, Args)]
 pub struct ReportArgs {
     /// Form of the result
-    #[arg(long, env = "LHPROV_FORMAT", value_name = "FORMAT", value_enum, default_value_t = ReportFormat::Text)]
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = ReportFormat::Text)]
     format: ReportFormat,
     /// Short for --format json
-    #[arg(long, env = "LHPROV_JSON", value_parser = BoolishValueParser::new(), action = clap::ArgAction::SetTrue)]
+    #[arg(long)]
     json: bool,
 }
 
@@ -70,10 +69,10 @@ pub enum ReportFormat {
 #[derive(Clone, Debug, Default, Args)]
 pub struct SelectArgs {
     /// Only these: an address, a block, or a pattern such as 'web*'; what they depend on is added. May be given several times
-    #[arg(long, env = "LHPROV_ONLY", value_name = "GLOB", value_delimiter = ';')]
+    #[arg(long, value_name = "GLOB")]
     only: Vec<String>,
     /// Not these; may be given several times
-    #[arg(long, env = "LHPROV_SKIP", value_name = "GLOB", value_delimiter = ';')]
+    #[arg(long, value_name = "GLOB")]
     skip: Vec<String>,
 }
 
@@ -93,7 +92,7 @@ impl SelectArgs {
 #[derive(Debug, Args)]
 pub struct CloudArgs {
     /// Write every event of the run to this file, or to an inherited descriptor, one JSON object a line
-    #[arg(long, env = "LHPROV_EVENTS", value_name = "FILE|fd:N")]
+    #[arg(long, value_name = "FILE|fd:N")]
     pub events: Option<EventsTo>,
     /// How long to wait for the lock of the state
     #[arg(long, env = "LHPROV_LOCK_TIMEOUT", value_name = "TIME", value_parser = duration, default_value = "0s")]

@@ -38,7 +38,7 @@ pub struct CompleteArgs {
 #[derive(Debug, Args)]
 pub struct ManArgs {
     /// Write a page for each command into this folder instead
-    #[arg(long, env = "LHPROV_MAN_OUT", value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
 }
 

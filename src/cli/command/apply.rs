@@ -10,6 +10,7 @@ use crate::cli::paper::Paper;
 use crate::cli::prompt::{self, Answer};
 use crate::cli::saved::bound;
 use crate::cli::session::{self, Ended, Nature, Session};
+use crate::cli::variables;
 use crate::clock::Clock as _;
 use crate::event::EventSink;
 use crate::ops::{self, ApplyExit, ApplyOptions, ApplyReport, Approved, Consent, OpsError, Question};
@@ -119,7 +120,7 @@ pub(super) fn carry_out(
             allow_data_loss: own.allow_data_loss,
             accept_no_refund: own.accept_no_refund,
             preflight: !own.run.no_preflight,
-            ceilings: own.run.ceilings(),
+            ceilings: variables::tighten(own.run.ceilings())?,
             until_settled: own.until_settled.limit(),
         };
         let desk = Desk { own, session: &session, paper, console, live: live.as_deref(), answer: Mutex::default() };

@@ -8,6 +8,7 @@ use crate::cli::host;
 use crate::cli::paper::Paper;
 use crate::cli::saved;
 use crate::cli::session::{self, Ended, Nature, Session};
+use crate::cli::variables;
 use crate::event::EventSink;
 use crate::model::InstanceId;
 use crate::ops::{self, PlanOptions, PlanReport};
@@ -54,7 +55,7 @@ fn plan(
             destroy: own.save.destroy,
             purge: own.run.purge,
             preflight: !own.run.no_preflight,
-            ceilings: own.run.ceilings(),
+            ceilings: variables::tighten(own.run.ceilings())?,
             bind: own.save.out.is_some(),
         };
         if options.refresh {

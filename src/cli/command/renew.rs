@@ -4,9 +4,11 @@ use super::apply::{Kind, with_paper};
 use crate::cli::args::{ApplyArgs, Global, RenewArgs, UntilSettled};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::variables;
 use crate::desired::DesiredState;
 use crate::model::Address;
 use crate::ops::RenewOptions;
+use crate::plan::limits::Ceilings;
 use crate::report::console::Console;
 use std::collections::BTreeSet;
 
@@ -35,5 +37,6 @@ pub fn options(own: &RenewArgs, desired: &DesiredState) -> Result<RenewOptions, 
             addresses.extend(of_block.into_iter().cloned());
         }
     }
-    Ok(RenewOptions { addresses, months: own.period })
+    let ceilings = variables::tighten(Ceilings::default())?;
+    Ok(RenewOptions { addresses, months: own.period, ceilings })
 }

@@ -7,7 +7,7 @@ mod known;
 mod words;
 
 use super::args::{self, CompleteArgs, Global, Shell};
-use super::env;
+use super::{env, variables};
 use clap::FromArgMatches as _;
 use clap_complete::engine::{self, CompletionCandidate};
 use known::{Known, What};
@@ -57,12 +57,11 @@ pub fn complete(own: &CompleteArgs) -> String {
 fn candidates(words: &[String], last: &str) -> Vec<CompletionCandidate> {
     let known = Arc::new(Known::default());
     let definition = env::without_empty_variables(args::definition());
-    let global = definition
-        .clone()
-        .ignore_errors(true)
-        .try_get_matches_from(words)
-        .ok()
-        .and_then(|words| Global::from_arg_matches(&words).ok());
+    let global = definition.clone().ignore_errors(true).try_get_matches_from(words).ok().and_then(|words| {
+        let mut global = Global::from_arg_matches(&words).ok()?;
+        variables::split_lists(&mut global, &words).ok()?;
+        Some(global)
+    });
     if let Some(global) = global {
         // Paths of the line start there.
         let folder = global.chdir.as_deref().filter(|folder| !folder.as_os_str().is_empty());
