@@ -86,16 +86,14 @@ pub fn about_plan(plan: &Plan, sandbox: bool) -> String {
     let disks = |number: usize| if number == 1 { "the disk" } else { "the disks" };
     let price = |price: Option<String>, otherwise: &str| match price {
         Some(price) => format!(" ({price} now{otherwise})"),
-        None => otherwise.strip_prefix("; ").map(|told| format!(" ({told})")).unwrap_or_default(),
+        None => format!(" (price not known{otherwise})"),
     };
     let costs = [
         some(counts.create + counts.replace, &|n| {
             format!("buys {n} in {}{}", count(plan.batches.len(), "purchase"), price(price_now(plan), ""))
         }),
         some(counts.upgrade, &|n| {
-            let known = price_of(plan, Action::Upgrade);
-            let told = if known.is_some() { "; shut down meanwhile" } else { "; the difference; shut down meanwhile" };
-            format!("upgrades {n}{}", price(known, told))
+            format!("upgrades {n}{}", price(price_of(plan, Action::Upgrade), "; shut down meanwhile"))
         }),
         some(counts.renew, &|n| format!("buys more time for {n}{}", price(price_of(plan, Action::Renew), ""))),
     ];

@@ -136,6 +136,7 @@ impl SavedFile {
         apply.adopt |= asked.adopt;
         apply.allow_data_loss |= asked.allow_data_loss;
         apply.accept_no_refund |= asked.accept_no_refund;
+        apply.accept_unknown_price |= asked.accept_unknown_price;
         // The plan is the approval.
         apply.yes = true;
         Ok((global, apply))
@@ -208,6 +209,7 @@ pub fn write(
             adopt: own.save.adopt,
             allow_data_loss: own.save.allow_data_loss,
             accept_no_refund: own.save.accept_no_refund,
+            accept_unknown_price: own.save.accept_unknown_price,
             token_ttl_ms: own.run.token_ttl.map(as_millis),
             visibility_grace_ms: own.run.visibility_grace.map(as_millis),
             refreshed: !own.no_refresh,

@@ -16,7 +16,7 @@ use crate::diag::Diagnostics;
 use crate::event::{Event, Item, ItemStatus};
 use crate::model::{Address, InstanceId};
 use crate::observe::state::ObservedState;
-use crate::plan::change::{ACCEPT_NO_REFUND, ALLOW_DATA_LOSS, Need, OpenPurchase};
+use crate::plan::change::{ACCEPT_NO_REFUND, ACCEPT_UNKNOWN_PRICE, ALLOW_DATA_LOSS, Need, OpenPurchase};
 use crate::plan::limits::{Before, Ceilings, forbids_to_settle, needs_the_whole};
 use crate::plan::preflight::Checks;
 use crate::plan::{self, Blocked, BlockedKind, Decision, Options, Plan, Planned, Selection};
@@ -48,6 +48,8 @@ pub struct ApplyOptions {
     pub allow_data_loss: bool,
     /// What the service does not take back is given up all the same.
     pub accept_no_refund: bool,
+    /// Whether prices that are not known may be paid without asking anybody.
+    pub accept_unknown_price: bool,
     /// Prices, quotas and stock are asked before anything is bought.
     pub preflight: bool,
     /// The limits of the command line.
@@ -447,6 +449,8 @@ impl Run<'_> {
         match flag {
             ALLOW_DATA_LOSS => self.options.allow_data_loss,
             ACCEPT_NO_REFUND => self.options.accept_no_refund,
+            // The prompt names it; without a prompt the flag has to.
+            ACCEPT_UNKNOWN_PRICE => self.options.accept_unknown_price || !self.options.assume_yes,
             _ => false,
         }
     }

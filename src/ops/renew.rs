@@ -25,6 +25,10 @@ pub struct RenewOptions {
     pub months: Option<u32>,
     /// Limits from outside of the manifest.
     pub ceilings: Ceilings,
+    /// Whether nobody is asked.
+    pub assume_yes: bool,
+    /// Whether prices that are not known may be paid.
+    pub accept_unknown_price: bool,
 }
 
 /// Renews under the exclusive lock. What an earlier run left open is settled first.
@@ -41,7 +45,12 @@ pub async fn renew(
     let mut run = Run {
         context,
         desired,
-        options: ApplyOptions { ceilings: options.ceilings, ..ApplyOptions::default() },
+        options: ApplyOptions {
+            ceilings: options.ceilings,
+            assume_yes: options.assume_yes,
+            accept_unknown_price: options.accept_unknown_price,
+            ..ApplyOptions::default()
+        },
         consent,
         saved: None,
         selection: None,

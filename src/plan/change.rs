@@ -354,6 +354,17 @@ pub const ALLOW_DATA_LOSS: &str = "--allow-data-loss";
 /// The flag by which money is given up.
 pub const ACCEPT_NO_REFUND: &str = "--accept-no-refund";
 
+/// The flag that permits costs which are not known.
+pub const ACCEPT_UNKNOWN_PRICE: &str = "--accept-unknown-price";
+
+/// Every flag that gives a consent which a plan may need.
+pub const CONSENTS: [&str; 3] = [ALLOW_DATA_LOSS, ACCEPT_NO_REFUND, ACCEPT_UNKNOWN_PRICE];
+
+/// Of the flags of consent, those that were given.
+pub fn given_consents(given: [bool; CONSENTS.len()]) -> Vec<&'static str> {
+    CONSENTS.into_iter().zip(given).filter_map(|(flag, is_given)| is_given.then_some(flag)).collect()
+}
+
 /// Consent that a plan needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Need {

@@ -131,6 +131,8 @@ fn renew_at_every_effect() {
                 addresses: BTreeSet::from([Address::indexed("web", 0)]),
                 months: Some(1),
                 ceilings: Ceilings::default(),
+                assume_yes: false,
+                accept_unknown_price: true,
             };
             let work = async |context: &Context| renew(context, &desired, &options, &|_| Consent::Given).await;
             let exit = match stage.perform(&desired, Some(dies), work) {

@@ -30,6 +30,7 @@ pub const CONSENTING: ApplyOptions = ApplyOptions {
     purge: false,
     allow_data_loss: true,
     accept_no_refund: true,
+    accept_unknown_price: true,
     preflight: false,
     ceilings: Ceilings { max_spend: None, max_destroy: None },
     until_settled: None,

@@ -155,3 +155,43 @@ fn a_switch_is_no_reason_for_a_freeze() {
     }
     Place::with(&format!("{SMALL}policy: {{ freeze: no changes in December }}\n")).run(&["validate"]).expect(0);
 }
+
+#[test]
+fn an_unknown_price_needs_a_consent_of_its_own() {
+    const FLAG: &str = "--accept-unknown-price";
+    let place = Place::with(SMALL);
+    let refused = |arguments: &[&str]| {
+        let said = place.run(arguments).expect(7);
+        assert!(said.err.contains(FLAG) && said.err.contains("the price is not known for"), "{said:#?}");
+    };
+    // Purchases.
+    let denied = ["--fault", "denied:InquirePriceCreateInstances"];
+    refused(&[&APPLY[..], &denied].concat());
+    let planned = place.run(&[&["plan", "--sandbox", "--json"][..], &denied].concat()).expect(0);
+    assert!(planned.out.contains("\"flag\":\"--accept-unknown-price\""), "{planned:#?}");
+    let planned = place.run(&[&["plan", "--sandbox", "--format", "markdown"][..], &denied].concat()).expect(0);
+    assert!(planned.out.contains(FLAG), "{planned:#?}");
+    // A saved plan records the consent, and a flag that was given is not asked for.
+    let save = ["plan", "--sandbox", "--out", "plan.json"];
+    let said = place.run(&[&save[..], &denied].concat()).expect(0);
+    assert!(said.out.contains("needs --accept-unknown-price") && said.err.contains(FLAG), "{said:#?}");
+    refused(&[&["apply", "plan.json", "--sandbox"][..], &denied].concat());
+    let said = place.run(&[&save[..], &denied, &[FLAG]].concat()).expect(0);
+    assert!(!said.out.contains("needs --accept-unknown-price") && !said.err.contains(FLAG), "{said:#?}");
+    assert!(place.run(&["show", "plan.json"]).expect(0).out.contains(FLAG));
+    place.run(&[&["apply", "plan.json", "--sandbox", "--boot", "0s"][..], &denied].concat()).expect(0);
+    // Renewals.
+    let renew = ["renew", "db", "--sandbox", "--yes", "--fault", "denied:InquirePriceRenewInstances"];
+    refused(&renew);
+    place.run(&[&renew[..], &[FLAG]].concat()).expect(0);
+    // Upgrades.
+    place.write("lighthouse.yaml", &SMALL.replace("db: {}", "db: { bundle_id: bundle_rs_nmc_lin_med4_01 }"));
+    let upgrade = [&APPLY[..], &["--fault", "denied:DescribeModifyInstanceBundles"]].concat();
+    refused(&upgrade);
+    place.run(&[&upgrade[..], &[FLAG]].concat()).expect(0);
+    // Without preflight nothing is asked, and that flag is the consent.
+    let more = SMALL.replace("db: {}", "db: { bundle_id: bundle_rs_nmc_lin_med4_01 }").replace("count: 2", "count: 3");
+    place.write("lighthouse.yaml", &more);
+    refused(&[&APPLY[..], &denied].concat());
+    place.run(&[&APPLY[..], &denied, &["--no-preflight"]].concat()).expect(0);
+}

@@ -99,7 +99,10 @@ fn without_permission_nothing_is_known_and_nothing_stops() {
     let apply = [&["apply", "--sandbox", "--boot", "0s", "--yes", "--max-spend", "100000"], &faults[..]].concat();
     let said = place.run(&apply).expect(7);
     assert!(said.err.contains("whether this plan stays within --max-spend is not known"), "{said:#?}");
-    place.run(&[&["apply", "--sandbox", "--boot", "0s", "--yes"], &faults[..]].concat()).expect(0);
+    // Nor without a limit: an unknown price is a consent of its own.
+    let apply = [&["apply", "--sandbox", "--boot", "0s", "--yes"], &faults[..]].concat();
+    assert!(place.run(&apply).expect(7).err.contains("--accept-unknown-price"));
+    place.run(&[&apply[..], &["--accept-unknown-price"]].concat()).expect(0);
     assert_eq!(status(&place)["instances"]["RUNNING"], 3);
 }
 

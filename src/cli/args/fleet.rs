@@ -51,6 +51,9 @@ pub struct RenewArgs {
     /// Do not ask
     #[arg(short, long, visible_alias = "auto-approve")]
     pub yes: bool,
+    /// With --yes: pay prices that the service does not name
+    #[arg(long)]
+    pub accept_unknown_price: bool,
 }
 
 /// Options of `show`.

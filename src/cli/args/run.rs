@@ -126,6 +126,9 @@ pub struct ApplyArgs {
     /// Give up what the service does not take back; it is kept on record until it expires
     #[arg(long)]
     pub accept_no_refund: bool,
+    /// With --yes or a saved plan: pay prices that preflight could not learn
+    #[arg(long)]
+    pub accept_unknown_price: bool,
     /// With --yes: take over instances that are found by name alone
     #[arg(long)]
     pub adopt: bool,

@@ -2,6 +2,7 @@
 
 use super::run::ApplyArgs;
 use super::shared::duration;
+use crate::plan::change::given_consents;
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,9 +25,19 @@ pub struct SaveArgs {
     /// With --out: consent already now to giving up what the service does not take back
     #[arg(long)]
     pub accept_no_refund: bool,
+    /// With --out: consent already now to paying prices that are not known
+    #[arg(long)]
+    pub accept_unknown_price: bool,
     /// With --out: consent already now to taking over instances that are found by name alone
     #[arg(long)]
     pub adopt: bool,
+}
+
+impl SaveArgs {
+    /// The flags of consent that were given.
+    pub fn consents(&self) -> Vec<&'static str> {
+        given_consents([self.allow_data_loss, self.accept_no_refund, self.accept_unknown_price])
+    }
 }
 
 /// Options of `apply`.
@@ -51,7 +62,8 @@ pub struct ApplyCommand {
 }
 
 /// Options of `plan` that do nothing unless it is saved.
-pub const SAVE_FLAGS: [&str; 4] = ["max_plan_age", "allow_data_loss", "accept_no_refund", "adopt"];
+pub const SAVE_FLAGS: [&str; 5] =
+    ["max_plan_age", "allow_data_loss", "accept_no_refund", "accept_unknown_price", "adopt"];
 
 /// Options of `apply` that do nothing without a saved plan.
 pub const SAVED_FLAGS: [&str; 2] = ["if_equivalent", "max_plan_age"];

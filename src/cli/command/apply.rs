@@ -14,6 +14,7 @@ use crate::cli::variables;
 use crate::clock::Clock as _;
 use crate::event::EventSink;
 use crate::ops::{self, ApplyExit, ApplyOptions, ApplyReport, Approved, Consent, OpsError, Question};
+use crate::plan::change::CONSENTS;
 use crate::plan::seal::Saved;
 use crate::report::console::Console;
 use crate::report::human::account::{self, AccountText};
@@ -119,6 +120,7 @@ pub(super) fn carry_out(
             purge: own.run.purge,
             allow_data_loss: own.allow_data_loss,
             accept_no_refund: own.accept_no_refund,
+            accept_unknown_price: own.accept_unknown_price,
             preflight: !own.run.no_preflight,
             ceilings: variables::tighten(own.run.ceilings())?,
             until_settled: own.until_settled.limit(),
@@ -219,6 +221,8 @@ impl Desk<'_> {
             plan: &planned.plan,
             blocked: &planned.blocked,
             adopted: &planned.adopted,
+            // What is missing was refused before, and the question names the rest.
+            consented: &CONSENTS,
             sandbox: self.session.sandbox,
             refreshed: true,
             sources: Some(sources),

@@ -12,7 +12,6 @@ use crate::cli::variables;
 use crate::event::EventSink;
 use crate::model::InstanceId;
 use crate::ops::{self, PlanOptions, PlanReport};
-use crate::plan::change::{ACCEPT_NO_REFUND, ALLOW_DATA_LOSS};
 use crate::report::console::Console;
 use crate::report::human::plan::{PlanText, render};
 use crate::report::json::plan::{PlanDocument, write};
@@ -111,6 +110,7 @@ fn show(
         plan: &planned.plan,
         blocked: &planned.blocked,
         adopted: &planned.adopted,
+        consented: &own.save.consents(),
         sandbox: session.sandbox,
         refreshed: !own.no_refresh,
         sources: Some(sources),
@@ -177,12 +177,8 @@ fn save(
     saved::write(path, &text, global, own, (&session.loaded, &session.context.endpoint, report))?;
     let mut words = vec!["lhprov apply".to_owned(), path.display().to_string()];
     words.extend(session.sandbox.then(|| "--sandbox".to_owned()));
-    let given = |flag: &str| match flag {
-        ALLOW_DATA_LOSS => own.save.allow_data_loss,
-        ACCEPT_NO_REFUND => own.save.accept_no_refund,
-        _ => false,
-    };
-    let needs = report.planned.plan.needs.iter().map(|need| need.flag).filter(|flag| !given(flag));
+    let given = own.save.consents();
+    let needs = report.planned.plan.needs.iter().map(|need| need.flag).filter(|flag| !given.contains(flag));
     words.extend(needs.map(str::to_owned));
     if !report.planned.adopted.is_empty() && !own.save.adopt {
         words.push("--adopt".to_owned());

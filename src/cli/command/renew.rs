@@ -19,6 +19,7 @@ pub fn run(global: &Global, own: &RenewArgs, console: Console) -> Result<Exit, F
         yes: own.yes,
         allow_data_loss: false,
         accept_no_refund: false,
+        accept_unknown_price: own.accept_unknown_price,
         adopt: false,
         until_settled: UntilSettled::default(),
     };
@@ -38,5 +39,11 @@ pub fn options(own: &RenewArgs, desired: &DesiredState) -> Result<RenewOptions, 
         }
     }
     let ceilings = variables::tighten(Ceilings::default())?;
-    Ok(RenewOptions { addresses, months: own.period, ceilings })
+    Ok(RenewOptions {
+        addresses,
+        months: own.period,
+        ceilings,
+        assume_yes: own.yes,
+        accept_unknown_price: own.accept_unknown_price,
+    })
 }

@@ -6,7 +6,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::saved::{self, SavedFile};
 use crate::model::Address;
-use crate::plan::change::{ACCEPT_NO_REFUND, ALLOW_DATA_LOSS};
+use crate::plan::change::{ACCEPT_NO_REFUND, ACCEPT_UNKNOWN_PRICE, ALLOW_DATA_LOSS};
 use crate::plan::seal::{Asked, Seal};
 use crate::report::console::Console;
 use crate::report::human::plan::{PlanText, render};
@@ -57,6 +57,7 @@ fn text(own: &ShowArgs, file: &SavedFile, palette: Palette) -> String {
         plan: &file.saved.plan,
         blocked: &[],
         adopted: &file.saved.adopted,
+        consented: &seal.asked.consents(),
         sandbox: seal.bound.endpoint == "sandbox",
         refreshed: seal.asked.refreshed,
         sources: None,
@@ -107,6 +108,7 @@ fn options(asked: &Asked) -> Vec<String> {
         ("--adopt", asked.adopt),
         (ALLOW_DATA_LOSS, asked.allow_data_loss),
         (ACCEPT_NO_REFUND, asked.accept_no_refund),
+        (ACCEPT_UNKNOWN_PRICE, asked.accept_unknown_price),
     ] {
         if given {
             words.push(flag.to_owned());

@@ -16,9 +16,11 @@ pub use quota::quota_name;
 pub(super) use quote::what_is_unknown;
 pub use quote::{Quote, quote};
 
+use super::change::{ACCEPT_UNKNOWN_PRICE, Need};
 use super::planner::Planned;
 use crate::desired::{DesiredInstance, DesiredState};
 use crate::diag::{Diagnostics, Span};
+use crate::model::address::compact;
 
 /// What a plan's checks brought.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -118,6 +120,12 @@ pub fn evaluate(planned: &mut Planned, desired: &DesiredState, answers: &Answers
         if let Some(change) = planned.plan.changes.get_mut(*index) {
             change.price = Some((price.to_string(), quote.currency.clone()));
         }
+    }
+    // An unknown price is no small one: paying it is a consent of its own.
+    planned.plan.needs.retain(|need| need.flag != ACCEPT_UNKNOWN_PRICE);
+    if !quote.unpriced.is_empty() {
+        let what = format!("the price is not known for {}", compact(&quote.unpriced));
+        planned.plan.needs.push(Need { flag: ACCEPT_UNKNOWN_PRICE, what });
     }
     checks.quote = Some(quote);
     planned.plan.checks = checks;

@@ -4,8 +4,9 @@ use super::answers::Answers;
 use crate::desired::DesiredState;
 use crate::model::digest::canonical;
 use crate::model::{Address, InstanceId, InstanceSpec};
+use crate::plan::attribute::Kind;
 use crate::plan::batch::{Batch, cut};
-use crate::plan::change::{Action, Plan, Reason};
+use crate::plan::change::{Plan, Reason};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -97,7 +98,8 @@ pub fn questions(plan: &Plan, desired: &DesiredState, whole: bool) -> Questions 
             questions.renewals.entry(*months).or_default().push(id.clone());
         }
         // Another type of bundle takes from another quota.
-        questions.bundles |= change.action == Action::Upgrade;
+        questions.bundles |=
+            change.action.is_alteration() && change.diffs.iter().any(|diff| diff.kind == Kind::BundleId);
     }
     if whole {
         questions.prices.extend(price_keys(desired).into_iter().map(|(key, _)| key));

@@ -3,6 +3,7 @@
 use super::answers::{Answers, Price};
 use super::questions::price_key;
 use super::{Checks, Status};
+use crate::model::Address;
 use crate::model::address::compact;
 use crate::model::money::Amount;
 use crate::plan::attribute::Kind;
@@ -24,6 +25,8 @@ pub struct Quote {
     pub changes: BTreeMap<usize, Amount>,
     /// What is not in the sums, and why.
     pub unknown: Vec<String>,
+    /// Addresses for which an unknown amount would be paid now.
+    pub unpriced: Vec<Address>,
     /// Whether anything is bought at all.
     pub buys: bool,
 }
@@ -57,10 +60,12 @@ pub fn quote(plan: &Plan, answers: &Answers, checks: &mut Checks) -> Quote {
             }
             Some(Err(why)) => {
                 quote.unknown.push(format!("the price of {members}: {why}"));
+                quote.unpriced.extend(batch.members.iter().map(|member| member.address.clone()));
                 checks.add("price", Status::NotChecked, why);
             }
             None => {
                 quote.unknown.push(format!("the price of {members}"));
+                quote.unpriced.extend(batch.members.iter().map(|member| member.address.clone()));
                 checks.add("price", Status::NotChecked, "it was not asked");
             }
         }
@@ -94,6 +99,7 @@ fn upgrade(index: usize, change: &Change, quote: &mut Quote, checks: &mut Checks
         }
         None => {
             quote.unknown.push(format!("the price of the upgrade of {}", change.address));
+            quote.unpriced.push(change.address.clone());
             checks.add("price", Status::NotChecked, "what the service takes for an upgrade is not known");
         }
     }
@@ -111,6 +117,7 @@ fn renewal(index: usize, change: &Change, answers: &Answers, quote: &mut Quote, 
         other => {
             let why = other.and_then(|answer| answer.as_ref().err()).map_or("it was not asked", String::as_str);
             quote.unknown.push(format!("the price of the renewal of {}: {why}", change.address));
+            quote.unpriced.push(change.address.clone());
             checks.add("price", Status::NotChecked, why);
         }
     }

@@ -11,6 +11,7 @@ mod shown;
 pub use actions::{Actions, Difference};
 pub use document::{Saved, SavedError, read, seal_document};
 
+use super::change::given_consents;
 use crate::model::address::compact;
 use crate::model::digest::FieldHasher;
 use crate::model::{Address, Lineage, Site, StackName, Timestamp};
@@ -116,12 +117,22 @@ pub struct Asked {
     pub allow_data_loss: bool,
     /// `--accept-no-refund`.
     pub accept_no_refund: bool,
+    /// `--accept-unknown-price`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub accept_unknown_price: bool,
     /// `--token-ttl`, in milliseconds.
     pub token_ttl_ms: Option<u64>,
     /// `--visibility-grace`, in milliseconds.
     pub visibility_grace_ms: Option<u64>,
     /// Whether the cloud was asked.
     pub refreshed: bool,
+}
+
+impl Asked {
+    /// The flags of consent that the plan was made with.
+    pub fn consents(&self) -> Vec<&'static str> {
+        given_consents([self.allow_data_loss, self.accept_no_refund, self.accept_unknown_price])
+    }
 }
 
 /// One input that moved.

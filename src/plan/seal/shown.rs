@@ -6,9 +6,7 @@ use crate::model::money::Amount;
 use crate::model::{Address, Predecessor};
 use crate::observe::catalogue::Returnable;
 use crate::plan::attribute::Kind;
-use crate::plan::change::{
-    ACCEPT_NO_REFUND, ALLOW_DATA_LOSS, After, AttributeDiff, Change, Need, OpenPurchase, Plan, UnsettledOrder,
-};
+use crate::plan::change::{After, AttributeDiff, CONSENTS, Change, Need, OpenPurchase, Plan, UnsettledOrder};
 use crate::plan::drift::{Decision, Drift};
 use crate::plan::preflight::{Checks, Price, QuotaLeft, Quote, Status};
 use crate::state::OrderKind;
@@ -106,7 +104,7 @@ fn drift(value: &Value) -> Option<Drift> {
 }
 
 fn need(value: &Value) -> Option<Need> {
-    let flag = [ALLOW_DATA_LOSS, ACCEPT_NO_REFUND].into_iter().find(|flag| value["flag"] == *flag)?;
+    let flag = CONSENTS.into_iter().find(|flag| value["flag"] == *flag)?;
     Some(Need { flag, what: value["for"].as_str()?.to_owned() })
 }
 

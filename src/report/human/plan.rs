@@ -32,6 +32,8 @@ pub struct PlanText<'a> {
     pub blocked: &'a [Blocked],
     /// Addresses found again without our tags.
     pub adopted: &'a [Address],
+    /// Flags of consent that were given already.
+    pub consented: &'a [&'static str],
     /// Whether the cloud is the sandbox.
     pub sandbox: bool,
     /// Whether the cloud was asked.
@@ -48,7 +50,7 @@ const INDENT: usize = 6;
 
 /// Renders the plan, its summary last.
 pub fn render(shown: PlanText<'_>, view: View, palette: Palette) -> String {
-    let PlanText { plan, blocked, adopted, sandbox: _, refreshed, sources } = shown;
+    let PlanText { plan, blocked, adopted, consented, sandbox: _, refreshed, sources } = shown;
     let mut out = String::new();
     for open in &plan.open {
         out.push_str(&open_purchase(open, palette));
@@ -85,7 +87,7 @@ pub fn render(shown: PlanText<'_>, view: View, palette: Palette) -> String {
         let _ = writeln!(out, "{}: {}\n", palette.paint(Label::Found, "note"), wrap(&text, 6, INDENT));
     }
     out.push_str(&cost::not_checked(&plan.checks, palette));
-    for need in &plan.needs {
+    for need in plan.needs.iter().filter(|need| !consented.contains(&need.flag)) {
         let text = format!("{}: {}", need.flag, need.what);
         let _ = writeln!(out, "{} {}\n", palette.paint(Label::Remove, "needs"), wrap(&text, 6, INDENT));
     }
@@ -462,7 +464,8 @@ mod tests {
     }
 
     fn text(plan: &Plan, blocked: &[Blocked], view: View) -> String {
-        let shown = PlanText { plan, blocked, adopted: &[], sandbox: false, refreshed: true, sources: None };
+        let shown =
+            PlanText { plan, blocked, adopted: &[], consented: &[], sandbox: false, refreshed: true, sources: None };
         render(shown, view, Palette::plain())
     }
 
@@ -586,6 +589,7 @@ mod tests {
             ]),
             blocked: &[],
             adopted: &[],
+            consented: &[],
             sandbox: true,
             refreshed: true,
             sources: None,

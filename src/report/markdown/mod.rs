@@ -121,6 +121,7 @@ mod tests {
             plan: &plan,
             blocked: &blocked,
             adopted: &adopted,
+            consented: &[],
             sandbox: true,
             refreshed: false,
             sources: Some(&sources),

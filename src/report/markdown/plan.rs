@@ -57,7 +57,7 @@ pub fn plan(page: PlanPage<'_>) -> Page {
         sections.push(list("Destroys data", of(Action::loses_data)));
         sections
             .push(list("Is returned, and can be brought back for seven days", of(|action| action == Action::Isolate)));
-        let needs = shown.plan.needs.iter();
+        let needs = shown.plan.needs.iter().filter(|need| !shown.consented.contains(&need.flag));
         sections.push(list(
             "Needs consent",
             needs.map(|need| Entry::line(format!("{}: {}", code(need.flag), prose(&need.what)))).collect(),
@@ -222,7 +222,15 @@ mod tests {
     use serde_json::json;
 
     fn page<'a>(plan: &'a Plan, blocked: &'a [Blocked], diagnostics: &'a Diagnostics, sources: &'a Sources) -> String {
-        let shown = PlanText { plan, blocked, adopted: &[], sandbox: true, refreshed: true, sources: Some(sources) };
+        let shown = PlanText {
+            plan,
+            blocked,
+            adopted: &[],
+            consented: &[],
+            sandbox: true,
+            refreshed: true,
+            sources: Some(sources),
+        };
         let page = PlanPage { command: "plan", stack: "shop", region: "ap-guangzhou", shown, diagnostics, sources };
         super::plan(page).render(COMMENT_MAX)
     }
