@@ -6,6 +6,7 @@ use super::effect::{Effect, Input, PurchaseId, TimerId, WriteId};
 use super::machine::{Account, Machine};
 use crate::clock::{BoxFuture, Clock};
 use crate::cloud::port::{CloudRead, CloudWrite, Prepared, WriteAction};
+use crate::cloud::reported::missing;
 use crate::cloud::types::CreateInstancesReply;
 use crate::cloud::{CloudError, ErrorClass};
 use crate::event::EventSink;
@@ -216,7 +217,10 @@ async fn send_purchase(write: &dyn CloudWrite, purchase: PurchaseId, request: Pr
     let result = write.send(request).await.and_then(|reply| {
         let request_id = RequestId(reply.request_id.clone());
         let answer: CreateInstancesReply = reply.read(WriteAction::CreateInstances.name())?;
-        Ok((answer.instance_id_set.into_iter().map(InstanceId).collect(), request_id))
+        // Without ids it is not known what was bought, as after a lost response: it is looked for.
+        let ids = answer.instance_id_set.filter(|ids| !ids.is_empty() && !ids.iter().any(String::is_empty));
+        let ids = ids.ok_or_else(|| missing(WriteAction::CreateInstances.name(), "InstanceIdSet"))?;
+        Ok((ids.into_iter().map(InstanceId).collect(), request_id))
     });
     Done::Input(Input::Sent { purchase, result })
 }

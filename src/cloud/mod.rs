@@ -4,6 +4,7 @@
 pub mod error;
 pub mod limits;
 pub mod port;
+pub mod reported;
 pub mod types;
 
 pub mod classify;

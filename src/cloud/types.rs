@@ -1,119 +1,79 @@
-//! Answers of the actions we use, as far as we use them. Unknown fields and states are accepted: the service grows.
+//! Responses of the actions we use, as far as we use them. Unknown fields and states are accepted: the service grows. What
+//! each leaves out is `None`, see `reported`.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use super::reported::response;
+use serde::Deserialize;
 
-/// `null` and absence read as the default: the model marks many fields as nullable.
-fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
-    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
-}
-
-/// A tag.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// A tag. One without key or value is none that could be compared, so the list in which it is does not count as reported.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Tag {
     /// Key, one value for each key on a resource.
     pub key: String,
     /// Value.
-    #[serde(default, deserialize_with = "nullable")]
     pub value: String,
 }
 
-/// An instance as DescribeInstances shows it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct Instance {
-    /// `lhins-…`.
-    pub instance_id: String,
-    /// Package.
-    #[serde(deserialize_with = "nullable")]
-    pub bundle_id: String,
-    /// Image.
-    #[serde(deserialize_with = "nullable")]
-    pub blueprint_id: String,
-    /// Display name.
-    #[serde(deserialize_with = "nullable")]
-    pub instance_name: String,
-    /// Zone.
-    #[serde(deserialize_with = "nullable")]
-    pub zone: String,
-    /// Private addresses.
-    #[serde(deserialize_with = "nullable")]
-    pub private_addresses: Vec<String>,
-    /// Public addresses.
-    #[serde(deserialize_with = "nullable")]
-    pub public_addresses: Vec<String>,
-    /// Renewal at the end of the paid time.
-    #[serde(deserialize_with = "nullable")]
-    pub renew_flag: String,
-    /// Lifecycle state; unknown values are possible.
-    #[serde(deserialize_with = "nullable")]
-    pub instance_state: String,
-    /// `NORMAL` or `NETWORK_RESTRICT`.
-    #[serde(deserialize_with = "nullable")]
-    pub instance_restrict_state: String,
-    /// Last operation, an action's name.
-    #[serde(deserialize_with = "nullable")]
-    pub latest_operation: String,
-    /// `SUCCESS`, `OPERATING`, `FAILED` or empty.
-    #[serde(deserialize_with = "nullable")]
-    pub latest_operation_state: String,
-    /// Request id of the call that began it.
-    #[serde(deserialize_with = "nullable")]
-    pub latest_operation_request_id: String,
-    /// ISO 8601, UTC.
-    #[serde(deserialize_with = "nullable")]
-    pub created_time: String,
-    /// ISO 8601, UTC.
-    #[serde(deserialize_with = "nullable")]
-    pub expired_time: String,
-    /// ISO 8601, UTC; empty when not isolated.
-    #[serde(deserialize_with = "nullable")]
-    pub isolated_time: String,
-    /// `LINUX_UNIX` or `WINDOWS`.
-    #[serde(deserialize_with = "nullable")]
-    pub platform_type: String,
-    /// Bound tags; absent on site international.
-    #[serde(deserialize_with = "nullable")]
-    pub tags: Vec<Tag>,
-    /// Bound key pairs.
-    #[serde(deserialize_with = "nullable")]
-    pub login_settings: LoginSettings,
-}
-
-/// Bound key pairs of an instance.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct LoginSettings {
-    /// `lhkp-…`.
-    #[serde(deserialize_with = "nullable")]
-    pub key_ids: Vec<String>,
-}
-
-impl Instance {
-    /// Value of the tag `key`.
-    pub fn tag(&self, key: &str) -> Option<&str> {
-        self.tags.iter().find(|tag| tag.key == key).map(|tag| tag.value.as_str())
+response! {
+    /// An instance as DescribeInstances shows it.
+    Instance {
+        /// `lhins-…`.
+        instance_id: String = "InstanceId",
+        /// Package.
+        bundle_id: String = "BundleId",
+        /// Image.
+        blueprint_id: String = "BlueprintId",
+        /// Display name.
+        instance_name: String = "InstanceName",
+        /// Zone.
+        zone: String = "Zone",
+        /// Private addresses.
+        private_addresses: Vec<String> = "PrivateAddresses",
+        /// Public addresses.
+        public_addresses: Vec<String> = "PublicAddresses",
+        /// Renewal at the end of the paid time.
+        renew_flag: String = "RenewFlag",
+        /// Lifecycle state; unknown values are possible.
+        instance_state: String = "InstanceState",
+        /// `NORMAL` or `NETWORK_RESTRICT`.
+        instance_restrict_state: String = "InstanceRestrictState",
+        /// `SUCCESS`, `OPERATING`, `FAILED`; none where there was no operation.
+        latest_operation_state: String = "LatestOperationState",
+        /// Request id of the call that began the latest operation.
+        latest_operation_request_id: String = "LatestOperationRequestId",
+        /// ISO 8601, UTC.
+        created_time: String = "CreatedTime",
+        /// ISO 8601, UTC.
+        expired_time: String = "ExpiredTime",
+        /// ISO 8601, UTC; none when not isolated.
+        isolated_time: String = "IsolatedTime",
+        /// `LINUX_UNIX` or `WINDOWS`.
+        platform_type: String = "PlatformType",
+        /// Bound tags; absent on site international.
+        tags: Vec<Tag> = "Tags",
+        /// Bound key pairs.
+        login_settings: LoginSettings = "LoginSettings",
     }
-}
 
-/// Answer of DescribeInstances.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct DescribeInstancesReply {
-    /// Matches in all, not in this page.
-    pub total_count: u64,
-    /// This page.
-    #[serde(deserialize_with = "nullable")]
-    pub instance_set: Vec<Instance>,
-}
+    /// Bound key pairs of an instance.
+    LoginSettings {
+        /// `lhkp-…`.
+        key_ids: Vec<String> = "KeyIds",
+    }
 
-/// Answer of CreateInstances. A successful dry run has no ids.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct CreateInstancesReply {
-    /// Ids, in an order that means nothing.
-    #[serde(deserialize_with = "nullable")]
-    pub instance_id_set: Vec<String>,
+    /// Answer of DescribeInstances.
+    DescribeInstancesReply {
+        /// Matches in all, not in this page.
+        total_count: u64 = "TotalCount",
+        /// This page.
+        instance_set: Vec<Instance> = "InstanceSet",
+    }
+
+    /// Answer of CreateInstances. A successful dry run has no ids.
+    CreateInstancesReply {
+        /// Ids, in an order that means nothing.
+        instance_id_set: Vec<String> = "InstanceIdSet",
+    }
 }
 
 /// Lifecycle states by what they mean for us (model, type Instance).

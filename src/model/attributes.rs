@@ -51,6 +51,110 @@ pub struct Attributes {
     /// Since when it is isolated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub isolated_time: Option<Timestamp>,
+    /// What of this the service did not report when it was asked. Empty in what is recorded.
+    #[serde(skip)]
+    pub unreported: Unreported,
+}
+
+/// A field of an instance whose absence from a response matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Field {
+    /// Lifecycle state.
+    State,
+    /// Whether its network is restricted.
+    RestrictState,
+    /// Display name.
+    InstanceName,
+    /// Package.
+    BundleId,
+    /// Image.
+    BlueprintId,
+    /// Zone.
+    Zone,
+    /// Renewal at the end of the paid time.
+    RenewFlag,
+    /// Public addresses.
+    PublicAddresses,
+    /// Private addresses.
+    PrivateAddresses,
+    /// Bound key pairs.
+    KeyIds,
+    /// Tags.
+    Tags,
+    /// Until when it is paid.
+    ExpiredTime,
+}
+
+impl Field {
+    /// The name that the API gives it.
+    pub fn api_name(self) -> &'static str {
+        match self {
+            Field::State => "InstanceState",
+            Field::RestrictState => "InstanceRestrictState",
+            Field::InstanceName => "InstanceName",
+            Field::BundleId => "BundleId",
+            Field::BlueprintId => "BlueprintId",
+            Field::Zone => "Zone",
+            Field::RenewFlag => "RenewFlag",
+            Field::PublicAddresses => "PublicAddresses",
+            Field::PrivateAddresses => "PrivateAddresses",
+            Field::KeyIds => "LoginSettings.KeyIds",
+            Field::Tags => "Tags",
+            Field::ExpiredTime => "ExpiredTime",
+        }
+    }
+}
+
+/// Fields that a response left out.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Unreported(u16);
+
+impl Unreported {
+    /// Adds a field.
+    pub fn insert(&mut self, field: Field) {
+        self.0 |= 1 << field as u8;
+    }
+
+    /// Whether a field is among them.
+    pub fn has(self, field: Field) -> bool {
+        self.0 & (1 << field as u8) != 0
+    }
+}
+
+impl std::fmt::Debug for Unreported {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:012b}", self.0)
+    }
+}
+
+impl Attributes {
+    /// Takes over what a reading reports. What it does not report stays as it was recorded.
+    pub fn update(&mut self, live: &Attributes) {
+        let before = std::mem::replace(self, live.clone());
+        let unreported = std::mem::take(&mut self.unreported);
+        if unreported == Unreported::default() {
+            return;
+        }
+        let keep = |field| unreported.has(field);
+        macro_rules! keep {
+            ($($kept:ident: $field:ident),+ $(,)?) => { $(if keep(Field::$field) { self.$kept = before.$kept; })+ };
+        }
+        keep!(
+            state: State,
+            restrict_state: RestrictState,
+            instance_name: InstanceName,
+            bundle_id: BundleId,
+            blueprint_id: BlueprintId,
+            zone: Zone,
+            renew_flag: RenewFlag,
+            public_addresses: PublicAddresses,
+            private_addresses: PrivateAddresses,
+            key_ids: KeyIds,
+            tags: Tags,
+            expired_time: ExpiredTime,
+        );
+    }
 }
 
 /// One instance as a refresh or a look saw it.

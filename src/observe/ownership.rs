@@ -4,6 +4,7 @@
 //! changes the decision: names that members and instances share decide first, the rest goes in sorted order.
 
 use crate::cloud::types::{TAG_BATCH, TAG_STACK};
+use crate::model::attributes::Field;
 use crate::model::{
     Address, ClientToken, InstanceId, Life, ObservedInstance, Ownership, StackName, Timestamp, batch_tag,
 };
@@ -156,8 +157,11 @@ impl Sought<'_> {
     pub fn bears_its_name(&self, instance: &ObservedInstance) -> bool {
         let attributes = &instance.attributes;
         let name = attributes.instance_name.as_str();
+        // A name that is not reported may be any.
+        let unnamed = attributes.unreported.has(Field::InstanceName);
         !matches!(attributes.life(), Life::Isolated | Life::Ending)
-            && (is_numbered(self.purchase_name, name)
+            && (unnamed
+                || is_numbered(self.purchase_name, name)
                 || self.members.iter().any(|(_, wanted)| is_numbered(wanted, name)))
             && self
                 .since

@@ -3,6 +3,7 @@
 use super::state::observed;
 use crate::cloud::limits::DESCRIBE_BATCH_MAX;
 use crate::cloud::port::{CloudRead, ReadAction};
+use crate::cloud::reported::missing;
 use crate::cloud::types::{DescribeInstancesReply, TAG_STACK};
 use crate::cloud::{CloudError, ErrorClass};
 use crate::model::{InstanceId, ObservedInstance, Ownership, StackName};
@@ -16,11 +17,20 @@ pub(super) const PAGES_AT_ONCE: usize = 16;
 /// How often a listing is read again because it moved while it was read.
 const LISTING_TRIES: usize = 4;
 
-/// A page of instances, and how many there are in all. It is read as it arrives, while the pacer holds the next one back.
-async fn describe(cloud: &dyn CloudRead, body: Value) -> Result<(u64, Vec<ObservedInstance>), CloudError> {
+/// A page of instances, and how many there are in all, where that is reported. It is read as it arrives, while the pacer
+/// holds the next one back.
+///
+/// An instance without an id, or a page that is not reported, is an error: what it hides would be taken for gone.
+async fn describe(cloud: &dyn CloudRead, body: Value) -> Result<(Option<u64>, Vec<ObservedInstance>), CloudError> {
     let action = ReadAction::DescribeInstances;
     let page: DescribeInstancesReply = cloud.read(action, body).await?.read(action.name())?;
-    Ok((page.total_count, page.instance_set.into_iter().map(observed).collect()))
+    let set = match (page.instance_set, page.total_count) {
+        (Some(set), _) => set,
+        (None, Some(0)) => Vec::new(),
+        (None, _) => return Err(missing(action.name(), "InstanceSet")),
+    };
+    let instances: Option<Vec<ObservedInstance>> = set.into_iter().map(observed).collect();
+    Ok((page.total_count, instances.ok_or_else(|| missing(action.name(), "InstanceId"))?))
 }
 
 /// Describes instances by id, 100 to a call, always with `Limit: 100` (its default is 20). An id that does not exist is
@@ -73,17 +83,18 @@ pub async fn owned(
     let mut seen: BTreeMap<InstanceId, ObservedInstance> = BTreeMap::new();
     for _ in 0..LISTING_TRIES {
         let (total, first) = describe(cloud, page(stack, ownership, 0)).await?;
+        let total = total.ok_or_else(|| missing(ReadAction::DescribeInstances.name(), "TotalCount"))?;
         let size = DESCRIBE_BATCH_MAX as u64;
         let calls: Vec<_> =
             (1..total.div_ceil(size)).map(|n| describe(cloud, page(stack, ownership, n * size))).collect();
         // Each page is put where it belongs when it comes: between two pages there is time for it.
         let (mut found, mut listed, mut steady) = (BTreeMap::new(), 0u64, true);
-        let mut put = |count: u64, page: Vec<ObservedInstance>| {
-            steady &= count == total;
+        let mut put = |count: Option<u64>, page: Vec<ObservedInstance>| {
+            steady &= count == Some(total);
             listed += page.len() as u64;
             found.extend(page.into_iter().map(|instance| (instance.id.clone(), instance)));
         };
-        put(total, first);
+        put(Some(total), first);
         let mut rest = stream::iter(calls).buffered(PAGES_AT_ONCE);
         while let Some((count, page)) = rest.try_next().await? {
             put(count, page);

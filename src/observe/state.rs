@@ -2,6 +2,7 @@
 
 use super::catalogue::Catalogue;
 use crate::cloud::types::Instance;
+use crate::model::attributes::{Field, Unreported};
 use crate::model::{Attributes, InstanceId, ObservedInstance, Timestamp};
 use std::collections::{BTreeMap, HashMap};
 
@@ -30,31 +31,46 @@ impl ObservedState {
     }
 }
 
-/// What the API shows of an instance, as we keep it.
-pub fn observed(instance: Instance) -> ObservedInstance {
-    ObservedInstance {
-        id: InstanceId(instance.instance_id),
-        operation_request_id: instance.latest_operation_request_id,
-        operation_state: instance.latest_operation_state,
-        platform: instance.platform_type,
-        attributes: Attributes {
-            state: instance.instance_state,
-            restrict_state: match instance.instance_restrict_state.as_str() {
-                "NORMAL" => String::new(),
-                _ => instance.instance_restrict_state,
-            },
-            instance_name: instance.instance_name,
-            bundle_id: instance.bundle_id,
-            blueprint_id: instance.blueprint_id,
-            zone: instance.zone,
-            renew_flag: instance.renew_flag,
-            public_addresses: instance.public_addresses,
-            private_addresses: instance.private_addresses,
-            key_ids: instance.login_settings.key_ids,
-            tags: instance.tags.into_iter().map(|tag| (tag.key, tag.value)).collect(),
-            created_time: Timestamp::parse(&instance.created_time),
-            expired_time: Timestamp::parse(&instance.expired_time),
-            isolated_time: Timestamp::parse(&instance.isolated_time),
-        },
+/// What the API shows of an instance, as we keep it; `None` without an id, since it is nobody's then.
+pub fn observed(instance: Instance) -> Option<ObservedInstance> {
+    let mut unreported = Unreported::default();
+    let mut attributes = Attributes {
+        state: taken(instance.instance_state, Field::State, &mut unreported),
+        restrict_state: taken(instance.instance_restrict_state, Field::RestrictState, &mut unreported),
+        instance_name: taken(instance.instance_name, Field::InstanceName, &mut unreported),
+        bundle_id: taken(instance.bundle_id, Field::BundleId, &mut unreported),
+        blueprint_id: taken(instance.blueprint_id, Field::BlueprintId, &mut unreported),
+        zone: taken(instance.zone, Field::Zone, &mut unreported),
+        renew_flag: taken(instance.renew_flag, Field::RenewFlag, &mut unreported),
+        public_addresses: taken(instance.public_addresses, Field::PublicAddresses, &mut unreported),
+        private_addresses: taken(instance.private_addresses, Field::PrivateAddresses, &mut unreported),
+        key_ids: taken(instance.login_settings.and_then(|login| login.key_ids), Field::KeyIds, &mut unreported),
+        tags: taken(instance.tags, Field::Tags, &mut unreported).into_iter().map(|tag| (tag.key, tag.value)).collect(),
+        created_time: instance.created_time.and_then(|time| Timestamp::parse(&time)),
+        expired_time: instance.expired_time.and_then(|time| Timestamp::parse(&time)),
+        isolated_time: instance.isolated_time.and_then(|time| Timestamp::parse(&time)),
+        unreported: Unreported::default(),
+    };
+    if attributes.restrict_state == "NORMAL" {
+        attributes.restrict_state.clear();
     }
+    if attributes.expired_time.is_none() {
+        unreported.insert(Field::ExpiredTime);
+    }
+    attributes.unreported = unreported;
+    Some(ObservedInstance {
+        id: InstanceId(instance.instance_id?),
+        operation_request_id: instance.latest_operation_request_id.unwrap_or_default(),
+        operation_state: instance.latest_operation_state.unwrap_or_default(),
+        platform: instance.platform_type.unwrap_or_default(),
+        attributes,
+    })
+}
+
+/// A value, or its type's empty one, noted as not reported.
+fn taken<T: Default>(value: Option<T>, field: Field, unreported: &mut Unreported) -> T {
+    value.unwrap_or_else(|| {
+        unreported.insert(field);
+        T::default()
+    })
 }

@@ -90,6 +90,16 @@ pub async fn accept(
     let mut told = BTreeSet::new();
     for drift in &found {
         let instance = &desired.instances[&drift.address];
+        if drift.is_gone() {
+            let what = format!("`{}` ({}) is deleted in the cloud", drift.address, drift.instance_id);
+            problems.push(
+                Diagnostic::error("not-acceptable", what)
+                    .at(instance.span)
+                    .help("take it out of the manifest if it is to stay away, and `lhprov apply` buys nothing")
+                    .help(format!("or buy it again: lhprov apply --only '{}'", drift.address)),
+            );
+            continue;
+        }
         if let Some(problem) = not_alone(desired, &found, drift) {
             problems.push(problem.at(instance.span));
             continue;
@@ -140,7 +150,7 @@ pub async fn accept(
         if let Some(was) = state.instances.get_mut(&drift.address) {
             let now = record(wanted, live, &was.predecessor, &salt);
             take_over(&mut was.spec, &now.spec, drift.attribute);
-            was.attributes = now.attributes;
+            was.attributes.update(&live.attributes);
         }
     }
     let edit = Edit::new(context, texts.sources, id, &text)?;
@@ -252,6 +262,7 @@ fn steps_of(drift: &Drift, desired: &DesiredState) -> Result<Vec<Step>, Refused>
             Kind::Password
             | Kind::AutoGeneratePassword
             | Kind::Power
+            | Kind::OwnershipTags
             | Kind::Region
             | Kind::Containers
             | Kind::InitCommand

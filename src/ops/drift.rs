@@ -3,15 +3,16 @@
 use super::context::Context;
 use super::error::OpsError;
 use super::load::{account_of, bind_account, load_prior, observe};
+use super::preflight::price;
 use crate::desired::DesiredState;
 use crate::model::Address;
-use crate::plan::drift::{Drift, PaidUntil, drift as compare};
+use crate::plan::drift::{Drift, Due, PaidUntil, drift as compare};
+use crate::plan::preflight::{Shape, shape};
 use crate::plan::select;
+use crate::plan::unreported::NotReported;
 use crate::state::lock::Mode;
+use std::collections::BTreeMap;
 use std::time::Duration;
-
-/// The flag by which the service renews by itself.
-const AUTOMATIC: &str = "NOTIFY_AND_AUTO_RENEW";
 
 /// What was found.
 pub struct DriftReport {
@@ -21,12 +22,29 @@ pub struct DriftReport {
     pub paid: Vec<PaidUntil>,
     /// How many instances were looked at.
     pub instances: usize,
+    /// What of them the cloud does not report.
+    pub unreported: NotReported,
 }
 
 impl DriftReport {
     /// Whether the cloud is as it should be.
     pub fn is_clean(&self) -> bool {
-        !self.drift.iter().any(Drift::counts) && !self.paid.iter().any(|paid| paid.is_due)
+        !self.drift.iter().any(Drift::counts) && self.paid.iter().all(|paid| paid.due == Due::No)
+    }
+}
+
+/// Asks what it costs to buy again what is gone, one question for each shape.
+async fn price_gone(context: &Context, desired: &DesiredState, found: &mut [Drift]) {
+    let mut prices: BTreeMap<Shape, Option<String>> = BTreeMap::new();
+    for drift in found.iter_mut().filter(|drift| drift.is_gone()) {
+        let Some(wanted) = desired.instances.get(&drift.address) else { continue };
+        let shape = shape(&wanted.spec);
+        if !prices.contains_key(&shape) {
+            let (_, price) = price(context.read.as_ref(), &(shape.clone(), 1)).await;
+            let text = price.ok().map(|price| format!("{} {}", price.now, price.currency));
+            prices.insert(shape.clone(), text);
+        }
+        drift.price = prices.get(&shape).cloned().flatten();
     }
 }
 
@@ -48,19 +66,21 @@ pub async fn drift(
     let is_selected = |address: &Address| selected.contains(address);
     let mut found = compare(desired, &prior.state, &observed);
     found.retain(|drift| is_selected(&drift.address));
+    price_gone(context, desired, &mut found).await;
     let instances = || prior.state.instances.iter().filter(|(address, _)| is_selected(address));
     let paid = instances().filter_map(|(address, recorded)| {
         let live = &observed.instances.get(&recorded.instance_id)?.attributes;
-        let until = live.expired_time?;
-        let renews = live.renew_flag == AUTOMATIC;
-        let soon = within.is_some_and(|within| until <= observed.at.plus(within));
-        Some(PaidUntil {
-            address: address.clone(),
-            instance_id: recorded.instance_id.clone(),
-            until,
-            renews,
-            is_due: soon && !renews,
-        })
+        let paid = PaidUntil::of((address, &recorded.instance_id), live, observed.at, within);
+        // Where nobody asked, a time that is not known is nothing to list.
+        (paid.until.is_some() || within.is_some()).then_some(paid)
     });
-    Ok(DriftReport { drift: found, paid: paid.collect(), instances: instances().count() })
+    let mut unreported = NotReported::default();
+    for (address, recorded) in instances() {
+        if let (Some(wanted), Some(live)) =
+            (desired.instances.get(address), observed.instances.get(&recorded.instance_id))
+        {
+            unreported.add(wanted, desired.ownership, &live.attributes);
+        }
+    }
+    Ok(DriftReport { drift: found, paid: paid.collect(), instances: instances().count(), unreported })
 }

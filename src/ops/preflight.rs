@@ -142,7 +142,7 @@ fn known<T>(answer: Result<T, CloudError>) -> Known<T> {
     answer.map_err(|error| why_not(&error))
 }
 
-async fn price(cloud: &dyn CloudRead, key: &PriceKey) -> (PriceKey, Known<Price>) {
+pub(super) async fn price(cloud: &dyn CloudRead, key: &PriceKey) -> (PriceKey, Known<Price>) {
     let (shape, count) = key;
     let body = json!({
         "BundleId": shape.bundle_id,

@@ -2,6 +2,8 @@
 //!
 //! Sources are the official API model of 2020-03-24 (*model*) and the product's guides (*guide*).
 
+use crate::model::Attributes;
+use crate::model::attributes::Field;
 use serde_json::{Map, Value};
 
 /// How an attribute is changed.
@@ -32,6 +34,8 @@ pub enum Kind {
     RenewFlag,
     /// Tags of the user.
     Tags,
+    /// Tags by which an instance is found without a state; no manifest has them.
+    OwnershipTags,
     /// Package.
     BundleId,
     /// Image.
@@ -100,6 +104,7 @@ pub const TABLE: &[Attribute] = &[
     row(Kind::RenewFlag, "renew_flag", "charge", Way::InPlace("ModifyInstancesRenewFlag"), true, "model"),
     row(Kind::Tags, "tags", "tags", Way::InPlace("ModifyResourceTags"), true,
         "model: no action of Lighthouse sets tags after the purchase; the Tag service does"),
+    row(Kind::OwnershipTags, "ownership_tags", "tags", Way::InPlace("ModifyResourceTags"), true, "as tags; set again where they are lost"),
     row(Kind::BundleId, "bundle_id", "bundle_id", Way::Upgrade("ModifyInstancesBundle"), true,
         "model; guide: each of CPU, memory, disk, bandwidth and traffic must not become less"),
     row(Kind::BlueprintId, "blueprint_id", "blueprint_id", Way::Reinstall("ResetInstance"), true, "model: the system disk is reset"),
@@ -147,6 +152,7 @@ impl Kind {
             }
             Kind::InstanceName
             | Kind::Tags
+            | Kind::OwnershipTags
             | Kind::BundleId
             | Kind::BlueprintId
             | Kind::Power
@@ -170,7 +176,34 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// The field of an instance that shows it.
+    pub fn field(self) -> Option<Field> {
+        Some(match self {
+            Kind::InstanceName => Field::InstanceName,
+            Kind::RenewFlag => Field::RenewFlag,
+            Kind::Tags | Kind::OwnershipTags => Field::Tags,
+            Kind::BundleId => Field::BundleId,
+            Kind::BlueprintId => Field::BlueprintId,
+            Kind::KeyIds => Field::KeyIds,
+            Kind::Zones => Field::Zone,
+            Kind::Power => Field::State,
+            _ => return None,
+        })
+    }
+
+    /// Whether a change of it can only be planned with its present value: it decides what the change costs or destroys.
+    pub fn decides(self) -> bool {
+        matches!(self, Kind::BundleId | Kind::BlueprintId | Kind::KeyIds | Kind::Zones | Kind::Power)
+    }
+}
+
 impl Attribute {
+    /// Whether these attributes show it.
+    pub fn is_reported_by(&self, live: &Attributes) -> bool {
+        self.reported && self.kind.field().is_some_and(|field| !live.unreported.has(field))
+    }
+
     /// Whether an instance differs by it at all.
     pub fn is_property(&self) -> bool {
         self.way != Way::NotAProperty
@@ -212,6 +245,7 @@ mod tests {
         instance_name                in place by ModifyInstancesAttribute                           live
         renew_flag                   in place by ModifyInstancesRenewFlag                           live
         tags                         in place by ModifyResourceTags                                 live
+        ownership_tags               in place by ModifyResourceTags                                 live
         bundle_id                    upgrade by ModifyInstancesBundle, a smaller one by replacement live
         blueprint_id                 reinstall by ResetInstance                                     live
         login.key_ids                in place by AssociateInstancesKeyPairs                         live

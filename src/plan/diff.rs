@@ -1,7 +1,7 @@
 //! Three-way comparison of one instance: what is wanted, what was last applied, what is live.
 //!
 //! What the API reports is compared with the live value; what it cannot report (password, containers, template, init
-//! command, domain) with what was last applied, never with the cloud. The period is a purchase amount, not a setting.
+//! command, domain) or does not report now with what was last applied. The period is a purchase amount, not a setting.
 
 use super::attribute::{Attribute, Kind, TABLE};
 use super::change::AttributeDiff;
@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 pub fn differences(desired: &DesiredInstance, applied: &AppliedSpec, live: Option<&Attributes>) -> Vec<AttributeDiff> {
     let mut diffs = Vec::new();
     for row in TABLE.iter().filter(|row| !row.is_ignored(&desired.ignore_changes)) {
-        let plainly_same = match live.filter(|_| row.reported) {
+        let plainly_same = match live.filter(|live| row.is_reported_by(live)) {
             Some(live) => same::as_wanted(row.kind, desired, applied, live),
             None => same::applied_as_wanted(row.kind, desired, applied),
         };
@@ -41,7 +41,7 @@ fn compared(
 ) -> Option<(Value, Value)> {
     let after = wanted(row.kind, desired)?;
     match live {
-        Some(live) if row.reported => Some((reported(row.kind, desired, applied, live)?, after)),
+        Some(live) if row.is_reported_by(live) => Some((reported(row.kind, desired, applied, live)?, after)),
         _ if applied.is_null() => None,
         // Power is not a thing that was applied once: without a look at it nothing is known.
         _ if row.kind == Kind::Power => None,

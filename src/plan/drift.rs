@@ -3,13 +3,20 @@
 use super::alongside::Alongside;
 use super::attribute::{Kind, TABLE};
 use super::diff::{recorded, reported, wanted};
+use super::ownership_tags::{self, OwnershipTags};
 use super::same;
 use crate::desired::{DesiredInstance, DesiredState};
-use crate::model::{Address, Attributes, InstanceId, Life, ObservedInstance, Power, Timestamp};
+use crate::model::attributes::Field;
+use crate::model::tag::OWN_PREFIX;
+use crate::model::{Address, Attributes, InstanceId, Life, ObservedInstance, Power, RenewFlag, Timestamp};
 use crate::observe::state::ObservedState;
 use crate::state::{PriorState, RecordedInstance};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// What is said of an instance that was there and is no more.
+const GONE: &str = "is deleted in the cloud";
 
 /// So long an isolated instance can be brought back (refund rules of the product).
 pub const KEPT: Duration = Duration::from_secs(7 * 86_400);
@@ -59,12 +66,19 @@ pub struct Drift {
     pub decision: Decision,
     /// In plain words, for what is said of the whole instance.
     pub what: Option<String>,
+    /// What it costs to buy it again, with its currency, where that was asked and is known.
+    pub price: Option<String>,
 }
 
 impl Drift {
     /// The name of the attribute; `state` for the whole instance.
     pub fn name(&self) -> &'static str {
         self.attribute.map_or("state", Kind::name)
+    }
+
+    /// Whether the whole instance is gone.
+    pub fn is_gone(&self) -> bool {
+        self.attribute.is_none() && self.live == ""
     }
 
     /// Whether the cloud differs from what it should be.
@@ -80,12 +94,43 @@ pub struct PaidUntil {
     pub address: Address,
     /// Which.
     pub instance_id: InstanceId,
-    /// Until when.
-    pub until: Timestamp,
-    /// Whether the service renews it by itself.
-    pub renews: bool,
+    /// Until when, where the cloud reports it.
+    pub until: Option<Timestamp>,
+    /// Whether the service renews it by itself, where the cloud reports it.
+    pub renews: Option<bool>,
     /// Whether it ends within the time that was asked about, and nothing renews it.
-    pub is_due: bool,
+    pub due: Due,
+}
+
+/// Whether paid time ends within the time that was asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// It ends, and nothing renews it.
+    Yes,
+    /// It does not end, or renews by itself, or nobody asked.
+    No,
+    /// The cloud does not report what would tell.
+    Unknown,
+}
+
+impl PaidUntil {
+    /// Until when an instance is paid, and whether that is within a time from `at`.
+    pub fn of(
+        (address, instance_id): (&Address, &InstanceId),
+        live: &Attributes,
+        at: Timestamp,
+        within: Option<Duration>,
+    ) -> Self {
+        let renews =
+            (!live.unreported.has(Field::RenewFlag)).then(|| live.renew_flag == RenewFlag::NotifyAndAutoRenew.as_str());
+        let soon = |within| live.expired_time.map(|until| until <= at.plus(within));
+        let due = match (within.map(soon), renews) {
+            (None | Some(Some(false)), _) | (_, Some(true)) => Due::No,
+            (Some(Some(true)), Some(false)) => Due::Yes,
+            (Some(Some(true)), None) | (Some(None), _) => Due::Unknown,
+        };
+        Self { address: address.clone(), instance_id: instance_id.clone(), until: live.expired_time, renews, due }
+    }
 }
 
 /// Compares everything that is recorded and wanted. Nothing where the cloud was not asked.
@@ -98,7 +143,7 @@ pub fn drift(desired: &DesiredState, prior: &PriorState, observed: &ObservedStat
     for (address, recorded) in &prior.instances {
         if let Some(wanted) = wishes.get(address) {
             let live = observed.instances.get(&recorded.instance_id);
-            drift_at(address, wanted, recorded, (live, observed.at), &mut found);
+            drift_at(desired, (address, wanted, recorded), (live, observed.at), &mut found);
         }
     }
     found
@@ -106,16 +151,41 @@ pub fn drift(desired: &DesiredState, prior: &PriorState, observed: &ObservedStat
 
 /// Compares what is recorded and wanted at one address with what is live at a time, and adds what differs.
 pub(super) fn drift_at(
-    address: &Address,
-    wanted: &DesiredInstance,
-    recorded: &RecordedInstance,
+    desired: &DesiredState,
+    (address, wanted, recorded): (&Address, &DesiredInstance, &RecordedInstance),
     (live, at): (Option<&ObservedInstance>, Timestamp),
     found: &mut Vec<Drift>,
 ) {
     found.extend(condition(address, wanted, recorded, live, at));
     if let Some(live) = live.filter(|live| matches!(live.attributes.life(), Life::Running | Life::Other)) {
         attributes(address, wanted, recorded, &live.attributes, found);
+        found.extend(ownership(desired, address, recorded, &live.attributes));
     }
+}
+
+/// What is to be said of the tags by which an instance is found without a state.
+fn ownership(desired: &DesiredState, address: &Address, prior: &RecordedInstance, live: &Attributes) -> Option<Drift> {
+    let (what, decision) = match ownership_tags::compare(desired, live) {
+        OwnershipTags::Kept => return None,
+        OwnershipTags::Lost(keys) => {
+            (format!("has lost the tags by which it is found without a state ({})", keys.join(", ")), Decision::Revert)
+        }
+        OwnershipTags::OfAnother(stack) => (format!("carries the tags of stack `{stack}`"), Decision::Tell),
+    };
+    let own = |tags: &BTreeMap<String, String>| {
+        let own = tags.iter().filter(|(key, _)| key.starts_with(OWN_PREFIX));
+        json!(own.collect::<BTreeMap<_, _>>())
+    };
+    Some(Drift {
+        address: address.clone(),
+        instance_id: prior.instance_id.clone(),
+        attribute: Some(Kind::OwnershipTags),
+        applied: own(&prior.attributes.tags),
+        live: own(&live.tags),
+        decision,
+        what: Some(what),
+        price: None,
+    })
 }
 
 fn attributes(
@@ -129,7 +199,7 @@ fn attributes(
         return;
     }
     // The power is said of the whole instance.
-    for row in TABLE.iter().filter(|row| row.reported && row.kind != Kind::Power) {
+    for row in TABLE.iter().filter(|row| row.is_reported_by(live) && row.kind != Kind::Power) {
         if same::as_applied(row.kind, desired, &prior.spec, live) {
             continue;
         }
@@ -170,6 +240,7 @@ fn attributes(
             live: now,
             decision,
             what: None,
+            price: None,
         });
     }
 }
@@ -192,11 +263,12 @@ fn condition(
             live: json!(live),
             decision,
             what: Some(what),
+            price: None,
         });
     };
     let Some(live) = live else {
         if prior.seen {
-            say("is gone from the cloud".into(), "", Decision::Revert);
+            say(GONE.into(), "", Decision::Revert);
         }
         return found;
     };

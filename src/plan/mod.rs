@@ -8,6 +8,7 @@ pub mod check;
 pub mod diff;
 pub mod drift;
 pub mod limits;
+mod ownership_tags;
 pub mod planner;
 pub mod preflight;
 pub mod questions;
@@ -20,6 +21,7 @@ pub mod select;
 #[cfg(test)]
 mod tests;
 pub mod token;
+pub mod unreported;
 mod verdict;
 
 pub use batch::Batch;

@@ -4,6 +4,7 @@ mod alter;
 mod found;
 mod limited;
 mod removal;
+mod reported;
 
 use super::alongside::Alongside;
 use super::batch::{Batch, batch, cut};
@@ -12,6 +13,7 @@ use super::drift::{Drift, drift_at};
 use super::preflight::Checks;
 use super::relocate::{self, relocations};
 use super::select::Selection;
+use super::unreported::NotReported;
 use crate::desired::{DesiredInstance, DesiredState};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::model::address::compact;
@@ -135,6 +137,7 @@ struct Planner<'a> {
     batches: Vec<Batch>,
     changes: Vec<Change>,
     drift: Vec<Drift>,
+    unreported: NotReported,
     diagnostics: Diagnostics,
     blocked: Vec<Blocked>,
     adopted: Vec<Address>,
@@ -176,6 +179,7 @@ impl<'a> Planner<'a> {
             batches: Vec::new(),
             changes: Vec::with_capacity(inputs.desired.instances.len()),
             drift: Vec::new(),
+            unreported: NotReported::default(),
             diagnostics: Diagnostics::default(),
             blocked: Vec::new(),
             adopted: Vec::new(),
@@ -213,7 +217,7 @@ impl<'a> Planner<'a> {
             if let Some(recorded) = recorded.filter(|_| observed.asked && self.is_selected(address)) {
                 // Here and not in a walk of its own: what is compared now is at hand.
                 let live = self.live.get(recorded.instance_id.as_str()).copied();
-                drift_at(address, instance, recorded, (live, observed.at), &mut self.drift);
+                drift_at(desired, (address, instance, recorded), (live, observed.at), &mut self.drift);
             }
             if self.under_way.contains(address) {
                 continue;
@@ -507,6 +511,10 @@ impl<'a> Planner<'a> {
                 ),
                 help: vec!["if all of them are to go, say so with `lhprov destroy`".into()],
             });
+        }
+        if let Some(note) = self.unreported.sentence() {
+            let detail = "What is not reported is taken as it was recorded, and is no difference.";
+            self.diagnostics.push(Diagnostic::warning("not-reported", note).detail(detail));
         }
         self.changes
             .sort_by(|a, b| (&a.address, a.action, &a.instance_id).cmp(&(&b.address, b.action, &b.instance_id)));

@@ -3,6 +3,7 @@
 use super::change::{Action, Change, Plan, Reason};
 use super::planner::{Inputs, Planned, unsettled};
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
+use crate::model::attributes::Field;
 use crate::model::{Address, Life, ObservedInstance};
 use std::collections::BTreeSet;
 
@@ -71,6 +72,9 @@ fn renewable(
     is_wanted: bool,
 ) -> Result<&ObservedInstance, &'static str> {
     let live = live.ok_or("is not in the cloud")?;
+    if live.attributes.unreported.has(Field::State) {
+        return Err("does not report its state, so whether a renewal brings it back is not known: run again later");
+    }
     match live.attributes.life() {
         Life::Isolated if !is_recorded && !is_wanted => {
             return Err("stood there before, and the manifest has no such address: put it back first");

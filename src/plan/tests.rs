@@ -7,6 +7,7 @@ use super::{Action, Inputs, Options, Planned, Reason, plan};
 use crate::desired::{DesiredState, load_sources};
 use crate::manifest::Sources;
 use crate::manifest::variable::Given;
+use crate::model::attributes::Field;
 use crate::model::{Address, Attributes, InstanceId, Lineage, ObservedInstance, Predecessor, Replace, Site, Timestamp};
 use crate::observe::catalogue::{BundleSize, Catalogue, Returnable, UpgradeOffer};
 use crate::observe::state::ObservedState;
@@ -27,6 +28,12 @@ pub(super) fn of_text(text: &str) -> DesiredState {
 
 fn db() -> Address {
     Address::single("db")
+}
+
+/// As a purchase sets them.
+fn own_tags(stack: &str) -> [(String, String); 2] {
+    [("lhprov-batch", "0123456789abcdef"), ("lhprov-stack", stack)]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
 }
 
 /// A cloud and a state in which `applied` was applied.
@@ -56,7 +63,7 @@ impl Case {
                 blueprint_id: spec.blueprint_id.clone(),
                 zone: "ap-guangzhou-3".into(),
                 renew_flag: spec.charge.renew_flag.as_str().into(),
-                tags: spec.tags.clone(),
+                tags: spec.tags.clone().into_iter().chain(own_tags(applied.stack.as_str())).collect(),
                 expired_time: Some(NOON.plus(DAY * 20)),
                 ..Attributes::default()
             };
@@ -392,7 +399,7 @@ fn each_state_in_plain_words() {
     let found = case.drift(&with(""));
     assert!(found[0].what.as_ref().is_some_and(|what| what.starts_with("has expired")), "{found:?}");
     case.observed.instances.clear();
-    assert_eq!(case.drift(&with("")).pop().and_then(|drift| drift.what).as_deref(), Some("is gone from the cloud"));
+    assert_eq!(case.drift(&with("")).pop().and_then(|drift| drift.what).as_deref(), Some("is deleted in the cloud"));
 }
 
 #[test]
@@ -404,4 +411,130 @@ fn a_login_that_nobody_wishes_for_is_left_alone() {
         Some(false)
     );
     assert!(!case.prior.instances[&db()].spec.is_null());
+}
+
+/// Fields, keys of a manifest that manages them, and keys that change them.
+const UNREPORTED: &[(Field, &str, &str)] = &[
+    (Field::State, "", "instance_name: b"),
+    (Field::RestrictState, "", "instance_name: b"),
+    (Field::InstanceName, "instance_name: a", "instance_name: b"),
+    (Field::BundleId, "", "bundle_id: large"),
+    (Field::BlueprintId, "", "blueprint_id: other"),
+    (Field::Zone, "zones: [ap-guangzhou-3]", "zones: [ap-guangzhou-6]"),
+    (Field::RenewFlag, "", "charge: { period: 1, renew_flag: NOTIFY_AND_AUTO_RENEW }"),
+    (Field::PublicAddresses, "", "instance_name: b"),
+    (Field::PrivateAddresses, "", "instance_name: b"),
+    (Field::KeyIds, "login: { key_ids: [lhkp-a] }", "login: { key_ids: [lhkp-b] }"),
+    (Field::Tags, "tags: { a: x }", "tags: { a: y }"),
+    (Field::ExpiredTime, "", "instance_name: b"),
+];
+
+/// A case in which the cloud does not report a field.
+fn without(field: Field, keys: &str) -> Case {
+    let mut case = applied(keys);
+    let mut live = Attributes::default();
+    live.unreported.insert(field);
+    let whole = case.live().clone();
+    macro_rules! take {
+        ($($name:ident: $field:ident),+) => { $(if field != Field::$field { live.$name = whole.$name.clone(); })+ };
+    }
+    take!(
+        state: State, restrict_state: RestrictState, instance_name: InstanceName, bundle_id: BundleId,
+        blueprint_id: BlueprintId, zone: Zone, renew_flag: RenewFlag, key_ids: KeyIds, tags: Tags,
+        expired_time: ExpiredTime
+    );
+    *case.live() = live;
+    case
+}
+
+#[test]
+fn what_is_not_reported_is_no_difference_and_stops_only_what_needs_it() {
+    for (field, keys, changed) in UNREPORTED {
+        let case = without(*field, keys);
+        let planned = case.planned(&with(keys));
+        assert_eq!(only(&planned).action, Action::NoOp, "{field:?}");
+        assert_eq!(case.drift(&with(keys)), [], "{field:?}");
+        assert!(!planned.diagnostics.has_errors() && planned.blocked.is_empty(), "{field:?}");
+        let noted = planned.diagnostics.sorted().iter().filter(|one| one.code == "not-reported").count();
+        let compared = !matches!(
+            field,
+            Field::RestrictState | Field::PublicAddresses | Field::PrivateAddresses | Field::ExpiredTime
+        );
+        assert_eq!(noted, usize::from(compared), "{field:?}");
+        let wanted = match changed.is_empty() {
+            true => with(keys),
+            false => with(changed),
+        };
+        let planned = case.planned(&wanted);
+        let needs = matches!(field, Field::BundleId | Field::BlueprintId | Field::Zone | Field::KeyIds);
+        assert_eq!(planned.diagnostics.has_errors(), needs, "{field:?}");
+        assert_eq!(only(&planned).action, if needs { Action::NoOp } else { Action::Update }, "{field:?}");
+    }
+    // Whether it runs decides whether it is to be started.
+    assert!(without(Field::State, "power: running").planned(&with("power: running")).diagnostics.has_errors());
+}
+
+#[test]
+fn what_is_not_reported_stays_as_it_was_recorded() {
+    for (field, keys, _) in UNREPORTED {
+        let mut recorded = applied(keys).live().clone();
+        recorded.key_ids = vec!["lhkp-a".into()];
+        recorded.public_addresses = vec!["192.0.2.1".into()];
+        let before = recorded.clone();
+        let mut live = Attributes::default();
+        live.unreported.insert(*field);
+        recorded.update(&live);
+        assert_ne!(recorded, before, "{field:?}");
+        let mut all = before.clone();
+        for (field, ..) in UNREPORTED {
+            live.unreported.insert(*field);
+        }
+        live.created_time = before.created_time;
+        all.update(&live);
+        assert_eq!(all, before, "{field:?}");
+    }
+}
+
+#[test]
+fn lost_ownership_tags_are_drift_and_set_again() {
+    let desired = with("tags: { a: x }");
+    let mut case = applied("tags: { a: x }");
+    for (gone, words) in [
+        (vec!["lhprov-stack"], "has lost the tags by which it is found without a state (lhprov-stack)"),
+        (
+            vec!["lhprov-batch", "lhprov-stack"],
+            "has lost the tags by which it is found without a state (lhprov-stack, lhprov-batch)",
+        ),
+    ] {
+        case.live().tags.retain(|key, _| !gone.contains(&key.as_str()));
+        let found = case.drift(&desired);
+        assert_eq!(found.iter().map(|drift| drift.what.as_deref()).collect::<Vec<_>>(), [Some(words)]);
+        let planned = case.planned(&desired);
+        let change = only(&planned);
+        assert_eq!((change.action, names(change)), (Action::Update, vec!["ownership_tags"]));
+        // As they were when they were seen last.
+        let as_bought = serde_json::json!({"lhprov-batch": "0123456789abcdef", "lhprov-stack": "shop"});
+        assert_eq!(change.diffs[0].after, as_bought);
+    }
+    // Never seen: as if it had been bought alone, and so it is found without a state.
+    case.prior.instances.get_mut(&db()).expect("it stands").attributes.tags.clear();
+    let planned = case.planned(&desired);
+    let value = only(&planned).diffs[0].after["lhprov-batch"].as_str().expect("text").to_owned();
+    case.live().tags.extend([("lhprov-batch".to_owned(), value), ("lhprov-stack".to_owned(), "shop".to_owned())]);
+    case.prior.instances.clear();
+    case.observed.owned = case.observed.instances.keys().cloned().collect();
+    assert_eq!(only(&case.planned(&desired)).action, Action::Import);
+}
+
+#[test]
+fn tags_of_another_stack_are_told_and_left_alone() {
+    let desired = with("");
+    let mut case = applied("");
+    case.live().tags.insert("lhprov-stack".into(), "other".into());
+    let found = case.drift(&desired);
+    assert_eq!(found[0].what.as_deref(), Some("carries the tags of stack `other`"));
+    assert_eq!(found[0].decision, Decision::Tell);
+    let planned = case.planned(&desired);
+    assert_eq!(only(&planned).action, Action::NoOp);
+    assert!(planned.diagnostics.sorted().iter().any(|one| one.code == "other-stack"));
 }

@@ -209,18 +209,24 @@ fn state_admits(case: &Case<'_>, verdict: &mut Verdict) {
         return;
     }
     // Names, tags and flags are not said to need a state.
-    let needs_state =
-        |kind: Kind| !matches!(kind, Kind::InstanceName | Kind::RenewFlag | Kind::Tags) && kind.row().is_property();
+    let needs_state = |kind: Kind| {
+        !matches!(kind, Kind::InstanceName | Kind::RenewFlag | Kind::Tags | Kind::OwnershipTags)
+            && kind.row().is_property()
+    };
     if let Some(diff) = case.diffs.iter().find(|diff| needs_state(diff.kind)) {
         let word = match state {
             "FREEZING" => "is frozen by the service",
             "RESCUE_MODE" => "is in rescue mode",
+            "" => "has a state that the cloud does not report",
             _ => "is in a state that admits no change",
         };
         verdict.refuse(
             diff.kind,
             Diagnostic::error("state", format!("{} {word}", case.id))
-                .label(format!("{state} does not admit this change"))
+                .label(match state {
+                    "" => "whether it admits this change is not known".to_owned(),
+                    state => format!("{state} does not admit this change"),
+                })
                 .help("bring it back into service first, or name the attribute in `ignore_changes`"),
         );
     }
@@ -286,9 +292,12 @@ mod tests {
             };
             assert_eq!(verdict.refused, [], "{}", row.name);
             let expected = match row.kind {
-                Kind::InstanceName | Kind::RenewFlag | Kind::Tags | Kind::KeyIds | Kind::Password => {
-                    Some(Action::Update)
-                }
+                Kind::InstanceName
+                | Kind::RenewFlag
+                | Kind::Tags
+                | Kind::OwnershipTags
+                | Kind::KeyIds
+                | Kind::Password => Some(Action::Update),
                 Kind::BundleId => Some(Action::Upgrade),
                 Kind::BlueprintId => Some(Action::Reinstall),
                 Kind::Power => Some(Action::Stop),

@@ -44,3 +44,4 @@ mod tags;
 #[cfg(unix)]
 mod terminal;
 mod usage;
+mod values;

@@ -534,7 +534,7 @@ impl Machine {
             && recorded.instance_id == *id
         {
             recorded.seen = true;
-            recorded.attributes = attributes.clone();
+            recorded.attributes.update(attributes);
         }
     }
 

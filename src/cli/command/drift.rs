@@ -10,6 +10,7 @@ use crate::cli::paper::Paper;
 use crate::cli::session::{self, Ended, Nature, Session};
 use crate::event::EventSink;
 use crate::ops::{self, DriftReport, Texts};
+use crate::plan::drift::Due;
 use crate::report::console::Console;
 use crate::report::human::drift::{DriftText, render};
 use crate::report::json::plan::drift_values;
@@ -124,6 +125,7 @@ fn show(
         paid: &report.paid,
         instances: report.instances,
         within: own.expires_within,
+        unreported: &report.unreported,
         sandbox: session.sandbox,
     };
     let desired = &session.loaded.desired;
@@ -139,16 +141,21 @@ fn show(
             .map(|paid| {
                 json!({
                     "address": paid.address, "instance_id": paid.instance_id, "until": paid.until,
-                    "renews": paid.renews, "due": paid.is_due,
+                    "renews": paid.renews,
+                    "due": match paid.due { Due::Yes => Some(true), Due::No => Some(false), Due::Unknown => None },
                 })
             })
             .collect();
+        let counted = report.unreported.counted();
+        let not_reported: Vec<Value> =
+            counted.map(|(field, number)| json!({"field": field, "instances": number})).collect();
         let document = json!({
             "format_version": "1.0",
             "stack": session.loaded.desired.stack,
             "region": session.loaded.desired.region,
             "drift": drift_values(&report.drift),
             "paid": paid,
+            "not_reported": not_reported,
             "exit_code": exit.code(),
         });
         format!("{document:#}\n")

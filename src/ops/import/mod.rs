@@ -12,6 +12,7 @@ use crate::cloud::types::TAG_STACK;
 use crate::desired::DesiredState;
 use crate::diag::SourceId;
 use crate::manifest::edit::{Editor, Yaml};
+use crate::model::attributes::Field;
 use crate::model::{Address, InstanceId, Life, ObservedInstance, Ownership};
 use crate::observe::refresh;
 use crate::plan::diff::differences;
@@ -197,6 +198,13 @@ impl Eye<'_> {
         if let Some(address) = self.prior.holder(id) {
             let way_out = format!("`lhprov state mv '{address}' ADDRESS` gives it another address");
             return Some((format!("stands at `{address}` already"), way_out));
+        }
+        let owned = (self.desired.ownership == Ownership::Tags).then_some(Field::Tags);
+        let needed =
+            [Field::State, Field::InstanceName, Field::BundleId, Field::BlueprintId, Field::RenewFlag, Field::Zone];
+        if let Some(field) = needed.into_iter().chain(owned).find(|field| seen.unreported.has(*field)) {
+            let what = format!("is listed without its {}", field.api_name());
+            return Some((what, "run the command again later".to_owned()));
         }
         match seen.life() {
             Life::Isolated | Life::Ending => {

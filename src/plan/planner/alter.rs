@@ -14,7 +14,7 @@ use crate::plan::verdict::{Case, Verdict, judge};
 use crate::state::RecordedInstance;
 
 /// Where the manifest has an attribute.
-fn place(desired: &DesiredInstance, kind: Kind) -> Span {
+pub(super) fn place(desired: &DesiredInstance, kind: Kind) -> Span {
     let key = kind.row().key;
     desired.attribute_spans.get(key).copied().unwrap_or(desired.span)
 }
@@ -28,7 +28,11 @@ impl<'a> Planner<'a> {
         recorded: &'a RecordedInstance,
         live: Option<&'a ObservedInstance>,
     ) {
-        let diffs = differences(desired, &recorded.spec, live.map(|live| &live.attributes));
+        let mut diffs = differences(desired, &recorded.spec, live.map(|live| &live.attributes));
+        if let Some(live) = live {
+            self.stop_at_unreported(address, desired, &live.attributes, &mut diffs);
+            diffs.extend(self.lost_ownership(address, desired, recorded, &live.attributes));
+        }
         let verdict = judge(&Case {
             diffs: &diffs,
             id: &recorded.instance_id,

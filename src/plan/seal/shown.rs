@@ -100,6 +100,7 @@ fn drift(value: &Value) -> Option<Drift> {
         live: value["live"].clone(),
         decision: Decision::ALL.into_iter().find(|decision| value["decision"] == decision.as_str())?,
         what: value["what"].as_str().map(str::to_owned),
+        price: None,
     })
 }
 

@@ -2,7 +2,9 @@
 
 use super::table::table;
 use crate::model::time::show_duration;
-use crate::plan::drift::{Decision, Drift, PaidUntil};
+use crate::plan::attribute::Kind;
+use crate::plan::drift::{Decision, Drift, Due, PaidUntil};
+use crate::plan::unreported::NotReported;
 use crate::report::style::{Label, Palette};
 use crate::report::text::{clean_line, count, sandbox_mark, wrap};
 use serde_json::Value;
@@ -24,17 +26,22 @@ pub struct DriftText<'a> {
     pub instances: usize,
     /// The time that was asked about.
     pub within: Option<Duration>,
+    /// What of the instances the cloud does not report.
+    pub unreported: &'a NotReported,
     /// Whether the cloud is the sandbox.
     pub sandbox: bool,
 }
 
 /// Renders it, its summary first.
 pub fn render(shown: DriftText<'_>, palette: Palette) -> String {
-    let DriftText { drift, paid, instances, within, sandbox } = shown;
+    let DriftText { drift, paid, instances, within, unreported, sandbox } = shown;
     let mark = sandbox_mark(sandbox);
-    let first = match drift.iter().any(Drift::counts) {
-        false => format!("No drift{} {}.", if instances == 0 { ":" } else { "." }, first_line(&shown)),
-        true => format!("Drift: {}.", first_line(&shown)),
+    let ends = ends(paid);
+    let first = match (drift.iter().any(Drift::counts), ends.as_str()) {
+        (false, "") => format!("No drift{} {}.", if instances == 0 { ":" } else { "." }, first_line(&shown)),
+        (false, _) => format!("{ends}; no drift: {}.", first_line(&shown)),
+        (true, "") => format!("Drift: {}.", first_line(&shown)),
+        (true, _) => format!("Drift: {}; {ends}.", first_line(&shown)),
     };
     let mut out = format!("{}{mark}\n", palette.paint(Label::Heading, &first));
     let mut by_address: BTreeMap<_, Vec<&Drift>> = BTreeMap::new();
@@ -50,8 +57,23 @@ pub fn render(shown: DriftText<'_>, palette: Palette) -> String {
             let _ = writeln!(out, "      {}", wrap(&clean_line(&sentence(one)), 6, 8));
         }
     }
+    if let Some(note) = unreported.sentence() {
+        let _ = writeln!(out, "\nnote: {}", wrap(&format!("{note}: whether that differs is not known."), 0, 2));
+    }
     out.push_str(&paid_text(paid, within, palette));
     out
+}
+
+/// How much of the paid time ends soon, or may; empty if none does.
+fn ends(paid: &[PaidUntil]) -> String {
+    let of = |due| paid.iter().filter(|paid| paid.due == due).count();
+    match (of(Due::Yes), of(Due::Unknown)) {
+        (0, 0) => String::new(),
+        (1, 0) => "Paid time ends soon for 1 instance".to_owned(),
+        (due, 0) => format!("Paid time ends soon for {due} instances"),
+        (0, unknown) => format!("Paid time is not known for {}", count(unknown, "instance")),
+        (due, unknown) => format!("Paid time ends soon for {}, and is not known for {unknown}", count(due, "instance")),
+    }
 }
 
 /// How much of it there is, without a period.
@@ -68,6 +90,11 @@ pub(in crate::report) fn first_line(shown: &DriftText<'_>) -> String {
 /// One difference, and what becomes of it.
 pub(in crate::report) fn sentence(drift: &Drift) -> String {
     let becomes = match drift.decision {
+        Decision::Revert if drift.is_gone() => match &drift.price {
+            Some(price) => return format!("deleted in the cloud (the next apply buys it again, {price})"),
+            None => return "deleted in the cloud (the next apply buys it again)".to_owned(),
+        },
+        Decision::Revert if drift.attribute == Some(Kind::OwnershipTags) => "the next apply sets them again",
         Decision::Revert => "the next apply reverts it",
         Decision::Adopt => "as the manifest wants it now: the next apply records it",
         Decision::Ignore => "ignored",
@@ -88,12 +115,14 @@ fn value(value: &Value) -> String {
 }
 
 fn paid_text(paid: &[PaidUntil], within: Option<Duration>, palette: Palette) -> String {
-    let due = paid.iter().filter(|paid| paid.is_due).count();
+    let due: Vec<&PaidUntil> = paid.iter().filter(|paid| paid.due != Due::No).collect();
     let (title, rows): (String, Vec<&PaidUntil>) = match within {
-        Some(within) if due > 0 => (
-            format!("Paid for no longer than {} and not renewed by itself:", show_days(within)),
-            paid.iter().filter(|paid| paid.is_due).collect(),
-        ),
+        Some(within) if due.iter().all(|paid| paid.due == Due::Unknown) && !due.is_empty() => {
+            (format!("Whether these end within {} is not known:", show_days(within)), due)
+        }
+        Some(within) if !due.is_empty() => {
+            (format!("Paid for no longer than {} and not renewed by itself:", show_days(within)), due)
+        }
         Some(within) => {
             let text = format!("Nothing ends within {} without being renewed by itself.", show_days(within));
             return format!("\n{text}\n");
@@ -104,8 +133,12 @@ fn paid_text(paid: &[PaidUntil], within: Option<Duration>, palette: Palette) -> 
     let rows: Vec<Vec<String>> = rows
         .into_iter()
         .map(|paid| {
-            let renews = if paid.renews { "renews automatically" } else { "does not renew automatically" };
-            let until = paid.until.to_string();
+            let renews = match paid.renews {
+                Some(true) => "renews automatically",
+                Some(false) => "does not renew automatically",
+                None => "whether it renews automatically is not known",
+            };
+            let until = paid.until.map_or_else(|| "not known".to_owned(), |until| until.to_string());
             vec![paid.address.to_string(), paid.instance_id.to_string(), until, renews.to_owned()]
         })
         .collect();
@@ -137,12 +170,13 @@ mod tests {
             live: json!("b\u{1b}[1m"),
             decision,
             what: what.map(str::to_owned),
+            price: None,
         }
     }
 
-    fn paid(name: &str, renews: bool, is_due: bool) -> PaidUntil {
-        let until = Timestamp::from_secs(1_800_000_000);
-        PaidUntil { address: Address::single(name), instance_id: "lhins-1".into(), until, renews, is_due }
+    fn paid(name: &str, renews: bool, due: Due) -> PaidUntil {
+        let until = Some(Timestamp::from_secs(1_800_000_000));
+        PaidUntil { address: Address::single(name), instance_id: "lhins-1".into(), until, renews: Some(renews), due }
     }
 
     #[test]
@@ -153,8 +187,16 @@ mod tests {
             drift("tags", Decision::Ignore, None),
             drift("state", Decision::Tell, Some("is in rescue mode")),
         ];
-        let ends = [paid("db", false, true), paid("web", true, false)];
-        let shown = DriftText { drift: &found, paid: &ends, instances: 2, within: None, sandbox: true };
+        let ends = [paid("db", false, Due::No), paid("web", true, Due::No)];
+        let unreported = NotReported::default();
+        let shown = DriftText {
+            drift: &found,
+            paid: &ends,
+            instances: 2,
+            within: None,
+            unreported: &unreported,
+            sandbox: true,
+        };
         insta::assert_snapshot!(render(shown, Palette::plain()), @r#"
         Drift: 3 differences in 2 instances. (sandbox)
 
@@ -169,9 +211,10 @@ mod tests {
           db   lhins-1  2027-01-15T08:00:00Z  does not renew automatically
           web  lhins-1  2027-01-15T08:00:00Z  renews automatically
         "#);
-        let shown = DriftText { within: Some(Duration::from_secs(7 * 86_400)), drift: &[], ..shown };
+        let ends = [paid("db", false, Due::Yes), paid("web", true, Due::No)];
+        let shown = DriftText { within: Some(Duration::from_secs(7 * 86_400)), drift: &[], paid: &ends, ..shown };
         insta::assert_snapshot!(render(shown, Palette::plain()), @r#"
-        No drift. 2 instances are as they were left. (sandbox)
+        Paid time ends soon for 1 instance; no drift: 2 instances are as they were left. (sandbox)
 
         Paid for no longer than 7 days and not renewed by itself:
           db  lhins-1  2027-01-15T08:00:00Z  does not renew automatically

@@ -27,6 +27,7 @@ mod tests {
     use crate::manifest::Sources;
     use crate::model::Address;
     use crate::plan::change::{Action, After, Blocked, Change, Need, Plan, Reason};
+    use crate::plan::unreported::NotReported;
     use crate::plan::{AttributeDiff, Decision, Drift};
     use crate::report::human::account::AccountText;
     use crate::report::human::drift::DriftText;
@@ -100,6 +101,7 @@ mod tests {
             live: json!([text]),
             decision: Decision::Tell,
             what: Some(text.to_owned()),
+            price: None,
         }];
         let plan = Plan {
             changes: vec![
@@ -158,7 +160,9 @@ mod tests {
             troubles: &[format!("{text}x")],
             outputs: &BTreeMap::from([(text.to_owned(), json!(text))]),
         };
-        let of_drift = DriftText { drift: &drift, paid: &[], instances: 1, within: None, sandbox: false };
+        let unreported = NotReported::default();
+        let of_drift =
+            DriftText { drift: &drift, paid: &[], instances: 1, within: None, unreported: &unreported, sandbox: false };
         vec![
             super::plan(of_plan),
             super::account(of_account),

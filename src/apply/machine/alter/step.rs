@@ -2,6 +2,7 @@
 
 use crate::cloud::limits::{CHANGE_BATCH_MAX, RENAME_BATCH_MAX, UPGRADE_BATCH_MAX};
 use crate::cloud::port::WriteAction;
+use crate::model::attributes::Field;
 use crate::model::{
     Attributes, InstanceId, InstanceSpec, Life, Login, ObservedInstance, Power, Secret, Site, Timestamp,
 };
@@ -119,6 +120,20 @@ impl Step {
     /// Whether an instance shows that the step is made; `None` if nothing shows it.
     pub(in super::super) fn is_made(&self, live: &ObservedInstance, before: &str) -> Option<bool> {
         let attributes = &live.attributes;
+        let field = match self {
+            Step::Rename(_) => Some(Field::InstanceName),
+            Step::RenewFlag(_) => Some(Field::RenewFlag),
+            Step::Tags { .. } => Some(Field::Tags),
+            Step::Upgrade { .. } => Some(Field::BundleId),
+            Step::Reinstall { .. } => Some(Field::BlueprintId),
+            Step::Unbind(_) | Step::Bind(_) => Some(Field::KeyIds),
+            Step::Power(_) => Some(Field::State),
+            Step::Renew { .. } if before == ISOLATED => Some(Field::State),
+            Step::Password(_) | Step::Renew { .. } => None,
+        };
+        if field.is_some_and(|field| attributes.unreported.has(field)) {
+            return None;
+        }
         let has = |ids: &[String]| ids.iter().all(|id| attributes.key_ids.contains(id));
         Some(match self {
             Step::Rename(name) => attributes.instance_name == *name,
@@ -257,7 +272,7 @@ pub(in super::super) fn steps(
         match diff.kind {
             Kind::InstanceName => steps.push(Step::Rename(to())),
             Kind::RenewFlag => steps.push(Step::RenewFlag(to())),
-            Kind::Tags => steps.push(tags(&diff.before, &diff.after)),
+            Kind::Tags | Kind::OwnershipTags => add_tags(&mut steps, &diff.before, &diff.after),
             Kind::BundleId => {
                 steps.push(Step::Upgrade { to: to(), voucher });
                 shuts_down = true;
@@ -324,13 +339,24 @@ fn ids(value: &Value) -> BTreeSet<String> {
     value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-fn tags(before: &Value, after: &Value) -> Step {
+/// Tags of the user and those of lhprov go in one call.
+fn add_tags(steps: &mut Vec<Step>, before: &Value, after: &Value) {
     let map = |value: &Value| -> BTreeMap<String, String> {
         let pairs = value.as_object().into_iter().flatten();
         pairs.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
     };
     let (before, after) = (map(before), map(after));
-    let remove = before.keys().filter(|key| !after.contains_key(*key)).cloned().collect();
-    let set = after.into_iter().filter(|(key, value)| before.get(key) != Some(value)).collect();
-    Step::Tags { set, remove }
+    let remove: BTreeSet<String> = before.keys().filter(|key| !after.contains_key(*key)).cloned().collect();
+    let set: BTreeMap<String, String> =
+        after.into_iter().filter(|(key, value)| before.get(key) != Some(value)).collect();
+    match steps
+        .iter_mut()
+        .find_map(|step| if let Step::Tags { set, remove } = step { Some((set, remove)) } else { None })
+    {
+        Some((all_set, all_removed)) => {
+            all_set.extend(set);
+            all_removed.extend(remove);
+        }
+        None => steps.push(Step::Tags { set, remove }),
+    }
 }
