@@ -183,14 +183,14 @@ impl Reply {
         Self { content: Content::Read(response), request_id }
     }
 
-    /// The rows of the listing `set`; none where the answer has no such listing.
+    /// The rows of the listing `set`.
     ///
     /// # Errors
-    /// Like [`Reply::read`].
+    /// Like [`Reply::read`], and where the answer does not report the listing: that is not an empty one.
     pub fn rows(self, action: &str, set: &str) -> Result<Vec<Value>, CloudError> {
         match self.read::<Value>(action)?.get_mut(set).map(Value::take) {
             Some(Value::Array(rows)) => Ok(rows),
-            _ => Ok(Vec::new()),
+            _ => Err(super::reported::missing(action, set)),
         }
     }
 

@@ -20,6 +20,21 @@ pub fn field<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) ->
     })
 }
 
+/// A text of a row that is not read into a type of its own.
+pub fn text(row: &Value, name: &str) -> Option<String> {
+    row[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+/// A whole number of a row.
+pub fn number(row: &Value, name: &str) -> Option<u64> {
+    row[name].as_u64()
+}
+
+/// Yes or no in a row.
+pub fn flag(row: &Value, name: &str) -> Option<bool> {
+    row[name].as_bool()
+}
+
 /// The error of a response without a field that a decision needs.
 pub fn missing(action: &str, field: &str) -> CloudError {
     CloudError::transport(ErrorClass::Ambiguous, action, format!("the answer does not report `{field}`"))

@@ -3,6 +3,7 @@
 use super::refresh::PAGES_AT_ONCE;
 use crate::cloud::limits::DESCRIBE_BATCH_MAX;
 use crate::cloud::port::{CloudRead, ReadAction, Reply};
+use crate::cloud::reported::{flag, missing, number, text};
 use crate::cloud::{CloudError, ErrorClass};
 use crate::model::InstanceId;
 use crate::model::money::Amount;
@@ -17,7 +18,7 @@ pub struct Catalogue {
     pub bundles: BTreeMap<String, Option<BundleSize>>,
     /// For instances whose bundle is to change: what the service says of that.
     pub upgrades: BTreeMap<InstanceId, UpgradeOffer>,
-    /// `LINUX_UNIX` or `WINDOWS` by blueprint; a blueprint that was asked for and does not exist has none.
+    /// `LINUX_UNIX` or `WINDOWS` by blueprint, empty where it is not reported; a blueprint that was asked for and does not exist has none.
     pub platforms: BTreeMap<String, Option<String>>,
     /// Whether instances that leave can be returned.
     pub returnable: BTreeMap<InstanceId, Returnable>,
@@ -36,44 +37,53 @@ impl Catalogue {
     }
 }
 
-/// What a bundle has; each may only grow in an upgrade (guide of the product).
+/// What a bundle has, as far as it is reported; each may only grow in an upgrade (guide of the product).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BundleSize {
     /// Cores.
-    pub cpu: u64,
+    pub cpu: Option<u64>,
     /// GB.
-    pub memory: u64,
+    pub memory: Option<u64>,
     /// GB of system disk.
-    pub disk: u64,
+    pub disk: Option<u64>,
     /// Mbps.
-    pub bandwidth: u64,
+    pub bandwidth: Option<u64>,
     /// GB a month.
-    pub traffic: u64,
+    pub traffic: Option<u64>,
 }
 
 impl BundleSize {
     /// Reads type Bundle.
     pub fn read(bundle: &Value) -> Self {
-        let number = |key: &str| bundle[key].as_u64().unwrap_or_default();
         Self {
-            cpu: number("CPU"),
-            memory: number("Memory"),
-            disk: number("SystemDiskSize"),
-            bandwidth: number("InternetMaxBandwidthOut"),
-            traffic: number("MonthlyTraffic"),
+            cpu: number(bundle, "CPU"),
+            memory: number(bundle, "Memory"),
+            disk: number(bundle, "SystemDiskSize"),
+            bandwidth: number(bundle, "InternetMaxBandwidthOut"),
+            traffic: number(bundle, "MonthlyTraffic"),
         }
     }
 
     /// What of `other` is less than here.
     pub fn what_shrinks_to(&self, other: &BundleSize) -> Vec<&'static str> {
-        let pairs = [
+        let less = |(_, here, there): &(_, Option<u64>, Option<u64>)| here.zip(*there).is_some_and(|(h, t)| t < h);
+        self.beside(other).into_iter().filter(less).map(|(what, ..)| what).collect()
+    }
+
+    /// What cannot be compared with `other`, since the service does not report it of both.
+    pub fn what_is_not_known_beside(&self, other: &BundleSize) -> Vec<&'static str> {
+        let unknown = |(_, here, there): &(_, Option<u64>, Option<u64>)| here.is_none() || there.is_none();
+        self.beside(other).into_iter().filter(unknown).map(|(what, ..)| what).collect()
+    }
+
+    fn beside(&self, other: &BundleSize) -> [(&'static str, Option<u64>, Option<u64>); 5] {
+        [
             ("CPU", self.cpu, other.cpu),
             ("memory", self.memory, other.memory),
             ("disk", self.disk, other.disk),
             ("bandwidth", self.bandwidth, other.bandwidth),
             ("traffic", self.traffic, other.traffic),
-        ];
-        pairs.into_iter().filter(|(_, here, there)| there < here).map(|(what, ..)| what).collect()
+        ]
     }
 }
 
@@ -156,14 +166,17 @@ pub async fn ask(cloud: &dyn CloudRead, questions: &Questions) -> Result<Catalog
     let mut catalogue = Catalogue::default();
     let bundles: BTreeSet<&String> = questions.upgrades.values().flat_map(|(from, to)| [from, to]).collect();
     for set in listed(cloud, ReadAction::DescribeBundles, ("BundleIds", "BundleSet"), bundles.iter().copied()).await? {
-        catalogue.bundles.insert(text(&set, "BundleId"), Some(BundleSize::read(&set)));
+        let id = text(&set, "BundleId").ok_or_else(|| missing(ReadAction::DescribeBundles.name(), "BundleId"))?;
+        catalogue.bundles.insert(id, Some(BundleSize::read(&set)));
     }
     for bundle in bundles {
         catalogue.bundles.entry(bundle.clone()).or_default();
     }
     let blueprints = questions.blueprints.iter();
     for set in listed(cloud, ReadAction::DescribeBlueprints, ("BlueprintIds", "BlueprintSet"), blueprints).await? {
-        catalogue.platforms.insert(text(&set, "BlueprintId"), Some(text(&set, "PlatformType")));
+        let id =
+            text(&set, "BlueprintId").ok_or_else(|| missing(ReadAction::DescribeBlueprints.name(), "BlueprintId"))?;
+        catalogue.platforms.insert(id, Some(text(&set, "PlatformType").unwrap_or_default()));
     }
     for blueprint in &questions.blueprints {
         catalogue.platforms.entry(blueprint.clone()).or_default();
@@ -192,10 +205,6 @@ pub async fn ask(cloud: &dyn CloudRead, questions: &Questions) -> Result<Catalog
         }
     }
     Ok(catalogue)
-}
-
-fn text(value: &Value, key: &str) -> String {
-    value[key].as_str().unwrap_or_default().to_owned()
 }
 
 /// Lists by id. Where an unknown id is an error for the whole call, each is asked for alone.
@@ -243,7 +252,7 @@ async fn offer(cloud: &dyn CloudRead, id: &InstanceId, to: &str) -> (InstanceId,
     let body = json!({"InstanceId": id, "Filters": filters, "Limit": DESCRIBE_BATCH_MAX});
     let action = ReadAction::DescribeModifyInstanceBundles;
     let offer = match cloud.read(action, body).await {
-        Ok(reply) => reply.read(action.name()).map(|response: Value| read_offer(&response, to)),
+        Ok(reply) => reply.read(action.name()).and_then(|response: Value| read_offer(&response, to)),
         Err(error) if error.class == ErrorClass::Refused => {
             Ok(UpgradeOffer::Refused { state: error.code.unwrap_or_default(), message: error.message })
         }
@@ -252,37 +261,45 @@ async fn offer(cloud: &dyn CloudRead, id: &InstanceId, to: &str) -> (InstanceId,
     (id.clone(), offer)
 }
 
-fn read_offer(response: &Value, to: &str) -> UpgradeOffer {
-    let set = response["ModifyBundleSet"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let Some(found) = set.iter().find(|one| one["Bundle"]["BundleId"] == to) else { return UpgradeOffer::NotListed };
-    match found["ModifyBundleState"].as_str().unwrap_or_default() {
-        "AVAILABLE" => {
-            let price = &found["ModifyPrice"]["InstancePrice"];
-            UpgradeOffer::Available {
-                price: Amount::from_json(&price["DiscountPrice"]).map(|amount| amount.to_string()),
-                currency: text(price, "Currency"),
-            }
-        }
-        state => UpgradeOffer::Refused { state: state.to_owned(), message: text(found, "NotSupportModifyMessage") },
+fn read_offer(response: &Value, to: &str) -> Result<UpgradeOffer, CloudError> {
+    let action = ReadAction::DescribeModifyInstanceBundles.name();
+    let set = response["ModifyBundleSet"].as_array().ok_or_else(|| missing(action, "ModifyBundleSet"))?;
+    let Some(found) = set.iter().find(|one| one["Bundle"]["BundleId"] == to) else {
+        return match set.iter().any(|one| text(&one["Bundle"], "BundleId").is_none()) {
+            true => Err(missing(action, "Bundle.BundleId")),
+            false => Ok(UpgradeOffer::NotListed),
+        };
+    };
+    let state = text(found, "ModifyBundleState").ok_or_else(|| missing(action, "ModifyBundleState"))?;
+    if state != "AVAILABLE" {
+        let message = text(found, "NotSupportModifyMessage").unwrap_or_default();
+        return Ok(UpgradeOffer::Refused { state, message });
     }
+    let price = &found["ModifyPrice"]["InstancePrice"];
+    let amount = Amount::from_json(&price["DiscountPrice"]).map(|amount| amount.to_string());
+    // An amount of an unknown currency is no price.
+    let (price, currency) = match text(price, "Currency") {
+        Some(currency) => (amount, currency),
+        None => (None, String::new()),
+    };
+    Ok(UpgradeOffer::Available { price, currency })
 }
 
 async fn returnable(cloud: &dyn CloudRead, ids: &[&InstanceId]) -> Result<Vec<(InstanceId, Returnable)>, CloudError> {
     let body = json!({"InstanceIds": ids, "Limit": DESCRIBE_BATCH_MAX});
     let action = ReadAction::DescribeInstancesReturnable;
     let set = cloud.read(action, body).await?.rows(action.name(), "InstanceReturnableSet")?;
-    let found = set
-        .iter()
+    set.iter()
         .map(|one| {
+            let unknown = |field| missing(action.name(), field);
             let found = Returnable {
-                is_returnable: one["IsReturnable"] == true,
+                is_returnable: flag(one, "IsReturnable").ok_or_else(|| unknown("IsReturnable"))?,
                 code: one["ReturnFailCode"].as_i64().unwrap_or_default(),
-                message: text(one, "ReturnFailMessage"),
+                message: text(one, "ReturnFailMessage").unwrap_or_default(),
             };
-            (InstanceId(text(one, "InstanceId")), found)
+            Ok((InstanceId(text(one, "InstanceId").ok_or_else(|| unknown("InstanceId"))?), found))
         })
-        .collect();
-    Ok(found)
+        .collect()
 }
 
 #[cfg(test)]
@@ -296,20 +313,30 @@ mod tests {
                 "ModifyBundleState": state, "NotSupportModifyMessage": "none left", "Bundle": {"BundleId": "b"},
                 "ModifyPrice": {"InstancePrice": {"DiscountPrice": 12.5, "Currency": "CNY"}},
             }]});
-            read_offer(&response, "b")
+            read_offer(&response, "b").expect("an offer")
         };
         assert_eq!(of("AVAILABLE"), UpgradeOffer::Available { price: Some("12.50".into()), currency: "CNY".into() });
         let refused = UpgradeOffer::Refused { state: "SOLD_OUT".into(), message: "none left".into() };
         assert_eq!(of("SOLD_OUT"), refused);
-        assert_eq!(read_offer(&json!({"ModifyBundleSet": []}), "b"), UpgradeOffer::NotListed);
+        assert_eq!(read_offer(&json!({"ModifyBundleSet": []}), "b").ok(), Some(UpgradeOffer::NotListed));
+        for unknown in
+            [json!({}), json!({"ModifyBundleSet": null}), json!({"ModifyBundleSet": [{"Bundle": {"BundleId": "b"}}]})]
+        {
+            assert!(read_offer(&unknown, "b").is_err(), "{unknown}");
+        }
     }
 
     #[test]
     fn any_part_that_shrinks_makes_a_bundle_smaller() {
-        let small = BundleSize { cpu: 2, memory: 4, disk: 60, bandwidth: 5, traffic: 500 };
-        let large = BundleSize { cpu: 4, memory: 8, disk: 80, bandwidth: 5, traffic: 400 };
+        let small =
+            BundleSize { cpu: Some(2), memory: Some(4), disk: Some(60), bandwidth: Some(5), traffic: Some(500) };
+        let large =
+            BundleSize { cpu: Some(4), memory: Some(8), disk: Some(80), bandwidth: Some(5), traffic: Some(400) };
         assert_eq!(small.what_shrinks_to(&large), ["traffic"]);
         assert_eq!(large.what_shrinks_to(&small), ["CPU", "memory", "disk"]);
         assert!(small.what_shrinks_to(&small).is_empty());
+        let unknown = BundleSize { memory: None, ..large };
+        assert_eq!(small.what_shrinks_to(&unknown), ["traffic"]);
+        assert_eq!(small.what_is_not_known_beside(&unknown), ["memory"]);
     }
 }

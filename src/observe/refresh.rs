@@ -81,6 +81,7 @@ pub async fn owned(
     ownership: Ownership,
 ) -> Result<BTreeMap<InstanceId, ObservedInstance>, CloudError> {
     let mut seen: BTreeMap<InstanceId, ObservedInstance> = BTreeMap::new();
+    let mut numbers = Vec::new();
     for _ in 0..LISTING_TRIES {
         let (total, first) = describe(cloud, page(stack, ownership, 0)).await?;
         let total = total.ok_or_else(|| missing(ReadAction::DescribeInstances.name(), "TotalCount"))?;
@@ -100,16 +101,30 @@ pub async fn owned(
             put(count, page);
         }
         let whole = steady && found.len() as u64 == listed && listed == total;
+        numbers.push((total, found.len()));
         seen.append(&mut found);
         if whole {
             return Ok(seen);
         }
     }
-    Err(CloudError::transport(
-        ErrorClass::Ambiguous,
-        ReadAction::DescribeInstances.name(),
-        format!("the list of instances changed during each of {LISTING_TRIES} readings"),
-    ))
+    Err(CloudError::transport(ErrorClass::Ambiguous, ReadAction::DescribeInstances.name(), moved(&numbers)))
+}
+
+/// Why no reading was whole: how many instances each counted and how many it listed.
+fn moved(numbers: &[(u64, usize)]) -> String {
+    let shown: Vec<String> = numbers.iter().map(|(total, listed)| format!("{listed} of {total}")).collect();
+    match numbers {
+        [(total, listed), rest @ ..] if rest.iter().all(|other| other == &(*total, *listed)) => format!(
+            "the service counts {total} instances and lists {listed} of them, in each of {} readings: the two have to \
+             agree before anything is decided",
+            numbers.len()
+        ),
+        _ => format!(
+            "the list of instances changed during each of {} readings, which listed {}",
+            numbers.len(),
+            shown.join(", ")
+        ),
+    }
 }
 
 fn page(stack: &StackName, ownership: Ownership, offset: u64) -> Value {
@@ -118,4 +133,22 @@ fn page(stack: &StackName, ownership: Ownership, offset: u64) -> Value {
         body["Filters"] = json!([{"Name": format!("tag:{TAG_STACK}"), "Values": [stack]}]);
     }
     body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_no_reading_was_whole() {
+        assert_eq!(
+            moved(&[(5, 4); 4]),
+            "the service counts 5 instances and lists 4 of them, in each of 4 readings: the two have to agree before \
+             anything is decided"
+        );
+        assert_eq!(
+            moved(&[(5, 4), (6, 6), (7, 6), (7, 5)]),
+            "the list of instances changed during each of 4 readings, which listed 4 of 5, 6 of 6, 6 of 7, 5 of 7"
+        );
+    }
 }

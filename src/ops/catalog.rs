@@ -1,8 +1,9 @@
 //! What the cloud sells: bundles, blueprints, zones and regions, so that a manifest can be written at all.
 
 use super::error::OpsError;
-use super::pages::{all_pages, number, rows, text};
+use super::pages::{all_pages, rows};
 use crate::cloud::port::{CloudRead, ReadAction};
+use crate::cloud::reported::{flag, number, text};
 use crate::model::money::Amount;
 use serde::Serialize;
 use serde_json::json;
@@ -15,15 +16,15 @@ pub struct BundleRow {
     /// Kind of bundle; quotas are counted by it.
     pub bundle_type: String,
     /// Cores.
-    pub cpu: u64,
+    pub cpu: Option<u64>,
     /// GB of memory.
-    pub memory_gb: u64,
+    pub memory_gb: Option<u64>,
     /// GB of system disk.
-    pub disk_gb: u64,
+    pub disk_gb: Option<u64>,
     /// Mbps.
-    pub bandwidth_mbps: u64,
+    pub bandwidth_mbps: Option<u64>,
     /// GB of traffic a month.
-    pub traffic_gb: u64,
+    pub traffic_gb: Option<u64>,
     /// `linux`, `windows` or both.
     pub platforms: Vec<&'static str>,
     /// Price of one month, decimal.
@@ -46,9 +47,9 @@ pub struct BlueprintRow {
     /// `PURE_OS`, `APP_OS`, `DOCKER`, …
     pub blueprint_type: String,
     /// GB of disk that it needs.
-    pub disk_gb: u64,
+    pub disk_gb: Option<u64>,
     /// GB of memory that it needs.
-    pub memory_gb: u64,
+    pub memory_gb: Option<u64>,
     /// `NORMAL` where it can be used.
     pub state: String,
 }
@@ -86,8 +87,8 @@ pub async fn bundles(cloud: &dyn CloudRead) -> Result<Vec<BundleRow>, OpsError> 
             let price = Amount::from_json(&instance["OriginalBundlePrice"]);
             let supports = [("linux", "SupportLinuxUnixPlatform"), ("windows", "SupportWindowsPlatform")];
             let bundle = BundleRow {
-                bundle_id: text(row, "BundleId"),
-                bundle_type: text(row, "BundleType"),
+                bundle_id: text(row, "BundleId").unwrap_or_default(),
+                bundle_type: text(row, "BundleType").unwrap_or_default(),
                 cpu: number(row, "CPU"),
                 memory_gb: number(row, "Memory"),
                 disk_gb: number(row, "SystemDiskSize"),
@@ -95,11 +96,11 @@ pub async fn bundles(cloud: &dyn CloudRead) -> Result<Vec<BundleRow>, OpsError> 
                 traffic_gb: number(row, "MonthlyTraffic"),
                 platforms: supports
                     .into_iter()
-                    .filter(|(_, key)| row[*key].as_bool() == Some(true))
+                    .filter(|(_, key)| flag(row, key) == Some(true))
                     .map(|(name, _)| name)
                     .collect(),
                 price_month: price.map(|price| price.to_string()),
-                currency: text(instance, "Currency"),
+                currency: text(instance, "Currency").unwrap_or_default(),
                 available: row["BundleSalesState"] == "AVAILABLE",
             };
             (price, bundle)
@@ -118,13 +119,13 @@ pub async fn blueprints(cloud: &dyn CloudRead) -> Result<Vec<BlueprintRow>, OpsE
     let mut rows: Vec<BlueprintRow> = rows
         .iter()
         .map(|row| BlueprintRow {
-            blueprint_id: text(row, "BlueprintId"),
-            name: text(row, "BlueprintName"),
-            platform: text(row, "PlatformType"),
-            blueprint_type: text(row, "BlueprintType"),
+            blueprint_id: text(row, "BlueprintId").unwrap_or_default(),
+            name: text(row, "BlueprintName").unwrap_or_default(),
+            platform: text(row, "PlatformType").unwrap_or_default(),
+            blueprint_type: text(row, "BlueprintType").unwrap_or_default(),
             disk_gb: number(row, "RequiredSystemDiskSize"),
             memory_gb: number(row, "RequiredMemorySize"),
-            state: text(row, "BlueprintState"),
+            state: text(row, "BlueprintState").unwrap_or_default(),
         })
         .collect();
     rows.sort_by(|a, b| {
@@ -139,7 +140,13 @@ pub async fn blueprints(cloud: &dyn CloudRead) -> Result<Vec<BlueprintRow>, OpsE
 /// When the cloud refuses.
 pub async fn zones(cloud: &dyn CloudRead) -> Result<Vec<ZoneRow>, OpsError> {
     let rows = rows(cloud, ReadAction::DescribeZones, json!({}), "ZoneInfoSet").await?;
-    Ok(rows.iter().map(|row| ZoneRow { zone: text(row, "Zone"), name: text(row, "ZoneName") }).collect())
+    Ok(rows
+        .iter()
+        .map(|row| ZoneRow {
+            zone: text(row, "Zone").unwrap_or_default(),
+            name: text(row, "ZoneName").unwrap_or_default(),
+        })
+        .collect())
 }
 
 /// Lists the regions.
@@ -151,9 +158,9 @@ pub async fn regions(cloud: &dyn CloudRead) -> Result<Vec<RegionRow>, OpsError> 
     Ok(rows
         .iter()
         .map(|row| RegionRow {
-            region: text(row, "Region"),
-            name: text(row, "RegionName"),
-            state: text(row, "RegionState"),
+            region: text(row, "Region").unwrap_or_default(),
+            name: text(row, "RegionName").unwrap_or_default(),
+            state: text(row, "RegionState").unwrap_or_default(),
         })
         .collect())
 }

@@ -1,8 +1,9 @@
-//! Listings that come in pages, and the fields of their rows.
+//! Listings that come in pages.
 
 use crate::cloud::CloudError;
 use crate::cloud::limits::DESCRIBE_BATCH_MAX;
 use crate::cloud::port::{CloudRead, ReadAction};
+use crate::cloud::reported::{missing, number};
 use serde_json::{Value, json};
 
 /// Reads all pages of the listing `set` that `filter` asks for.
@@ -19,10 +20,15 @@ pub(super) async fn all_pages(
         body["Limit"] = json!(DESCRIBE_BATCH_MAX);
         let mut response: Value = cloud.read(action, body).await?.read(action.name())?;
         let total = number(&response, "TotalCount");
-        let Value::Array(page) = response[set].take() else { return Ok(rows) };
-        let over = page.is_empty();
+        let page = match (response[set].take(), total) {
+            (Value::Array(page), _) => page,
+            (Value::Null, Some(0)) => Vec::new(),
+            _ => return Err(missing(action.name(), set)),
+        };
+        // Where the whole number is not reported, a page that is not full is the last.
+        let over = page.is_empty() || total.is_none() && page.len() < DESCRIBE_BATCH_MAX;
         rows.extend(page);
-        if over || rows.len() as u64 >= total {
+        if over || total.is_some_and(|total| rows.len() as u64 >= total) {
             return Ok(rows);
         }
     }
@@ -36,14 +42,4 @@ pub(super) async fn rows(
     set: &str,
 ) -> Result<Vec<Value>, CloudError> {
     cloud.read(action, body).await?.rows(action.name(), set)
-}
-
-/// A text of a row; empty where there is none.
-pub(super) fn text(row: &Value, key: &str) -> String {
-    row[key].as_str().unwrap_or_default().to_owned()
-}
-
-/// A number of a row; 0 where there is none.
-pub(super) fn number(row: &Value, key: &str) -> u64 {
-    row[key].as_u64().unwrap_or_default()
 }

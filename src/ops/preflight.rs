@@ -3,8 +3,9 @@
 
 use super::context::Context;
 use super::load::Prior;
-use super::pages::{all_pages, number, rows, text};
+use super::pages::{all_pages, rows};
 use crate::cloud::port::{CloudRead, ReadAction};
+use crate::cloud::reported::{flag, missing, number, text};
 use crate::cloud::{CloudError, ErrorClass, explain};
 use crate::desired::DesiredState;
 use crate::model::money::Amount;
@@ -173,13 +174,16 @@ async fn renewal_prices(cloud: &dyn CloudRead, months: u32, ids: &[InstanceId]) 
 fn read_price(price: &Value, count: u32) -> Known<Price> {
     let amount = |key: &str| Amount::from_json(&price[key]);
     let Some(now) = amount("DiscountPrice") else { return Err("the answer has no price".to_owned()) };
+    let Some(currency) = text(price, "Currency") else {
+        return Err("the answer has a price of no currency".to_owned());
+    };
     Ok(Price {
         now,
         count,
         original: amount("OriginalPrice").unwrap_or(now),
         month: amount("OriginalBundlePrice").map(|one| one.times(count)),
         discount: price["Discount"].as_number().map_or_else(|| "100".to_owned(), ToString::to_string),
-        currency: text(price, "Currency"),
+        currency,
     })
 }
 
@@ -195,7 +199,8 @@ async fn sold_and_quotas(cloud: &dyn CloudRead, wanted: bool) -> (Option<Sold>, 
         Ok(bundles) => bundles,
         Err(why) => return (Some(Err(why)), None),
     };
-    let kinds: BTreeSet<&str> = bundles.values().map(|bundle| bundle.kind.as_str()).collect();
+    let kinds: BTreeSet<&str> =
+        bundles.values().map(|bundle| bundle.kind.as_str()).filter(|kind| !kind.is_empty()).collect();
     let names: Vec<String> = kinds.into_iter().map(quota_name).collect();
     let quotas = known(quotas(cloud, &names).await);
     (Some(Ok(bundles)), Some(quotas))
@@ -203,15 +208,26 @@ async fn sold_and_quotas(cloud: &dyn CloudRead, wanted: bool) -> (Option<Sold>, 
 
 async fn bundles(cloud: &dyn CloudRead, filter: Value) -> Result<BTreeMap<String, BundleFacts>, CloudError> {
     let rows = all_pages(cloud, ReadAction::DescribeBundles, "BundleSet", &filter).await?;
-    Ok(rows.iter().map(|row| (text(row, "BundleId"), read_bundle(row))).collect())
+    named(&rows, ReadAction::DescribeBundles, "BundleId", read_bundle)
+}
+
+/// Rows by the field that names them. A row without it hides what the others are compared with.
+fn named<T>(
+    rows: &[Value],
+    action: ReadAction,
+    field: &str,
+    read: impl Fn(&Value) -> T,
+) -> Result<BTreeMap<String, T>, CloudError> {
+    let one = |row: &Value| Ok((text(row, field).ok_or_else(|| missing(action.name(), field))?, read(row)));
+    rows.iter().map(one).collect()
 }
 
 fn read_bundle(row: &Value) -> BundleFacts {
     BundleFacts {
-        kind: text(row, "BundleType"),
+        kind: text(row, "BundleType").unwrap_or_default(),
         size: BundleSize::read(row),
-        linux: row["SupportLinuxUnixPlatform"] == true,
-        windows: row["SupportWindowsPlatform"] == true,
+        linux: flag(row, "SupportLinuxUnixPlatform"),
+        windows: flag(row, "SupportWindowsPlatform"),
         available: row["BundleSalesState"] != "SOLD_OUT",
     }
 }
@@ -250,7 +266,7 @@ async fn quotas_of(cloud: &dyn CloudRead, names: &[String]) -> Result<BTreeMap<S
             available: row["ResourceQuotaAvailable"].as_u64()?,
             total: row["ResourceQuotaTotal"].as_u64()?,
         };
-        Some((text(row, "ResourceName"), facts))
+        Some((text(row, "ResourceName")?, facts))
     };
     Ok(set.iter().filter_map(one).collect())
 }
@@ -260,24 +276,23 @@ async fn blueprints(cloud: &dyn CloudRead, ids: &BTreeSet<String>) -> Option<Kno
         return None;
     }
     let sets = listed(cloud, ReadAction::DescribeBlueprints, ("BlueprintIds", "BlueprintSet"), ids.iter()).await;
-    let one = |row: &Value| {
-        let facts = BlueprintFacts {
-            windows: row["PlatformType"] == "WINDOWS",
-            disk: number(row, "RequiredSystemDiskSize"),
-            memory: number(row, "RequiredMemorySize"),
-            state: text(row, "BlueprintState"),
-        };
-        (text(row, "BlueprintId"), facts)
+    let one = |row: &Value| BlueprintFacts {
+        windows: text(row, "PlatformType").map(|platform| platform == "WINDOWS"),
+        disk: number(row, "RequiredSystemDiskSize"),
+        memory: number(row, "RequiredMemorySize"),
+        state: text(row, "BlueprintState").unwrap_or_default(),
     };
-    Some(known(sets).map(|rows| rows.iter().map(one).collect()))
+    Some(known(sets.and_then(|rows| named(&rows, ReadAction::DescribeBlueprints, "BlueprintId", one))))
 }
 
 async fn zones(cloud: &dyn CloudRead, wanted: bool) -> Option<Known<Vec<String>>> {
     if !wanted {
         return None;
     }
-    let set = known(rows(cloud, ReadAction::DescribeZones, json!({}), "ZoneInfoSet").await);
-    Some(set.map(|set| set.iter().map(|row| text(row, "Zone")).collect()))
+    let action = ReadAction::DescribeZones;
+    let set = rows(cloud, action, json!({}), "ZoneInfoSet").await;
+    let zone = |row: &Value| text(row, "Zone").ok_or_else(|| missing(action.name(), "Zone"));
+    Some(known(set.and_then(|set| set.iter().map(zone).collect())))
 }
 
 async fn ask_dry_run(

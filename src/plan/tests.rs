@@ -115,7 +115,9 @@ impl Case {
 }
 
 fn catalogue() -> Catalogue {
-    let size = |cpu| Some(BundleSize { cpu, memory: 2, disk: 40, bandwidth: 4, traffic: 300 });
+    let size = |cpu| {
+        Some(BundleSize { cpu: Some(cpu), memory: Some(2), disk: Some(40), bandwidth: Some(4), traffic: Some(300) })
+    };
     let offer = UpgradeOffer::Available { price: Some("30.00".into()), currency: "CNY".into() };
     Catalogue {
         bundles: [("small".to_owned(), size(2)), ("large".to_owned(), size(4))].into(),

@@ -137,6 +137,10 @@ fn upgrade(case: &Case<'_>, diff: &AttributeDiff, verdict: &mut Verdict) {
         verdict.forced.push(diff.kind);
         return;
     }
+    let unknown = before.map(|before| before.what_is_not_known_beside(after)).unwrap_or_default();
+    if !unknown.is_empty() {
+        verdict.note(format!("not checked: whether {} shrinks, the cloud does not report it", unknown.join(", ")));
+    }
     match case.catalogue.upgrades.get(case.id) {
         None => {
             verdict.want(Action::Upgrade);
@@ -188,6 +192,9 @@ fn reinstall(case: &Case<'_>, diff: &AttributeDiff, verdict: &mut Verdict) {
     };
     let own = case.live.map(|live| live.platform.as_str()).filter(|platform| !platform.is_empty());
     let listed = case.catalogue.platforms.get(from).and_then(Option::as_deref);
+    if target.is_empty() && !MAINLAND.contains(&case.region) {
+        verdict.note("not checked: which system the image has, the cloud does not report it");
+    }
     let changes = own.or(listed).is_some_and(|platform| !target.is_empty() && platform != target);
     if changes && !MAINLAND.contains(&case.region) {
         verdict.note(format!(
@@ -239,8 +246,18 @@ mod tests {
     use crate::observe::catalogue::BundleSize;
     use serde_json::{Value, json};
 
-    const SMALL: BundleSize = BundleSize { cpu: 2, memory: 2, disk: 40, bandwidth: 4, traffic: 300 };
-    const LARGE: BundleSize = BundleSize { cpu: 4, memory: 8, disk: 80, bandwidth: 6, traffic: 600 };
+    const fn size(cpu: u64, memory: u64, disk: u64, bandwidth: u64, traffic: u64) -> BundleSize {
+        BundleSize {
+            cpu: Some(cpu),
+            memory: Some(memory),
+            disk: Some(disk),
+            bandwidth: Some(bandwidth),
+            traffic: Some(traffic),
+        }
+    }
+
+    const SMALL: BundleSize = size(2, 2, 40, 4, 300);
+    const LARGE: BundleSize = size(4, 8, 80, 6, 600);
 
     fn catalogue() -> Catalogue {
         let offer = UpgradeOffer::Available { price: Some("30.00".into()), currency: "CNY".into() };

@@ -478,7 +478,7 @@ impl Account {
         let dirty = std::mem::take(&mut self.dirty);
         match change {
             Change::Instance(record) => self.put(*record),
-            Change::Removed(id) => self.forget(&id),
+            Change::Removed(id) => self.remove(&id),
             Change::Token(token, record) => drop(self.tokens.insert(token, record)),
             Change::Ledger(ledger) => self.ledger = ledger,
             Change::Calls(action, calls) => drop(self.calls.insert(action, calls)),

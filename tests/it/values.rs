@@ -187,3 +187,71 @@ fn what_is_deleted_is_bought_again_for_a_price() {
     let said = place.run(&["drift", "--accept", "web[0]", "web[1]"]);
     assert!(said.err.contains("is deleted in the cloud") && !said.err.contains("state is \"\""), "{said:#?}");
 }
+
+/// Sets a field wherever it is in a response, or takes it out.
+fn set_everywhere(value: &mut Value, field: &str, to: Option<&Value>) {
+    match value {
+        Value::Object(map) => {
+            if map.contains_key(field) {
+                match to {
+                    Some(to) => drop(map.insert(field.to_owned(), to.clone())),
+                    None => drop(map.remove(field)),
+                }
+            }
+            map.values_mut().for_each(|inner| set_everywhere(inner, field, to));
+        }
+        Value::Array(list) => list.iter_mut().for_each(|inner| set_everywhere(inner, field, to)),
+        _ => {}
+    }
+}
+
+#[test]
+fn what_the_catalogue_leaves_out_refuses_nothing_and_costs_nothing() {
+    let cloud = Altered::start();
+    let place = cloud.place(SHOP);
+    place.run(&["apply", "--yes"]).expect(0);
+    let larger = SHOP.replace("bundle_rs_nmc_lin_med2_01", "bundle_rs_nmc_lin_med4_01");
+    place.write("lighthouse.yaml", &format!("{larger}  new: {{}}\n"));
+    let usual = place.run(&["plan"]).expect(0);
+    assert!(usual.out.contains("upgrade") && !usual.out.contains("replace"), "{usual:#?}");
+    for (action, fields) in [
+        (
+            "DescribeBundles",
+            &[
+                "BundleType",
+                "CPU",
+                "Memory",
+                "SystemDiskSize",
+                "InternetMaxBandwidthOut",
+                "MonthlyTraffic",
+                "SupportLinuxUnixPlatform",
+                "SupportWindowsPlatform",
+                "BundleSalesState",
+                "BundleSet",
+                "TotalCount",
+            ][..],
+        ),
+        ("DescribeBlueprints", &["PlatformType", "RequiredSystemDiskSize", "RequiredMemorySize", "BlueprintState"]),
+        ("DescribeModifyInstanceBundles", &["DiscountPrice", "Currency"]),
+        (
+            "InquirePriceCreateInstances",
+            &["Price", "InstancePrice", "DiscountPrice", "OriginalPrice", "Discount", "Currency"],
+        ),
+        ("DescribeGeneralResourceQuotas", &["ResourceQuotaAvailable", "ResourceQuotaTotal", "GeneralResourceQuotaSet"]),
+        ("DescribeZones", &["Zone", "ZoneInfoSet"]),
+    ] {
+        for field in fields {
+            for value in [None, Some(Value::Null), Some(json!("")), Some(json!({"a": 1}))] {
+                cloud.alter(move |name, response| {
+                    if name == action {
+                        set_everywhere(response, field, value.as_ref());
+                    }
+                });
+                let said = place.run(&["plan"]);
+                let listing = *field == "BundleSet";
+                assert!(said.code == Some(0) || listing && said.code == Some(1), "{action} {field}: {said:#?}");
+                assert!(!said.out.contains("replace") && !said.out.contains(" 0.00"), "{action} {field}: {said:#?}");
+            }
+        }
+    }
+}

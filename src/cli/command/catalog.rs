@@ -95,10 +95,10 @@ async fn list(what: CatalogWhat, cloud: &dyn CloudRead) -> Result<Listing, OpsEr
                 let state = if b.available { "" } else { "sold out" };
                 vec![
                     b.bundle_id.clone(),
-                    b.cpu.to_string(),
-                    b.memory_gb.to_string(),
-                    b.disk_gb.to_string(),
-                    b.bandwidth_mbps.to_string(),
+                    shown(b.cpu),
+                    shown(b.memory_gb),
+                    shown(b.disk_gb),
+                    shown(b.bandwidth_mbps),
                     b.platforms.join(" "),
                     price,
                     state.to_owned(),
@@ -142,4 +142,9 @@ async fn list(what: CatalogWhat, cloud: &dyn CloudRead) -> Result<Listing, OpsEr
 
 fn document<T: Serialize>(name: &str, rows: &[T]) -> serde_json::Value {
     json!({"format_version": "1.0", name: rows})
+}
+
+/// A number of a row; what the cloud does not report is no 0.
+fn shown(number: Option<u64>) -> String {
+    number.map_or_else(|| "?".to_owned(), |number| number.to_string())
 }

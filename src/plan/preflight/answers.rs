@@ -61,24 +61,24 @@ pub struct BundleFacts {
     pub kind: String,
     /// How large.
     pub size: BundleSize,
-    /// Whether Linux runs on it.
-    pub linux: bool,
-    /// Whether Windows runs on it.
-    pub windows: bool,
-    /// Whether it can be had.
+    /// Whether Linux runs on it, where that is reported.
+    pub linux: Option<bool>,
+    /// Whether Windows runs on it, where that is reported.
+    pub windows: Option<bool>,
+    /// Whether it can be had; what is not said to be sold out can.
     pub available: bool,
 }
 
 /// An image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlueprintFacts {
-    /// Whether it is a Windows.
-    pub windows: bool,
+    /// Whether it is a Windows, where that is reported.
+    pub windows: Option<bool>,
     /// GB of system disk that it needs.
-    pub disk: u64,
+    pub disk: Option<u64>,
     /// GB of memory that it needs.
-    pub memory: u64,
-    /// `NORMAL` where it can be used.
+    pub memory: Option<u64>,
+    /// `NORMAL` where it can be used; empty where it is not reported.
     pub state: String,
 }
 

@@ -61,6 +61,11 @@ pub(super) fn judge(plan: &Plan, desired: &DesiredState, answers: &Answers, chec
     }
 }
 
+/// Whether a bundle runs an image, where both are reported.
+fn runs(bundle: &BundleFacts, image: &BlueprintFacts) -> Option<bool> {
+    if image.windows? { bundle.windows } else { bundle.linux }
+}
+
 /// One group of purchases before the lists.
 pub(super) struct Case<'a> {
     pub(super) batch: &'a Batch,
@@ -153,8 +158,9 @@ impl<'a> Case<'a> {
     fn go_together(&self, bundle: &BundleFacts, blueprint: &BlueprintFacts, found: &mut Vec<Diagnostic>) {
         let spec = &self.batch.spec;
         let (bundle_id, blueprint_id) = (&spec.bundle_id, &spec.blueprint_id);
-        let runs = if blueprint.windows { bundle.windows } else { bundle.linux };
-        let system = if blueprint.windows { "Windows" } else { "Linux" };
+        let windows = blueprint.windows == Some(true);
+        let runs = runs(bundle, blueprint) != Some(false);
+        let system = if windows { "Windows" } else { "Linux" };
         let other = place(self.instance, "bundle_id");
         if !runs {
             let problem = Diagnostic::error("misfit", format!("`{bundle_id}` does not run {system}"))
@@ -166,7 +172,11 @@ impl<'a> Case<'a> {
         }
         let needs =
             [("system disk", blueprint.disk, bundle.size.disk), ("memory", blueprint.memory, bundle.size.memory)];
-        for (what, needed, there) in needs.into_iter().filter(|(_, needed, there)| needed > there) {
+        for (what, needed, there) in needs
+            .into_iter()
+            .filter_map(|(what, needed, there)| Some((what, needed?, there?)))
+            .filter(|(_, n, t)| n > t)
+        {
             let problem = Diagnostic::error("misfit", format!("`{blueprint_id}` needs {needed} GB of {what}"))
                 .at(place(self.instance, "blueprint_id"))
                 .label(format!("`{bundle_id}` has {there} GB"))
@@ -229,7 +239,7 @@ impl<'a> Case<'a> {
         let Some(bundles) = self.bundles() else { return problem };
         let fits = |bundle: &BundleFacts| match blueprint {
             Some(image) => {
-                (if image.windows { bundle.windows } else { bundle.linux })
+                runs(bundle, image) == Some(true)
                     && bundle.size.disk >= image.disk
                     && bundle.size.memory >= image.memory
             }
@@ -239,8 +249,10 @@ impl<'a> Case<'a> {
             let (here, there) = (&to.size, &bundle.size);
             // Too small is farther away than too large; then cores and memory count before the rest.
             let smaller = u64::from(there.cpu < here.cpu || there.memory < here.memory);
-            let steps = here.cpu.abs_diff(there.cpu) * 1000 + here.memory.abs_diff(there.memory) * 100;
-            (smaller, u64::from(bundle.kind != to.kind), steps + here.disk.abs_diff(there.disk))
+            let apart =
+                |here: Option<u64>, there: Option<u64>| here.unwrap_or_default().abs_diff(there.unwrap_or_default());
+            let steps = apart(here.cpu, there.cpu) * 1000 + apart(here.memory, there.memory) * 100;
+            (smaller, u64::from(bundle.kind != to.kind), steps + apart(here.disk, there.disk))
         };
         let near = bundles
             .iter()
@@ -249,9 +261,15 @@ impl<'a> Case<'a> {
         match near {
             Some((id, bundle)) => {
                 let crate::observe::catalogue::BundleSize { cpu, memory, disk, .. } = bundle.size;
-                let cores = if cpu == 1 { "1 core".to_owned() } else { format!("{cpu} cores") };
-                problem
-                    .help(format!("the nearest in stock is `{id}`: {cores}, {memory} GB of memory, {disk} GB of disk"))
+                let parts: Vec<String> = [
+                    cpu.map(|cpu| if cpu == 1 { "1 core".to_owned() } else { format!("{cpu} cores") }),
+                    memory.map(|memory| format!("{memory} GB of memory")),
+                    disk.map(|disk| format!("{disk} GB of disk")),
+                ]
+                .into_iter()
+                .flatten()
+                .collect();
+                problem.help(format!("the nearest in stock is `{id}`: {}", parts.join(", ")))
             }
             None => problem,
         }

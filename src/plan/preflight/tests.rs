@@ -27,7 +27,8 @@ struct Case {
 }
 
 fn size(cpu: u64, memory: u64, disk: u64) -> BundleSize {
-    BundleSize { cpu, memory, disk, bandwidth: 4, traffic: 300 }
+    let (cpu, memory, disk) = (Some(cpu), Some(memory), Some(disk));
+    BundleSize { cpu, memory, disk, bandwidth: Some(4), traffic: Some(300) }
 }
 
 fn price_of(one: i64, count: u32) -> Price {
@@ -56,11 +57,16 @@ fn case(rest: &str) -> Case {
     let bundle = |kind: &str, size, windows: bool, available| BundleFacts {
         kind: kind.into(),
         size,
-        linux: !windows,
-        windows,
+        linux: Some(!windows),
+        windows: Some(windows),
         available,
     };
-    let image = |windows: bool, disk, memory| BlueprintFacts { windows, disk, memory, state: "NORMAL".into() };
+    let image = |windows: bool, disk, memory| BlueprintFacts {
+        windows: Some(windows),
+        disk: Some(disk),
+        memory: Some(memory),
+        state: "NORMAL".into(),
+    };
     let bundles: BTreeMap<String, BundleFacts> = [
         ("small", bundle("GENERAL_BUNDLE", size(2, 2, 40), false, true)),
         ("medium", bundle("GENERAL_BUNDLE", size(2, 4, 60), false, true)),

@@ -97,3 +97,30 @@ fn an_older_sandbox_is_read() {
     lab.ask("StopInstances", json!({"InstanceIds": ["lhins-abcd1234"]}), 2000).unwrap();
     assert_eq!(lab.one("lhins-abcd1234", 3000)["InstanceState"], "STOPPED");
 }
+
+#[test]
+fn an_account_that_is_read_again_counts_what_it_lists() {
+    let mut lab = Lab::new(|_| {});
+    let tags = json!([{"Key": "team", "Value": "a"}]);
+    let bought = lab.buy(json!({"InstanceCount": 4, "Tags": tags}), 0);
+    let mut again = Account::new(lab.0.settings().clone());
+    let follow = |lab: &mut Lab, again: &mut Account| {
+        for change in lab.0.take_changes() {
+            again.apply_change(change);
+        }
+    };
+    follow(&mut lab, &mut again);
+    lab.0.vanish(&bought[0], Timestamp(START + 3000)).unwrap();
+    let other = json!({"Tags": [{"Key": "team", "Value": "b"}]});
+    lab.0.intervene(&bought[1], &other, Timestamp(START + 3000)).unwrap();
+    follow(&mut lab, &mut again);
+    let mut again = Lab(again);
+    for (value, number) in [("a", 2), ("b", 1)] {
+        let filter = json!({"Filters": [{"Name": "tag:team", "Values": [value]}]});
+        for account in [&mut lab, &mut again] {
+            let listed = account.ask("DescribeInstances", filter.clone(), 4000).unwrap();
+            assert_eq!(listed["TotalCount"], number, "{value}");
+            assert_eq!(listed["InstanceSet"].as_array().map(Vec::len), Some(number), "{value}");
+        }
+    }
+}
