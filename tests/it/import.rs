@@ -197,6 +197,10 @@ fn refused_tags_are_said_and_what_defaults_would_change_is_ignored() {
     assert!(said.out.contains("warning: the ownership tags of `web[0]`"), "{said:#?}");
     assert!(said.out.contains("`defaults` would change tags of `web`"), "{said:#?}");
     assert!(place.read("lighthouse.yaml").contains("    ignore_changes: [tags]\n"));
+    // What the tags are for is not there yet: the next apply sets them.
+    let said = place.run(&["plan", "--sandbox", "--detailed-exitcode"]).expect(2);
+    assert!(said.out.contains("ownership_tags"), "{said:#?}");
+    place.run(&["apply", "--sandbox", "--yes"]).expect(0);
     is_settled(&place);
 }
 
