@@ -12,6 +12,8 @@ pub mod manifest;
 
 pub mod desired;
 
+pub mod disk;
+
 pub mod state;
 
 pub mod cloud;

@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 /// Which module may import which. A prefix covers everything below it.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("model", &[]),
+    ("disk", &[]),
     ("clock", &["model"]),
     ("diag", &["model"]),
     ("event", &["model", "diag"]),
     ("manifest", &["model", "diag"]),
     ("desired", &["model", "diag", "manifest"]),
-    ("state", &["model", "diag", "clock"]),
+    ("state", &["model", "diag", "clock", "disk"]),
     ("cloud", &["model", "diag", "clock"]),
     (
         "observe",
@@ -61,9 +62,15 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "cloud::ErrorClass",
         ],
     ),
-    ("ops", &["model", "diag", "clock", "event", "manifest", "desired", "state", "cloud", "observe", "plan", "apply"]),
+    (
+        "ops",
+        &[
+            "model", "diag", "clock", "event", "manifest", "desired", "disk", "state", "cloud", "observe", "plan",
+            "apply",
+        ],
+    ),
     ("report", &["model", "diag", "event", "plan", "manifest", "cloud::explain", "cloud::error", "cloud::CloudError"]),
-    ("sandbox", &["model", "clock", "cloud"]),
+    ("sandbox", &["model", "clock", "cloud", "disk"]),
     ("sim", &["model", "diag", "clock", "event", "desired", "state", "cloud", "plan", "ops", "sandbox"]),
 ];
 
@@ -74,7 +81,7 @@ const HOMES: &[(&str, &[&str])] = &[
     (
         "std::fs",
         &[
-            "state/disk.rs",
+            "disk/",
             "state/lock.rs",
             "manifest/source.rs",
             "manifest/root.rs",
@@ -88,7 +95,7 @@ const HOMES: &[(&str, &[&str])] = &[
     // The sandbox plays the service, which draws ids of its own.
     ("SystemTime::now", &["cli/host.rs"]),
     ("Instant::now", &["cli/host.rs"]),
-    ("getrandom", &["cli/host.rs", "sandbox/service.rs", "sandbox/store.rs"]),
+    ("getrandom", &["cli/host.rs", "disk/", "sandbox/service.rs", "sandbox/store.rs"]),
     ("std::env", &["cli/env.rs"]),
     ("println!", &["report/"]),
     ("petgraph", &["apply/graph.rs"]),

@@ -496,7 +496,7 @@ fn a_process_that_is_killed_leaves_its_state_to_the_next_run() {
     runner.killed("apply", "Apply", 1);
     // The machine lives on, and the last step has its turn.
     runner.named("apply", "Keep the state", 0);
-    let journal = scene.on_main("state/shop.journal");
+    let journal = scene.on_main("state/shop.json.journal");
     assert!(journal.contains("attempt"), "{journal}");
     // Run again, it goes on with the plan that was begun.
     let said = scene.runner(&Event::Push).job("apply", 0);

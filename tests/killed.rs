@@ -201,7 +201,7 @@ fn round(seed: u64) -> (u64, bool) {
     let bought = sandbox.instances("ap-guangzhou");
     if !done {
         assert!(bought.len() <= wanted, "seed {seed}: {bought:#?}\n{log}");
-        let state = folder.read("state/killed.json") + &folder.read("state/killed.journal");
+        let state = folder.read("state/killed.json") + &folder.read("state/killed.json.journal");
         for id in bought.keys() {
             assert!(state.contains(id) || log.contains(id), "seed {seed}: nobody knows {id}\n{log}");
         }
@@ -298,7 +298,7 @@ instances:
         let recorded = recorded(&folder.path().join("state/killed.json"));
         assert_eq!(bought.len(), 3, "{bought:#?}");
         assert_eq!(recorded.values().collect::<BTreeSet<_>>(), bought.keys().collect());
-        assert!(!folder.path().join("state/killed.journal").exists());
+        assert!(!folder.path().join("state/killed.json.journal").exists());
     }
 
     #[test]
@@ -327,7 +327,7 @@ instances:
                     assert!(log.contains("run `lhprov apply --yes` again"), "{names:?}\n{log}");
                     // Saved, though nothing is certain yet; what is open is in the journal.
                     assert!(recorded(&folder.path().join("state/killed.json")).is_empty());
-                    assert!(folder.read("state/killed.journal").contains("\"attempt\""), "{names:?}");
+                    assert!(folder.read("state/killed.json.journal").contains("\"attempt\""), "{names:?}");
                     settles(&folder, &sandbox);
                 });
             }

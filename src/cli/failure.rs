@@ -221,6 +221,9 @@ impl From<LockError> for Failure {
             LockError::Held(_) => Self::of(Exit::Locked, error)
                 .help("wait until it is done, or let this run wait with --lock-timeout 10m")
                 .help("the lock ends with the process that holds it, however that ends"),
+            LockError::Unsupported { .. } => Self::of(Exit::Error, error)
+                .help("nothing was changed; keep the state on a file system with locks, and name it with --state")
+                .help("`lhprov plan` needs no lock"),
             LockError::Io { source, .. } => {
                 let help = match source.kind() {
                     ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {

@@ -10,7 +10,7 @@ use crate::manifest::source::MANIFEST_DEFAULT;
 use crate::manifest::variable::VARIABLE_PREFIX;
 use crate::manifest::{Given, Sources};
 use crate::report::console::Console;
-use crate::state::{OsDisk, Store};
+use crate::state::{OsDisk, StateError, Store};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -64,12 +64,15 @@ pub fn has_manifest(global: &Global) -> bool {
 const SANDBOX_FILES: [&str; 2] = ["account", "settings"];
 
 /// The state of a stack: of `--state`, else by its name, the sandbox's in the sandbox's folder.
-pub fn store(global: &Global, stack: &str) -> Store {
+///
+/// # Errors
+/// When the path cannot be that of a state.
+pub fn store(global: &Global, stack: &str) -> Result<Store, StateError> {
     let path = match (&global.state, global.sandbox()) {
         (Some(path), _) => path.clone(),
         (None, Some(folder)) if SANDBOX_FILES.contains(&stack) => folder.join(format!("{stack}.stack.json")),
         (None, Some(folder)) => folder.join(format!("{stack}.json")),
         (None, None) => PathBuf::from(STATE_FOLDER).join(format!("{stack}.json")),
     };
-    Store::new(Arc::new(OsDisk), path)
+    Store::find(Arc::new(OsDisk), &path)
 }

@@ -6,6 +6,7 @@ use super::failure::Failure;
 use super::host::SystemClock;
 use super::load::Loaded;
 use crate::clock::Clock as _;
+use crate::disk::{Disk as _, FileError, OsDisk, replace_file};
 use crate::model::Timestamp;
 use crate::model::digest::sha256_hex;
 use crate::model::time::show_duration;
@@ -13,8 +14,6 @@ use crate::ops::{PlanReport, Stale};
 use crate::plan::seal::{self, Actions, Asked, Bound, BoundState, Made, Moved, Saved, Seal, seal_document};
 use crate::report::json::plan::FORMAT_VERSION;
 use crate::sandbox::port::ENDPOINT as SANDBOX;
-use crate::state::OsDisk;
-use crate::state::store::write_private;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -22,6 +21,9 @@ use std::time::{Duration, UNIX_EPOCH};
 
 /// Largest file that is read as a plan. A plan has some 2 KB for each instance.
 const BYTES_MAX: u64 = 512 << 20;
+
+/// So much two clocks may differ.
+const AHEAD_MAX: Duration = Duration::from_secs(5 * 60);
 
 /// A saved plan and its file.
 pub struct SavedFile {
@@ -49,7 +51,11 @@ pub fn read(path: &Path) -> Result<SavedFile, Failure> {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     });
-    file.take(BYTES_MAX).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
+    file.take(BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
+    if bytes.len() as u64 > BYTES_MAX {
+        let what = format!("cannot read the plan {shown}: it is larger than {} MiB", BYTES_MAX >> 20);
+        return Err(Failure::new(Exit::Error, what).help("check the path, or make one with `lhprov plan --out FILE`"));
+    }
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         Failure::new(
@@ -64,11 +70,27 @@ pub fn read(path: &Path) -> Result<SavedFile, Failure> {
 }
 
 impl SavedFile {
+    /// A clock that was ahead would lengthen every limit of a plan's age by as much.
+    fn refuse_from_the_future(&self, at: Timestamp) -> Result<(), Failure> {
+        let Some(ahead) = time_ahead(at, SystemClock.now()) else { return Ok(()) };
+        let what = format!(
+            "the saved plan {} is from the future: by its own time it was made {} after now",
+            self.path.display(),
+            show_duration(ahead)
+        );
+        Err(Failure::new(Exit::Stale, what)
+            .help("one of the two clocks is wrong: compare `date -u` here and where the plan was made")
+            .help("then make another with `lhprov plan --out FILE`, and look at it"))
+    }
+
     /// Refuses a plan that is too old. Its age is counted from the time in it, else from that of the file: a plan that was made
     /// without a limit has no time in it, so that the same inputs give the same bytes.
     pub fn check_age(&self, limit: Option<Duration>) -> Result<(), Failure> {
         let made = self.saved.seal.made;
         let limit = [limit, made.map(Made::age_max)].into_iter().flatten().min();
+        if let Some(at) = made.map(|made| made.at) {
+            self.refuse_from_the_future(at)?;
+        }
         let (Some(limit), Some(at)) = (limit, made.map(|made| made.at).or(self.modified)) else { return Ok(()) };
         let age = SystemClock.now().since(at);
         if age <= limit {
@@ -221,5 +243,27 @@ pub fn write(
         Failure::of(Exit::Error, error).help("the plan was not saved: name another file with --out")
     };
     let text = seal_document(document, &seal).map_err(|error| failed(error.into()))?;
-    write_private(&OsDisk, path, text.as_bytes()).map_err(|error| failed(error.into()))
+    let resolve = |source| FileError { operation: "find", path: path.to_owned(), source };
+    let path = OsDisk.resolve(path).map_err(|source| failed(resolve(source).into()))?;
+    replace_file(&OsDisk, &path, None, text.as_bytes()).map_err(|error| failed(error.into()))
+}
+
+/// By how much a time is later than now, where no two clocks differ by as much.
+fn time_ahead(at: Timestamp, now: Timestamp) -> Option<Duration> {
+    Some(at.since(now)).filter(|ahead| *ahead > AHEAD_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_time_that_no_clock_explains_is_the_future() {
+        let now = Timestamp(1_780_000_000_000);
+        assert_eq!(time_ahead(now, now), None);
+        assert_eq!(time_ahead(Timestamp(now.0 - 86_400_000), now), None);
+        assert_eq!(time_ahead(now.plus(AHEAD_MAX), now), None);
+        let day = Duration::from_secs(86_400);
+        assert_eq!(time_ahead(now.plus(day), now), Some(day));
+    }
 }

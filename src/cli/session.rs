@@ -186,7 +186,7 @@ pub fn open(
         write: cloud,
         clock: Arc::new(SystemClock),
         events,
-        store: load::store(global, desired.stack.as_str()),
+        store: load::store(global, desired.stack.as_str())?,
         endpoint,
         holder: host::holder(),
         locking: true,

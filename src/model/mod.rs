@@ -6,6 +6,7 @@ pub mod batch_tag;
 pub mod digest;
 pub mod id;
 pub mod instance;
+pub mod json_keys;
 pub mod money;
 pub mod predecessor;
 pub mod random;

@@ -29,6 +29,9 @@ use std::time::Duration;
 
 /// Plans made and carried out in one apply. A second is needed where a token turns out to name what is gone, or a batch
 /// brought fewer than asked; more would mean that the service answers the same way for ever.
+/// What an instance takes in a state, at most, as a rule.
+const BYTES_OF_INSTANCE: u64 = 4096;
+
 const ROUNDS_MAX: usize = 4;
 
 /// How to apply.
@@ -211,6 +214,7 @@ impl Run<'_> {
             let price = price_of_open(self.context, self.desired, &prior).await;
             self.before.settle(price, most).map_err(OpsError::Refused)?;
         }
+        self.context.store.prove_replaceable(BYTES_OF_INSTANCE)?;
         prior.renew_journal()?;
         let job = Job::Settle { desired: self.desired };
         let (outcome, save_error) = self.work(prior, job).await;
@@ -280,6 +284,7 @@ impl Run<'_> {
                 return Ok(self.report(Outcome { account, signal: None }, save_error));
             }
             self.agree(&planned)?;
+            self.context.store.prove_replaceable(BYTES_OF_INSTANCE * planned.plan.changes.len() as u64)?;
             if let (Some(saved), true) = (self.saved, is_first) {
                 saved.note_begun(&self.context.store)?;
             }
@@ -545,6 +550,7 @@ pub(super) async fn apply_plan(
     planned: &Planned,
     observed: &ObservedState,
 ) -> Result<ApplyReport, OpsError> {
+    run.context.store.prove_replaceable(BYTES_OF_INSTANCE * planned.plan.changes.len() as u64)?;
     prior.renew_journal()?;
     let job = Job::Apply { plan: &planned.plan, desired: run.desired, observed };
     let (outcome, save_error) = run.work(prior, job).await;

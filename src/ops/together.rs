@@ -10,8 +10,8 @@ use super::error::OpsError;
 use super::load::{Prior, rewrite_journal};
 use crate::desired::{self, DesiredState};
 use crate::diag::{Diagnostics, SourceId};
+use crate::disk::{FileError, replace_file, suffixed};
 use crate::manifest::{Given, Sources};
-use crate::state::store::{replace_whole, replace_with_backup};
 use crate::state::{PriorState, StateError};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -64,7 +64,9 @@ impl Edit {
     /// When the file is no longer what was read.
     pub(super) fn new(context: &Context, sources: &Sources, id: SourceId, new: &str) -> Result<Self, OpsError> {
         let disk = context.store.disk();
-        let path = disk.resolve(sources.path(id).as_ref());
+        let named = std::path::Path::new(sources.path(id));
+        let find = |source| StateError::Io { operation: "find", path: named.to_owned(), source };
+        let path = disk.resolve(named).map_err(find)?;
         let io = |source| StateError::Io { operation: "read", path: path.clone(), source };
         let old = disk.read(&path).map_err(io)?;
         let Some(new) = sources.rewritten(id, &old, new) else {
@@ -104,11 +106,16 @@ pub(super) fn write(
     }
     store.save(&mut guarded)?;
     state.serial = guarded.serial;
-    if let Err(error) = replace_with_backup(store.disk().as_ref(), &edit.path, &edit.old, &edit.new) {
+    let disk = store.disk().as_ref();
+    let replace = |edit: &Edit| -> Result<(), FileError> {
+        replace_file(disk, &suffixed(&edit.path, ".backup"), Some(&edit.path), &edit.old)?;
+        replace_file(disk, &edit.path, None, &edit.new)
+    };
+    if let Err(error) = replace(edit).map_err(StateError::from) {
         before.serial = guarded.serial;
         let undone = store.amend(&mut before).and_then(|_| rewrite_journal(&before, &open, &mut journal));
         // It may have failed after the new text was in its place.
-        let manifest = replace_whole(store.disk().as_ref(), &edit.path, &edit.old);
+        let manifest = replace_file(disk, &edit.path, None, &edit.old);
         return Err(match (undone, manifest) {
             (Err(_), _) => OpsError::mistake(
                 format!("{error}, and the state could not be put back"),

@@ -12,6 +12,7 @@ use super::account::{Account, Change, Forced};
 use super::actions::{counted_as, knows};
 use super::call::{Answer, Call};
 use super::settings::Settings;
+use crate::disk::{OsDisk, replace_file};
 use crate::model::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -421,19 +422,7 @@ fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
 
 /// Puts a file there whole or not at all, and on the disk.
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    let beside = path.with_extension("new");
-    let write = || {
-        let mut file = File::create(&beside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)?;
-        // The name too. Where folders cannot be opened, renaming is all there is.
-        if let Some(Ok(dir)) = path.parent().map(File::open) {
-            dir.sync_all()?;
-        }
-        Ok(())
-    };
-    write().map_err(io_error("write", path))
+    replace_file(&OsDisk, path, None, bytes).map_err(|error| io_error("write", path)(error.source))
 }
 
 fn new_log_id(dir: &Path) -> Result<String, StoreError> {

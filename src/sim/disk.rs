@@ -100,6 +100,11 @@ impl SimDisk {
         files.durable_names = files.names.clone();
     }
 
+    /// Puts bytes into a file, as an editor does.
+    pub fn put(&self, path: &Path, bytes: &[u8]) {
+        self.files().open(path).data = bytes.to_vec();
+    }
+
     /// Loses a file, as a user does who deletes it or a checkout that never had it.
     pub fn lose(&self, path: &Path) {
         let mut files = self.files();
@@ -156,9 +161,12 @@ impl Disk for SimDisk {
         files.names.get(path).map(|inode| files.inodes[*inode].data.clone()).ok_or_else(missing)
     }
 
-    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fn create(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         self.gate.pass("write")?;
         let mut files = self.files();
+        if files.names.contains_key(path) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
         files.bytes += bytes.len() as u64;
         files.open(path).data = bytes.to_vec();
         Ok(())
@@ -217,5 +225,19 @@ impl Disk for SimDisk {
 
     fn create_dir_all(&self, _dir: &Path) -> io::Result<()> {
         self.gate.pass("create folder")
+    }
+
+    fn unique(&self) -> String {
+        // Files are never forgotten, so no two temporary files have one number.
+        format!("{:016x}", self.files().inodes.len())
+    }
+
+    fn list(&self, dir: &Path, prefix: &str) -> io::Result<Vec<PathBuf>> {
+        self.gate.pass("list")?;
+        let is_meant = |path: &&PathBuf| {
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            path.parent() == Some(dir) && name.starts_with(prefix)
+        };
+        Ok(self.files().names.keys().filter(is_meant).cloned().collect())
     }
 }

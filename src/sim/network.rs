@@ -16,7 +16,7 @@ use crate::sandbox::call::Call;
 use crate::state::{Intent, Record};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -103,7 +103,7 @@ impl Network {
                 }
             }
             if let Some(intent) = intents.into_iter().find(|intent| intent.token.0 == token) {
-                let gone = departed(&self.disk.durable_text(&self.journal.with_extension("json")), &durable);
+                let gone = departed(&self.disk.durable_text(&state_of(&self.journal)), &durable);
                 let old: Vec<String> = intent.members.iter().map(|member| member.predecessor.to_string()).collect();
                 let old = old.into_iter().filter(|id| !gone.contains(id)).collect();
                 inner.ledger.replace(&token, old);
@@ -251,6 +251,11 @@ impl Transport for Network {
     fn endpoint(&self) -> String {
         "simulation".into()
     }
+}
+
+/// The state beside a journal.
+fn state_of(journal: &Path) -> PathBuf {
+    PathBuf::from(journal.to_string_lossy().trim_end_matches(".journal"))
 }
 
 /// The intents of a journal.

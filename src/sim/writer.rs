@@ -80,14 +80,9 @@ impl Writer {
         Self { disk, gate, number }
     }
 
-    /// Its state file.
-    pub fn state_path(&self) -> PathBuf {
-        PathBuf::from(STATE)
-    }
-
     /// Its journal.
     pub fn journal_path(&self) -> PathBuf {
-        self.state_path().with_extension("journal")
+        PathBuf::from(format!("{STATE}.journal"))
     }
 
     /// The ports of one process.

@@ -1,9 +1,10 @@
-//! Which saved plan is being carried out: a small file beside the state, `<stack>.begun`.
+//! Which saved plan is being carried out: a small file beside the state, `<state>.begun`.
 //!
 //! It is there from the first change that a saved plan makes until the plan is done, or until another command that changes
 //! something takes the lock. So a saved plan that was cut short goes on where it stopped, and nothing else counts as its work.
 
-use super::store::{StateError, Store, replace, suffixed};
+use super::store::{StateError, Store};
+use crate::disk::{replace_file, suffixed};
 use crate::model::Lineage;
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -22,12 +23,13 @@ pub struct Begun {
 
 impl Store {
     fn begun_path(&self) -> PathBuf {
-        suffixed(&self.path().with_extension(""), ".begun")
+        suffixed(self.path(), ".begun")
     }
 
     /// The plan that was begun and is not done. One that cannot be read is none: then the plan has to fit the state as it is.
     pub fn begun(&self) -> Option<Begun> {
-        let bytes = self.disk().read(&self.begun_path()).ok()?;
+        let old = || self.disk().read(&self.old_name("begun")?).ok();
+        let bytes = self.disk().read(&self.begun_path()).ok().or_else(old)?;
         serde_json::from_slice(&bytes).ok()
     }
 
@@ -37,7 +39,7 @@ impl Store {
     /// When the disk refuses.
     pub fn begin(&self, begun: &Begun) -> Result<(), StateError> {
         let text = serde_json::to_vec(begun).unwrap_or_default();
-        replace(self.disk().as_ref(), &self.begun_path(), &text)
+        Ok(replace_file(self.disk().as_ref(), &self.begun_path(), Some(self.path()), &text)?)
     }
 
     /// No plan is under way from here on.
@@ -45,15 +47,17 @@ impl Store {
     /// # Errors
     /// When the disk refuses.
     pub fn end(&self) -> Result<(), StateError> {
-        let path = self.begun_path();
-        if self.disk().read(&path).is_err() {
-            return Ok(());
-        }
-        match self.disk().remove(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(StateError::Io { operation: "remove", path, source: error })
+        for path in [Some(self.begun_path()), self.old_name("begun")].into_iter().flatten() {
+            if self.disk().read(&path).is_err() {
+                continue;
             }
-            _ => Ok(()),
+            match self.disk().remove(&path) {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                    return Err(StateError::Io { operation: "remove", path, source });
+                }
+                _ => {}
+            }
         }
+        Ok(())
     }
 }

@@ -5,7 +5,9 @@
 
 use super::applied::AppliedSpec;
 use super::departure::DepartureReason;
+use super::invariants::check_state;
 use super::prior::{Binding, Deposed, PriorState, RecordedInstance};
+use crate::model::json_keys::find_duplicate_key;
 use crate::model::{Address, Attributes, InstanceId, Lineage, Predecessor, Site, StackName};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -240,6 +242,20 @@ pub enum DecodeError {
         /// What the reader did not understand.
         message: String,
     },
+    /// Someone merged or edited it, and what it records does not fit together.
+    #[error("at `{place}`: {message}")]
+    Inconsistent {
+        /// Where, as a path of keys.
+        place: String,
+        /// What does not fit.
+        message: String,
+    },
+    /// Git left its conflict in it.
+    #[error("line {line}: it has the marks of a merge conflict")]
+    Conflict {
+        /// 1-based.
+        line: usize,
+    },
     /// A later version wrote it.
     #[error("it has format {0}, and this version of lhprov knows formats up to {FORMAT}")]
     Newer(u64),
@@ -289,16 +305,33 @@ pub fn decode(bytes: &[u8]) -> Result<PriorState, DecodeError> {
         message: message_without_place(&error),
     };
     let format = |bytes| serde_json::from_slice::<Probe>(bytes).map(|probe| probe.format);
-    // Most files have the format that is written, so the number is looked for only where that fails.
-    match serde_json::from_slice::<FileV2>(bytes) {
-        Ok(file) if file.format > FORMAT => Err(DecodeError::Newer(file.format)),
-        Ok(file) => Ok(file.into()),
-        Err(error) => match format(bytes) {
-            Ok(newer) if newer > FORMAT => Err(DecodeError::Newer(newer)),
-            Ok(1) => serde_json::from_slice::<FileV1>(bytes).map(Into::into).map_err(damaged),
-            _ => Err(damaged(error)),
-        },
+    if let Some(twice) = find_duplicate_key(bytes) {
+        if let Some(conflict) = conflict(bytes) {
+            return Err(conflict);
+        }
+        let (line, column) = (twice.line, twice.column);
+        return Err(DecodeError::Damaged { line, column, message: twice.to_string() });
     }
+    // Most files have the format that is written, so the number is looked for only where that fails.
+    let state: PriorState = match serde_json::from_slice::<FileV2>(bytes) {
+        Ok(file) if file.format > FORMAT => return Err(DecodeError::Newer(file.format)),
+        Ok(file) => file.into(),
+        Err(error) => match format(bytes) {
+            Ok(newer) if newer > FORMAT => return Err(DecodeError::Newer(newer)),
+            Ok(1) => serde_json::from_slice::<FileV1>(bytes).map_err(damaged)?.into(),
+            _ => return Err(conflict(bytes).unwrap_or_else(|| damaged(error))),
+        },
+    };
+    check_state(&state)
+        .map_err(|violation| DecodeError::Inconsistent { place: violation.place, message: violation.message })?;
+    Ok(state)
+}
+
+/// The first mark that a merge with a conflict leaves.
+fn conflict(bytes: &[u8]) -> Option<DecodeError> {
+    let is_mark = |line: &[u8]| line.starts_with(b"<<<<<<< ") || line.starts_with(b">>>>>>> ");
+    let line = bytes.split(|byte| *byte == b'\n').position(is_mark)? + 1;
+    Some(DecodeError::Conflict { line })
 }
 
 /// The reader's message; its own "at line … column …" is given apart.

@@ -151,6 +151,8 @@ pub fn apply_record(state: &mut PriorState, open: &mut OpenIntents, record: Reco
         }
         Record::Adopted { address, instance_id, predecessor, spec, protect } => {
             state.predecessors.remove(&address);
+            // An instance has one place.
+            state.deposed.retain(|deposed| deposed.instance_id != instance_id);
             let attributes = Attributes::default();
             let spec = AppliedSpec::from(spec);
             let recorded = RecordedInstance { instance_id, predecessor, seen: true, protect, spec, attributes };
@@ -244,6 +246,7 @@ fn assign(state: &mut PriorState, intent: &Intent, matches: &[(Address, Instance
             });
         }
         state.predecessors.remove(address);
+        state.deposed.retain(|deposed| deposed.instance_id != *id);
     }
 }
 

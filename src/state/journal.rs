@@ -4,17 +4,19 @@
 //! the next is written. A damaged line anywhere else stops with an error, and nothing is overwritten.
 
 use super::departure::DepartureReason;
-use super::disk::Disk;
+use super::invariants::check_record;
 use super::order::Order;
-use super::store::{StateError, Store, parent, replace};
+use super::store::{StateError, Store};
 use super::upgrade::record_from_v1;
+use crate::disk::{Disk, create_private_folder, parent, replace_file};
 use crate::model::digest::sha256_hex;
+use crate::model::json_keys::find_duplicate_key;
 use crate::model::{Address, ClientToken, InstanceId, Lineage, Predecessor, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The format this version writes.
@@ -231,6 +233,10 @@ struct WrittenLine<'a> {
 pub struct Journal {
     disk: Arc<dyn Disk>,
     path: PathBuf,
+    /// The state, whose access a new journal gets.
+    state: PathBuf,
+    /// Where an older version left the journal. It gets its present name before anything is written.
+    old_name: Option<PathBuf>,
     seq: u64,
     sum: String,
     /// Length of the sound part; more than this on disk is a torn tail.
@@ -261,10 +267,12 @@ enum BadLine {
 }
 
 impl Journal {
-    fn empty(disk: Arc<dyn Disk>, path: PathBuf) -> Self {
+    fn empty(disk: Arc<dyn Disk>, path: PathBuf, state: PathBuf) -> Self {
         Self {
             disk,
             path,
+            state,
+            old_name: None,
             seq: 0,
             sum: String::new(),
             len: 0,
@@ -281,11 +289,24 @@ impl Journal {
     /// # Errors
     /// When it cannot be read, is damaged before its last line, or has a newer format.
     pub fn open(store: &Store) -> Result<(Self, Vec<Record>), StateError> {
-        let mut journal = Self::empty(Arc::clone(store.disk()), store.journal_path());
-        let bytes = match journal.disk.read(&journal.path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((journal, Vec::new())),
-            Err(source) => return Err(StateError::Io { operation: "read", path: journal.path, source }),
+        let mut journal = Self::empty(Arc::clone(store.disk()), store.journal_path(), store.path().to_owned());
+        let old_name = store.old_name("journal");
+        let (current, old) = (journal.read(&journal.path)?, old_name.as_deref().map(|path| journal.read(path)));
+        let bytes = match (current, old.transpose()?.flatten()) {
+            (Some(_), Some(_)) => {
+                let other = old_name.unwrap_or_default();
+                let problem = format!(
+                    "is there twice: an older version of lhprov has written {} beside it since",
+                    other.display()
+                );
+                return Err(StateError::Journal { path: journal.path, problem });
+            }
+            (Some(bytes), None) => bytes,
+            (None, Some(bytes)) => {
+                journal.old_name = old_name;
+                bytes
+            }
+            (None, None) => return Ok((journal, Vec::new())),
         };
         journal.exists = true;
         let mut records = Vec::new();
@@ -330,6 +351,37 @@ impl Journal {
         Ok((journal, records))
     }
 
+    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, StateError> {
+        match self.disk.read(path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(StateError::Io { operation: "read", path: path.to_owned(), source }),
+        }
+    }
+
+    /// Gives a journal of an older version its present name. A crash leaves it under one of the two.
+    fn take_over_old_name(&mut self) -> Result<(), StateError> {
+        let Some(old) = &self.old_name else { return Ok(()) };
+        let io = |source| StateError::Io { operation: "rename", path: old.clone(), source };
+        self.disk.rename(old, &self.path).map_err(io)?;
+        self.disk.sync_dir(parent(&self.path)).map_err(io)?;
+        self.old_name = None;
+        Ok(())
+    }
+
+    /// A new journal is for whom the state is.
+    fn follow_access_of_state(&self) -> Result<(), StateError> {
+        if self.exists {
+            return Ok(());
+        }
+        match self.disk.copy_access(&self.state, &self.path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(StateError::Io { operation: "keep the access of", path: self.path.clone(), source })
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn read_line(&self, line: &[u8], format: u64) -> Result<(Record, u64, String), BadLine> {
         let line = parse_line(line)?;
         if line.seq != self.seq + 1 {
@@ -353,6 +405,7 @@ impl Journal {
             1 => record_from_v1(serde_json::from_str(raw).map_err(unreadable)?).map_err(unreadable)?,
             _ => serde_json::from_str(raw).map_err(unreadable)?,
         };
+        check_record(&record).map_err(|found| BadLine::Unreadable(format!("{}: {}", found.place, found.message)))?;
         Ok((record, line.seq, sum))
     }
 
@@ -379,9 +432,9 @@ impl Journal {
             move |source| StateError::Io { operation, path, source }
         };
         if !self.exists {
-            let folder = parent(&self.path).to_owned();
-            self.disk.create_dir_all(&folder).map_err(io("create folder", &folder))?;
+            create_private_folder(self.disk.as_ref(), &self.path)?;
         }
+        self.take_over_old_name()?;
         self.rewrite_outdated()?;
         if self.torn {
             self.disk.truncate(&self.path, self.len).map_err(io("cut", &self.path))?;
@@ -397,6 +450,7 @@ impl Journal {
             .disk
             .append(&self.path, text.as_bytes())
             .map_err(io("write", &self.path))
+            .and_then(|()| self.follow_access_of_state())
             .and_then(|()| self.disk.sync(&self.path).map_err(io("sync", &self.path)))
             .and_then(|()| match self.name_synced {
                 true => Ok(()),
@@ -424,9 +478,9 @@ impl Journal {
         if let Some(Record::Header(header)) = records.first_mut() {
             header.format = FORMAT;
         }
-        let mut fresh = Self::empty(Arc::clone(&self.disk), self.path.clone());
+        let mut fresh = Self::empty(Arc::clone(&self.disk), self.path.clone(), self.state.clone());
         let text = fresh.encode(&records);
-        replace(self.disk.as_ref(), &self.path, text.as_bytes())?;
+        replace_file(self.disk.as_ref(), &self.path, Some(&self.state), text.as_bytes())?;
         *self = Self { len: text.len() as u64, exists: true, name_synced: true, ..fresh };
         Ok(())
     }
@@ -450,7 +504,8 @@ impl Journal {
     /// # Errors
     /// When the disk refuses; the old journal is then still there, which is harmless beside the newer state.
     pub fn rewrite(&mut self, records: &[Record]) -> Result<(), StateError> {
-        let fresh = Self::empty(Arc::clone(&self.disk), self.path.clone());
+        self.take_over_old_name()?;
+        let fresh = Self::empty(Arc::clone(&self.disk), self.path.clone(), self.state.clone());
         let before = std::mem::replace(self, fresh);
         if records.is_empty() {
             if before.exists {
@@ -460,7 +515,7 @@ impl Journal {
             return Ok(());
         }
         let text = self.encode(records);
-        replace(self.disk.as_ref(), &self.path, text.as_bytes())?;
+        replace_file(self.disk.as_ref(), &self.path, Some(&self.state), text.as_bytes())?;
         self.len = text.len() as u64;
         self.exists = true;
         self.name_synced = true;
@@ -469,6 +524,9 @@ impl Journal {
 }
 
 fn parse_line(line: &[u8]) -> Result<Line<'_>, BadLine> {
+    if let Some(twice) = find_duplicate_key(line) {
+        return Err(BadLine::Unreadable(format!("{twice}, the second time in column {}", twice.column)));
+    }
     serde_json::from_slice(line).map_err(|error| match error.is_syntax() || error.is_eof() {
         true => BadLine::Torn(format!("it is not JSON: {error}")),
         false => BadLine::Unreadable(format!("it is not a line of a journal: {error}")),

@@ -1,12 +1,14 @@
-//! Who may write: a kernel lock on `<stack>.lock`, with a readable record of the holder inside.
+//! Who may write: a kernel lock on `<state>.lock`, with a readable record of the holder inside.
 //!
 //! The kernel gives the lock back when its holder ends, however it ends, so it can never outlive its owner. The record is for
 //! people; it decides nothing.
 
-use super::store::parent;
+use super::store::old_name;
+use crate::disk::Disk as _;
+use crate::disk::{FileError, OsDisk, create_private_folder, open_lock, suffixed};
 use crate::model::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -36,6 +38,8 @@ pub enum Mode {
 #[derive(Debug)]
 pub struct Lock {
     file: File,
+    /// Held beside it where an older version may run.
+    _old: Option<File>,
     mode: Mode,
 }
 
@@ -45,6 +49,14 @@ pub enum LockError {
     /// Somebody else has it.
     #[error("the state is locked{}", .0.as_ref().map(|h| format!(" by `{}` (pid {} on {}, since {})", h.command, h.pid, h.host, h.since)).unwrap_or_default())]
     Held(Option<Holder>),
+    /// The file system has no locks.
+    #[error("the file system of {} has no locks", path.display())]
+    Unsupported {
+        /// The lock file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
     /// The file system refused.
     #[error("failed to lock {}", path.display())]
     Io {
@@ -61,20 +73,31 @@ pub enum LockError {
 /// # Errors
 /// `Held` with the holder as far as it can be read.
 pub fn try_lock(state_path: &Path, mode: Mode, me: &Holder) -> Result<Option<Lock>, LockError> {
-    let path = state_path.with_extension("lock");
-    let io = |source| LockError::Io { path: path.clone(), source };
     if mode == Mode::Exclusive {
-        std::fs::create_dir_all(parent(&path)).map_err(io)?;
+        let failed = |error: FileError| LockError::Io { path: error.path, source: error.source };
+        create_private_folder(&OsDisk, state_path).map_err(failed)?;
     }
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
+    let path = suffixed(state_path, ".lock");
+    let Some(file) = lock_file(&path, state_path, mode, true)? else { return Ok(None) };
+    // A process of an older version locks another name, and has made that file.
+    let old = match old_name(state_path, "lock") {
+        Some(old) => lock_file(&old, state_path, mode, false)?,
+        None => None,
+    };
+    let mut lock = Lock { file, _old: old, mode };
+    if mode == Mode::Exclusive {
+        // The state may have been shared with a group since. Only the owner can do that, and only then it is needed.
+        let _not_the_owner = OsDisk.copy_access(state_path, &path);
+        lock.write_holder(me).map_err(|source| LockError::Io { path: path.clone(), source })?;
     }
-    let file = match options.open(&path) {
+    Ok(Some(lock))
+}
+
+fn lock_file(path: &Path, state_path: &Path, mode: Mode, create: bool) -> Result<Option<File>, LockError> {
+    let io = |source| LockError::Io { path: path.to_owned(), source };
+    let file = match open_lock(path, state_path, create) {
         Ok(file) => file,
+        Err(error) if !create && error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error)
             if mode == Mode::Shared
                 && matches!(
@@ -91,15 +114,22 @@ pub fn try_lock(state_path: &Path, mode: Mode, me: &Holder) -> Result<Option<Loc
         Mode::Exclusive => file.try_lock(),
     };
     match tried {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(LockError::Held(read_holder(&file))),
-        Err(TryLockError::Error(error)) => return Err(io(error)),
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Err(LockError::Held(read_holder(&file))),
+        // What only reads changes nothing that a lock would have to protect.
+        Err(TryLockError::Error(error)) if mode == Mode::Shared && has_no_locks(&error) => Ok(None),
+        Err(TryLockError::Error(error)) if has_no_locks(&error) => {
+            Err(LockError::Unsupported { path: path.to_owned(), source: error })
+        }
+        Err(TryLockError::Error(error)) => Err(io(error)),
     }
-    let mut lock = Lock { file, mode };
-    if mode == Mode::Exclusive {
-        lock.write_holder(me).map_err(io)?;
-    }
-    Ok(Some(lock))
+}
+
+/// ENOLCK, ENOSYS and EOPNOTSUPP: the file system has no locks.
+fn has_no_locks(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let codes = [Errno::NOLCK, Errno::NOSYS, Errno::OPNOTSUPP].map(Errno::raw_os_error);
+    error.raw_os_error().is_some_and(|code| codes.contains(&code)) || error.kind() == io::ErrorKind::Unsupported
 }
 
 fn read_holder(mut file: &File) -> Option<Holder> {

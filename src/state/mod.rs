@@ -7,10 +7,10 @@ mod applied;
 mod begun;
 pub mod codec;
 mod departure;
-pub mod disk;
 pub mod fold;
 #[cfg(test)]
 mod format_tests;
+mod invariants;
 pub mod journal;
 pub mod lock;
 pub mod order;
@@ -20,10 +20,10 @@ pub mod store;
 mod tests;
 mod upgrade;
 
+pub use crate::disk::{Disk, OsDisk};
 pub use applied::AppliedSpec;
 pub use begun::Begun;
 pub use departure::DepartureReason;
-pub use disk::{Disk, OsDisk};
 pub use fold::{OpenIntent, apply_record, fold};
 pub use journal::{Header, Intent, Journal, Member, Record, Via};
 pub use order::{OpenIntents, OpenOrder, Order, OrderKind, OrderTarget};

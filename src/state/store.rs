@@ -4,8 +4,10 @@
 //! the state before the last save and is written first, so that no moment has neither.
 
 use super::codec::{self, DecodeError};
-use super::disk::Disk;
 use super::prior::{Binding, PriorState};
+use crate::disk::{
+    Disk, FileError, create_private_folder, parent, prove_replaceable, remove_strays, replace_file, suffixed,
+};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,12 +26,40 @@ pub enum StateError {
         source: io::Error,
     },
     /// The file is not a state.
-    #[error("{} {}", path.display(), match source { DecodeError::Newer(_) => "was written by a newer version", DecodeError::Damaged { .. } => "is damaged" })]
+    #[error("{} {}", path.display(), match source { DecodeError::Newer(_) => "was written by a newer version", _ => "is damaged" })]
     Damaged {
         /// The file.
         path: PathBuf,
         /// Where and what.
         source: DecodeError,
+    },
+    /// The file is empty, and its backup shows that it was not.
+    #[error("{} is empty, and it was not: {}.backup is there", path.display(), path.display())]
+    Emptied {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What a run does could not be recorded.
+    #[error("{} cannot be replaced, as every run does at its end", path.display())]
+    NotReplaceable {
+        /// The file.
+        path: PathBuf,
+        /// What the disk refused.
+        source: FileError,
+    },
+    /// Hard links: replacing the file would leave the other names with an old state.
+    #[error("{} has several names (hard links), and only this one would have the new state", path.display())]
+    SeveralNames {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The path cannot be that of a state.
+    #[error("{} cannot be a state: names that end in `{suffix}` are those of files beside a state", path.display())]
+    ReservedName {
+        /// The path.
+        path: PathBuf,
+        /// How it ends.
+        suffix: &'static str,
     },
     /// The file belongs to something else.
     #[error("{} belongs to {what} `{recorded}`, and this run is for `{asked}`", path.display())]
@@ -77,12 +107,36 @@ impl StateError {
             Self::Damaged { path, source: DecodeError::Newer(_) } | Self::NewerJournal { path, .. } => {
                 format!("use the version of lhprov that wrote {}, or a later one", path.display())
             }
-            Self::Damaged { path, .. } => {
-                format!(
-                    "nothing was changed. Restore the file from version control, or from {}.backup if there is one",
-                    path.display()
-                )
-            }
+            Self::Damaged { path, source: DecodeError::Conflict { .. } } => format!(
+                "nothing was changed. A merge cannot decide which machines exist: take one side with \
+                 `git checkout --ours -- {0}` or `--theirs`, then run `lhprov state rebuild` to add what the other side bought",
+                shell_quoted(path)
+            ),
+            Self::Damaged { path, .. } => format!(
+                "nothing was changed. Restore the file: `git checkout -- {0}`, or `cp {0}.backup {0}`; or make it again from \
+                 what the cloud has: move it aside and run `lhprov state rebuild`",
+                shell_quoted(path)
+            ),
+            Self::Emptied { path } => format!("nothing was changed. Restore it: `cp {0}.backup {0}`", shell_quoted(path)),
+            Self::NotReplaceable { source, .. } => match source.source.raw_os_error() {
+                Some(EBUSY) => "nothing was bought. The file itself is mounted here (as by `docker run -v FILE:FILE`) and a mounted \
+                                file cannot be replaced: mount its folder"
+                    .into(),
+                Some(EINVAL) => "nothing was bought. This file system cannot make a folder durable: keep the state on another".into(),
+                _ => match source.source.kind() {
+                    io::ErrorKind::StorageFull => "nothing was bought. Free some space and run the command again".into(),
+                    io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                        "nothing was bought. Make the folder of the state writable for this user, or name another file with --state"
+                            .into()
+                    }
+                    _ => "nothing was bought. Keep the state in a folder where files can be created and renamed".into(),
+                },
+            },
+            Self::SeveralNames { path } => format!(
+                "nothing was bought. Make it a file of its own: `cp -p {0} {0}.own && mv {0}.own {0}`, or remove the other names",
+                shell_quoted(path)
+            ),
+            Self::ReservedName { .. } => "name another file with --state, for example one that ends in .json".into(),
             Self::Foreign { .. } => "name the right state with --state, or change the manifest back".into(),
             Self::Journal { path, .. } => format!(
                 "nothing was changed. The journal records purchases under way: restore it from version control together with the state. \
@@ -91,6 +145,32 @@ impl StateError {
             ),
         }
     }
+}
+
+/// Error numbers that `io::ErrorKind` has no stable name for; the same on every Unix.
+const EBUSY: i32 = 16;
+const EINVAL: i32 = 22;
+
+impl From<FileError> for StateError {
+    fn from(error: FileError) -> Self {
+        let FileError { operation, path, source } = error;
+        Self::Io { operation, path, source }
+    }
+}
+
+/// A path as a shell takes it.
+fn shell_quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
+/// How names of files beside a state end.
+const RESERVED: [&str; 5] = [".backup", ".journal", ".lock", ".begun", ".tmp"];
+
+/// What `Store::old_name` says of a state at `path`.
+pub(super) fn old_name(path: &Path, extension: &str) -> Option<PathBuf> {
+    path.extension().is_some_and(|end| end == "json").then(|| path.with_extension(extension))
 }
 
 /// One state's place on disk.
@@ -106,6 +186,23 @@ impl Store {
         Self { disk, path: path.into() }
     }
 
+    /// The state that a path given by the user leads to. Links are followed once, here, so that two names of one state have one
+    /// lock, one journal and one backup.
+    ///
+    /// # Errors
+    /// For a dangling link, and for a name that a file beside a state has.
+    pub fn find(disk: Arc<dyn Disk>, path: &Path) -> Result<Self, StateError> {
+        let io = |source| StateError::Io { operation: "find", path: path.to_owned(), source };
+        let found = disk.resolve(path).map_err(io)?;
+        for path in [path, &found] {
+            let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+            if let Some(suffix) = RESERVED.into_iter().find(|suffix| name.ends_with(suffix)) {
+                return Err(StateError::ReservedName { path: path.to_owned(), suffix });
+            }
+        }
+        Ok(Self::new(disk, found))
+    }
+
     /// The state file.
     pub fn path(&self) -> &Path {
         &self.path
@@ -118,7 +215,13 @@ impl Store {
 
     /// The journal beside it.
     pub fn journal_path(&self) -> PathBuf {
-        self.path.with_extension("journal")
+        suffixed(&self.path, ".journal")
+    }
+
+    /// The name that an older version gave a sibling of `shop.json`: `shop.journal`. Other states have none, since theirs may be
+    /// another state's.
+    pub(super) fn old_name(&self, extension: &str) -> Option<PathBuf> {
+        old_name(&self.path, extension)
     }
 
     /// The previous serial beside it.
@@ -136,7 +239,42 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(StateError::Io { operation: "read", path: self.path.clone(), source }),
         };
+        if bytes.is_empty() {
+            return self.load_empty();
+        }
         codec::decode(&bytes).map(Some).map_err(|source| StateError::Damaged { path: self.path.clone(), source })
+    }
+
+    /// An empty file is what `touch` and container mounts make before the first run, if nothing else of the state is there.
+    fn load_empty(&self) -> Result<Option<PriorState>, StateError> {
+        let is_there = |path: &Path| self.disk.read(path).is_ok();
+        match is_there(&self.backup_path()) {
+            true => Err(StateError::Emptied { path: self.path.clone() }),
+            false => Ok(None),
+        }
+    }
+
+    /// Proves that the state can be replaced as the end of the run will do it, with `more` bytes in it, before anything is
+    /// bought. For the holder of the lock.
+    ///
+    /// # Errors
+    /// What would keep the run from recording its result.
+    pub fn prove_replaceable(&self, more: u64) -> Result<(), StateError> {
+        let disk = self.disk.as_ref();
+        let unwritable = |error: FileError| StateError::NotReplaceable { path: self.path.clone(), source: error };
+        create_private_folder(disk, &self.path).map_err(unwritable)?;
+        remove_strays(disk, &self.path);
+        let old = match disk.read(&self.path) {
+            Ok(old) => Some(old),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(source) => return Err(StateError::Io { operation: "read", path: self.path.clone(), source }),
+        };
+        if old.is_some() && disk.names(&self.path).is_ok_and(|names| names > 1) {
+            return Err(StateError::SeveralNames { path: self.path.clone() });
+        }
+        // The state and its backup.
+        let len = 2 * (old.as_ref().map_or(0, Vec::len) as u64 + more);
+        prove_replaceable(disk, &self.path, old.as_deref(), len).map_err(unwritable)
     }
 
     /// Writes the state if it differs from what is there, raising its serial. Returns whether it was written.
@@ -168,20 +306,16 @@ impl Store {
             self.disk.sync_dir(folder).map_err(io)?;
             return Ok(false);
         }
-        self.disk.create_dir_all(folder).map_err(|source| StateError::Io {
-            operation: "create folder",
-            path: folder.to_owned(),
-            source,
-        })?;
-        if let Some(old) = old.filter(|_| with_backup) {
-            replace(self.disk.as_ref(), &self.backup_path(), &old)?;
+        create_private_folder(self.disk.as_ref(), &self.path)?;
+        if let Some(old) = old.filter(|old| with_backup && !old.is_empty()) {
+            replace_file(self.disk.as_ref(), &self.backup_path(), Some(&self.path), &old)?;
         }
         state.serial += 1;
-        let written = replace(self.disk.as_ref(), &self.path, &codec::encode(state));
+        let written = replace_file(self.disk.as_ref(), &self.path, None, &codec::encode(state));
         if written.is_err() {
             state.serial -= 1;
         }
-        written.map(|()| true)
+        Ok(written.map(|()| true)?)
     }
 }
 
@@ -203,72 +337,4 @@ pub fn check_binding(path: &Path, recorded: &Binding, asked: &Binding) -> Result
             Err(StateError::Foreign { path: path.to_owned(), what, recorded: a.to_owned(), asked: b.to_owned() })
         }
     }
-}
-
-/// Replaces a file whole: temporary file, sync, rename, sync of the folder. The temporary name is fixed, which is safe
-/// under the lock and leaves at most one stray file behind a crash.
-pub(super) fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), StateError> {
-    let temporary = suffixed(path, ".tmp");
-    let io = |operation, path: &Path| {
-        let path = path.to_owned();
-        move |source| StateError::Io { operation, path, source }
-    };
-    disk.write(&temporary, bytes).map_err(io("write", &temporary))?;
-    disk.sync(&temporary).map_err(io("sync", &temporary))?;
-    disk.rename(&temporary, path).map_err(io("replace", path))?;
-    disk.sync_dir(parent(path)).map_err(io("sync folder of", path))
-}
-
-/// Replaces a file that is not a state's, keeping its permissions, after putting what it held beside it as `FILE.backup`.
-///
-/// # Errors
-/// When the disk refuses; the old file is then still whole.
-pub fn replace_with_backup(disk: &dyn Disk, path: &Path, old: &[u8], new: &[u8]) -> Result<(), StateError> {
-    replace_keeping_mode(disk, path, &suffixed(path, ".backup"), old)?;
-    replace_keeping_mode(disk, path, path, new)
-}
-
-/// Replaces a file that is not a state's, keeping its permissions.
-///
-/// # Errors
-/// When the disk refuses.
-pub fn replace_whole(disk: &dyn Disk, path: &Path, old: &[u8]) -> Result<(), StateError> {
-    replace_keeping_mode(disk, path, path, old)
-}
-
-/// Writes a file of its own, whole or not at all, readable for its owner alone.
-///
-/// # Errors
-/// When the disk refuses; what was there before is then still whole.
-pub fn write_private(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), StateError> {
-    let path = &disk.resolve(path);
-    // A stray one may be readable for others, and would stay so.
-    let _none_is_fine = disk.remove(&suffixed(path, ".tmp"));
-    replace(disk, path, bytes)
-}
-
-fn replace_keeping_mode(disk: &dyn Disk, like: &Path, path: &Path, bytes: &[u8]) -> Result<(), StateError> {
-    let temporary = suffixed(path, ".tmp");
-    let io = |operation, path: &Path| {
-        let path = path.to_owned();
-        move |source| StateError::Io { operation, path, source }
-    };
-    disk.write(&temporary, bytes).map_err(io("write", &temporary))?;
-    disk.copy_mode(like, &temporary).map_err(io("write", &temporary))?;
-    disk.sync(&temporary).map_err(io("sync", &temporary))?;
-    disk.rename(&temporary, path).map_err(io("replace", path))?;
-    disk.sync_dir(parent(path)).map_err(io("sync folder of", path))
-}
-
-pub(super) fn parent(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
-}
-
-pub(super) fn suffixed(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
 }

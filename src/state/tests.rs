@@ -130,7 +130,7 @@ fn a_disk_that_is_full_for_a_while_tears_nothing() {
 }
 
 fn journal_lines(disk: &SimDisk) -> usize {
-    let text = disk.read(Path::new("state/shop.journal")).unwrap();
+    let text = disk.read(Path::new("state/shop.json.journal")).unwrap();
     text.iter().filter(|b| **b == b'\n').count()
 }
 
@@ -141,7 +141,7 @@ fn sound_journal() -> (SimDisk, Vec<u8>) {
     for n in 1..=3 {
         journal.append(&[attempt(n)]).unwrap();
     }
-    let bytes = disk.read(Path::new("state/shop.journal")).unwrap();
+    let bytes = disk.read(Path::new("state/shop.json.journal")).unwrap();
     (disk, bytes)
 }
 
@@ -149,7 +149,7 @@ fn sound_journal() -> (SimDisk, Vec<u8>) {
 fn a_torn_tail_is_cut_off_at_any_byte() {
     let (disk, bytes) = sound_journal();
     for cut in 0..bytes.len() {
-        disk.write(Path::new("state/shop.journal"), &bytes[..cut]).unwrap();
+        disk.put(Path::new("state/shop.json.journal"), &bytes[..cut]);
         let (mut journal, records) = Journal::open(&store(&disk)).unwrap();
         let whole = bytes[..cut].iter().filter(|b| **b == b'\n').count();
         assert_eq!(records.len(), whole, "cut at {cut}");
@@ -166,13 +166,13 @@ fn damage_before_the_end_stops_and_names_the_line() {
     let second = bytes.iter().position(|b| *b == b'\n').unwrap() + 30;
     let mut damaged = bytes.clone();
     damaged[second] ^= 1;
-    disk.write(Path::new("state/shop.journal"), &damaged).unwrap();
+    disk.put(Path::new("state/shop.json.journal"), &damaged);
     let error = Journal::open(&store(&disk)).err().unwrap();
     assert!(error.to_string().contains("damaged at line 2"), "{error}");
-    assert_eq!(disk.read(Path::new("state/shop.journal")).unwrap(), damaged);
+    assert_eq!(disk.read(Path::new("state/shop.json.journal")).unwrap(), damaged);
     // A line that was taken out is noticed too.
     let lines: Vec<&[u8]> = bytes.split_inclusive(|b| *b == b'\n').collect();
-    disk.write(Path::new("state/shop.journal"), &[lines[0], lines[2], lines[3]].concat()).unwrap();
+    disk.put(Path::new("state/shop.json.journal"), &[lines[0], lines[2], lines[3]].concat());
     let error = Journal::open(&store(&disk)).err().unwrap();
     assert!(error.to_string().contains("line 3 follows line 1"), "{error}");
 }

@@ -210,7 +210,7 @@ fn interrupted_while_it_buys_and_while_it_boots() {
     let sandbox = Sandbox::serve(&folder, &["--boot=20s"]);
     let apply = begin(&folder, &sandbox);
     let until = Instant::now() + LONGEST;
-    while !folder.read("state/three.journal").contains("\"assigned\"") && Instant::now() < until {
+    while !folder.read("state/three.json.journal").contains("\"assigned\"") && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(10));
     }
     apply.signal("INT");
@@ -276,7 +276,7 @@ fn the_network_goes() {
     let sandbox = Sandbox::serve(&folder, &["--boot=30s"]);
     let apply = begin(&folder, &sandbox);
     let until = Instant::now() + LONGEST;
-    while folder.read("state/three.journal").matches("\"assigned\"").count() < 1 && Instant::now() < until {
+    while folder.read("state/three.json.journal").matches("\"assigned\"").count() < 1 && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(10));
     }
     let url = sandbox.url.clone();
@@ -308,12 +308,12 @@ fn locked_damaged_and_declined() {
     first.kill().expect("killed");
     first.wait().expect("it ends");
 
-    let journal = folder.read("state/three.journal");
-    folder.write("state/three.journal", &journal.replacen("lhbp-", "lhpb-", 1));
+    let journal = folder.read("state/three.json.journal");
+    folder.write("state/three.json.journal", &journal.replacen("lhbp-", "lhpb-", 1));
     let run = Run::now(&folder, &sandbox);
     run.ended(1, &[], true).stopped_by("is damaged at line 2");
     assert!(run.flat().contains("nothing was changed"), "{}", run.text);
-    folder.write("state/three.journal", &journal);
+    folder.write("state/three.json.journal", &journal);
 
     let mut command = folder.command(&["apply", "--events", EVENTS], "apply.log");
     let run = Run::of(&folder, Owned::start(sandbox.tell(&mut command)));

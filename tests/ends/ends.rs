@@ -64,7 +64,7 @@ fn end_of_a_run(end: End, moment: Moment, code: i32, limit: Duration) {
     until_bought(&sandbox, 1);
     if matches!(moment, Moment::Booting) {
         let until = Instant::now() + LONGEST;
-        while !folder.read("state/three.journal").contains("\"answer\"") && Instant::now() < until {
+        while !folder.read("state/three.json.journal").contains("\"answer\"") && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(10));
         }
     }

@@ -54,7 +54,7 @@ pub fn is_whole(folder: &Folder, sandbox: &Sandbox, wanted: usize) {
     let recorded = recorded(&folder.path().join("state/three.json"));
     assert_eq!(bought.len(), wanted, "{bought:#?}\n{}", folder.read("apply.log"));
     assert_eq!(recorded.values().collect::<BTreeSet<_>>(), bought.keys().collect());
-    assert!(!folder.path().join("state/three.journal").exists(), "the journal is left");
+    assert!(!folder.path().join("state/three.json.journal").exists(), "the journal is left");
     assert!(!folder.read("apply.log").contains("panicked"), "{}", folder.read("apply.log"));
 }
 

@@ -45,7 +45,7 @@ fn bought(place: &Place) -> u64 {
 /// Every command that reads the state refuses, and leaves the files of the state as they are.
 #[track_caller]
 fn refused_and_untouched(place: &Place, parts: &[&str]) {
-    let files = || ["box/small.json", "box/small.journal"].map(|name| std::fs::read(place.path().join(name)).ok());
+    let files = || ["box/small.json", "box/small.json.journal"].map(|name| std::fs::read(place.path().join(name)).ok());
     let before = files();
     for arguments in [&["plan"][..], &["apply", "--yes"], &["destroy", "--yes"]] {
         let said = in_sandbox(place, arguments).fails(1, parts);
@@ -138,13 +138,13 @@ fn a_damaged_journal_stops_everything() {
     // The state cannot be saved over a folder: the journal stays, with everything in it.
     std::fs::create_dir_all(place.path().join("box/small.json.tmp")).expect("a folder in the way");
     in_sandbox(&place, &["apply", "--yes"]).fails(6, &["small.json.tmp", "run the command again"]);
-    let journal = place.read("box/small.journal");
-    place.write("box/small.journal", &journal.replacen("\"seq\":2,", "\"seq\":7,", 1));
-    refused_and_untouched(&place, &["the journal box/small.journal is damaged at line 2", "nothing was changed"]);
-    place.write("box/small.journal", &journal.replacen("lhbp-", "lhpb-", 1));
+    let journal = place.read("box/small.json.journal");
+    place.write("box/small.json.journal", &journal.replacen("\"seq\":2,", "\"seq\":7,", 1));
+    refused_and_untouched(&place, &["the journal box/small.json.journal is damaged at line 2", "nothing was changed"]);
+    place.write("box/small.json.journal", &journal.replacen("lhbp-", "lhpb-", 1));
     refused_and_untouched(&place, &["is damaged at line 2", "the checksum does not match"]);
     // Whole again, and nothing in the way: everything bought is known.
-    place.write("box/small.journal", &journal);
+    place.write("box/small.json.journal", &journal);
     std::fs::remove_dir(place.path().join("box/small.json.tmp")).expect("removed");
     in_sandbox(&place, &["apply", "--yes"]).expect(0);
     assert_eq!(bought(&place), 3);
@@ -156,7 +156,7 @@ fn a_state_folder_that_cannot_be_one() {
     let place = Place::with(SMALL);
     place.write("file", "");
     in_sandbox(&place, &["apply", "--yes", "--state", "file/small.json"])
-        .fails(1, &["failed to lock file/small.lock", "--state"]);
+        .fails(1, &["failed to lock file/small.json.lock", "--state"]);
     assert_eq!(bought(&place), 0);
     assert_eq!(place.read("file"), "");
 }
@@ -216,7 +216,7 @@ fn a_read_only_state_folder() {
         \"$LHPROV\" plan --detailed-exitcode --sandbox=box --state disk/small.json
         set +e; \"$LHPROV\" apply --yes --sandbox=box --state disk/small.json; test $? = 1";
     let Some(said) = with_small_disk(&place, script) else { return };
-    said.fails(0, &["failed to lock disk/small.lock", "make the folder writable", "--state"]);
+    said.fails(0, &["failed to lock disk/small.json.lock", "make the folder writable", "--state"]);
     assert_eq!(bought(&place), 3);
 }
 
@@ -296,7 +296,7 @@ fn refused_by(answer: &str, parts: &[&str]) {
     let place = answering(answer);
     let said = place.run(&["apply", "--yes"]).fails(1, parts);
     assert!(!said.err.contains("not-a-real-key") && !said.has_escape(), "{said:#?}");
-    assert!(!place.path().join("state/small.journal").exists() && !place.path().join("state/small.json").exists());
+    assert!(!place.path().join("state/small.json.journal").exists() && !place.path().join("state/small.json").exists());
 }
 
 #[test]

@@ -394,7 +394,7 @@ fn a_killed_upgrade_is_found_out_by_the_next_run() {
         .stderr(std::process::Stdio::null())
         .spawn()
         .expect("the command starts");
-    let journal = place.path().join("state/sandbox/small.journal");
+    let journal = place.path().join("state/sandbox/small.json.journal");
     let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
     let ordered = || std::fs::read_to_string(&journal).is_ok_and(|text| text.contains("\"type\":\"order\""));
     while !ordered() && std::time::Instant::now() < until {

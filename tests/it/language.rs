@@ -130,7 +130,7 @@ fn a_block_that_is_renamed_moves_and_is_never_bought_again() {
     run(&place, &["plan", "--detailed-exitcode"]).expect(0);
     // Without the state nobody knows who is who; with or without the entries, that is no reason to buy.
     std::fs::remove_file(place.path().join("box/shop.json")).unwrap();
-    let _ = std::fs::remove_file(place.path().join("box/shop.journal"));
+    let _ = std::fs::remove_file(place.path().join("box/shop.json.journal"));
     run(&place, &["apply", "--yes"]).expect(7);
     write(&place, "instances:\n  app: { count: 2 }\n  base: { instance_name: db }\n");
     let said = run(&place, &["apply", "--yes"]).expect(7);

@@ -317,7 +317,7 @@ fn answers_that_are_broken() {
         });
         // What is not known stays in the journal, body and all.
         let files = watch.check_files();
-        assert!(files.iter().any(|file| file.ends_with("canary.journal")), "{files:?}");
+        assert!(files.iter().any(|file| file.ends_with("canary.json.journal")), "{files:?}");
         watch.run(&["plan"]);
         watch.run(&["plan", "--json"]);
         assert!(far.asked().iter().any(|asked| head(asked).contains(PASSWORD)));

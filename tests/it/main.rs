@@ -39,6 +39,7 @@ mod schema;
 mod select;
 mod sockets;
 mod state;
+mod state_files;
 mod support;
 mod tags;
 #[cfg(unix)]

@@ -228,7 +228,7 @@ fn purchases_that_were_left_open_are_settled_neither_in_a_freeze_nor_beyond_a_li
     let mut child =
         command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().expect("it starts");
     // Until an attempt is on disk.
-    let journal = place.path().join("state/sandbox/small.journal");
+    let journal = place.path().join("state/sandbox/small.json.journal");
     while !std::fs::read_to_string(&journal).is_ok_and(|text| text.contains("attempt")) {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }

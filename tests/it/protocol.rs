@@ -40,7 +40,7 @@ fn without_tags_and_state_a_changed_manifest_stops_and_an_unchanged_one_finds_it
     };
     apply(&[], 0);
     let forget_state = || {
-        for name in ["small.json", "small.json.backup", "small.journal"] {
+        for name in ["small.json", "small.json.backup", "small.json.journal"] {
             let _ = std::fs::remove_file(place.path().join("state/sandbox").join(name));
         }
     };

@@ -344,7 +344,7 @@ fn a_saved_plan_that_was_killed_goes_on_and_buys_nothing_twice() {
     // Killed when the purchase is on its way, and its answer is not there yet.
     let slow = ["apply", "p.json", "--sandbox", "--fault", "delay=30s:CreateInstances"];
     let mut child = place.command(&slow).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
-    let journal = place.path().join("state/sandbox/saved.journal");
+    let journal = place.path().join("state/sandbox/saved.json.journal");
     let attempted = || std::fs::read_to_string(&journal).is_ok_and(|text| text.contains("\"attempt\""));
     let until = Instant::now() + Duration::from_secs(30);
     while !attempted() {

@@ -4,12 +4,11 @@ use crate::cli::args::{FmtArgs, Global};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::diag::{Diagnostics, SourceId};
+use crate::disk::{Disk as _, OsDisk, replace_file};
 use crate::manifest::{Sources, format};
 use crate::report::console::Console;
 use crate::report::human::unified;
 use crate::report::text::count;
-use crate::state::store::replace_whole;
-use crate::state::{Disk as _, OsDisk};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -94,7 +93,9 @@ fn check(sources: &Sources, changed: &[(SourceId, String)], console: Console) ->
 
 /// Replaces the file at once: whoever reads it sees the old text or the new one.
 fn write(sources: &Sources, id: SourceId, new: &str) -> Result<(), Failure> {
-    let path = OsDisk.resolve(sources.path(id).as_ref());
+    let path = OsDisk
+        .resolve(sources.path(id).as_ref())
+        .map_err(|error| Failure::new(Exit::Error, format!("cannot find {}: {error}", sources.path(id))))?;
     let old = OsDisk
         .read(&path)
         .map_err(|error| Failure::new(Exit::Error, format!("cannot read {}: {error}", path.display())))?;
@@ -102,5 +103,5 @@ fn write(sources: &Sources, id: SourceId, new: &str) -> Result<(), Failure> {
         return Err(Failure::new(Exit::Error, format!("{} has changed while this was running", sources.path(id)))
             .help("it was left alone; run the command again"));
     };
-    replace_whole(&OsDisk, &path, &new).map_err(|error| Failure::of(Exit::Error, error))
+    replace_file(&OsDisk, &path, None, &new).map_err(|error| Failure::of(Exit::Error, error))
 }

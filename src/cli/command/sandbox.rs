@@ -7,6 +7,7 @@ use crate::cli::failure::Failure;
 use crate::cli::host::{self, SystemClock};
 use crate::cli::signals::Signals;
 use crate::clock::Clock as _;
+use crate::disk::suffixed;
 use crate::report::console::Console;
 use crate::report::human::table::table;
 use crate::report::style::Label;
@@ -120,19 +121,23 @@ fn forget_states(folder: &Path) -> std::io::Result<bool> {
     };
     for entry in entries {
         let path = entry?.path();
-        if path.extension().is_none_or(|end| end != "json" && end != "journal") {
-            continue;
-        }
-        let state = path.with_extension("json");
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let state = match name.strip_suffix(".journal") {
+            Some(state) if state.ends_with(".json") => path.with_file_name(state),
+            // The name that older versions gave a journal.
+            Some(_) => path.with_extension("json"),
+            None if name.ends_with(".json") => path.clone(),
+            None => continue,
+        };
         let is_ours = match std::fs::read(&state) {
             Ok(bytes) => codec::decode(&bytes).is_ok_and(|state| state.binding.endpoint == ENDPOINT),
             // The journal of a first run that was cut short.
             Err(error) => error.kind() == std::io::ErrorKind::NotFound,
         };
         if is_ours {
-            let mut backup = state.clone().into_os_string();
-            backup.push(".backup");
-            for file in [state.clone(), backup.into(), state.with_extension("journal"), state.with_extension("lock")] {
+            let beside = [".backup", ".journal", ".lock", ".begun"].map(|suffix| suffixed(&state, suffix));
+            let old = ["journal", "lock", "begun"].map(|extension| state.with_extension(extension));
+            for file in [state].into_iter().chain(beside).chain(old) {
                 match std::fs::remove_file(&file) {
                     Ok(()) => any = true,
                     Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}

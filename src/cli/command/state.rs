@@ -77,8 +77,8 @@ fn print(text: &str, console: Console) -> Result<Exit, Failure> {
 /// truth, and says so.
 pub(super) fn read(global: &Global, console: Console) -> Result<(Store, Option<PriorState>), Failure> {
     let store = match &global.state {
-        Some(_) => load::store(global, ""),
-        None => load::store(global, load::load(global, console)?.desired.stack.as_str()),
+        Some(_) => load::store(global, "")?,
+        None => load::store(global, load::load(global, console)?.desired.stack.as_str())?,
     };
     let state = store.load()?;
     if global.state.is_some() && state.is_none() {

@@ -101,7 +101,8 @@ impl Found {
             None => found.glance(&sources),
         };
         if global.state.is_some() || stack.is_some() {
-            let state = load::store(global, stack.as_deref().unwrap_or_default()).load().ok().flatten();
+            let state =
+                load::store(global, stack.as_deref().unwrap_or_default()).and_then(|store| store.load()).ok().flatten();
             if let Some(state) = state {
                 found.outputs.extend(state.outputs.into_keys());
                 found.recorded = state.instances.into_keys().collect();

@@ -7,6 +7,7 @@ use super::{FORMAT, Seal};
 use crate::diag::did_you_mean;
 use crate::model::Address;
 use crate::model::digest::{canonical, sha256_hex};
+use crate::model::json_keys::find_duplicate_key;
 use crate::plan::change::Plan;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -147,6 +148,10 @@ fn checksum(digests: &BTreeMap<String, String>) -> String {
 /// # Errors
 /// Says what it is instead, where it is damaged, or what was edited.
 pub fn read(text: &str) -> Result<Saved, SavedError> {
+    if let Some(twice) = find_duplicate_key(text.as_bytes()) {
+        let message = twice.to_string();
+        return Err(SavedError::Damaged { line: twice.line, column: twice.column, message });
+    }
     let document: Value = serde_json::from_str(text).map_err(|error| damaged(&error))?;
     let keys = document.as_object().ok_or(SavedError::Foreign)?;
     let version = keys.get("format_version").and_then(Value::as_str).ok_or(SavedError::Foreign)?;
