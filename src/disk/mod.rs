@@ -190,7 +190,7 @@ impl Disk for OsDisk {
             let file = Self::open(path, std::fs::OpenOptions::new().write(true))?;
             let result = fallocate(&file, FallocateFlags::KEEP_SIZE, 0, len.max(1));
             return match result {
-                Err(rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT) => Err(io::ErrorKind::StorageFull.into()),
+                Err(errno @ (rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT)) => Err(errno.into()),
                 // A file system that cannot reserve tells nothing.
                 _ => Ok(()),
             };

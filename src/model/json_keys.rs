@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn the_place_is_that_of_the_second_key() {
         assert_eq!(found("{\"a\": 1, \"b\": [{\"a\": 2}, \"a\", \"a\"]}"), None);
-        assert_eq!(found("{\"a\": 1,\n  \"ü\": {}, \"a\": 2}"), Some(("a".into(), 2, 11)));
+        assert_eq!(found("{\"a\": 1,\n  \"ü\": {}, \"a\": 2}"), Some(("a".into(), 2, 12)));
         assert_eq!(found("[{\"x\": {\"k\": 1, \"\\u006b\": 2}}]"), Some(("k".into(), 1, 17)));
         assert_eq!(found("{\"a\\\"b\": 1, \"a\\\"b\": 1}"), Some(("a\"b".into(), 1, 13)));
     }

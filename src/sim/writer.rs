@@ -80,6 +80,12 @@ impl Writer {
         Self { disk, gate, number }
     }
 
+    /// Its state file.
+    #[cfg(test)]
+    pub fn state_path(&self) -> PathBuf {
+        PathBuf::from(STATE)
+    }
+
     /// Its journal.
     pub fn journal_path(&self) -> PathBuf {
         PathBuf::from(format!("{STATE}.journal"))

@@ -109,6 +109,7 @@ fn journal_of(store: &Store) -> PathBuf {
 fn a_journal_of_a_newer_format_is_refused_before_its_records_are_read() {
     let (_dir, store) = folder();
     let newer = "{\"seq\":1,\"sum\":\"0\",\"record\":{\"type\":\"header\",\"format\":3,\"more\":[]}}\n{\"future\":1}\n";
+    std::fs::remove_file(store.path().with_extension("journal")).unwrap();
     std::fs::write(journal_of(&store), newer).unwrap();
     let error = Journal::open(&store).err().unwrap();
     assert!(error.to_string().contains("was written by a newer version: it has format 3"), "{error}");

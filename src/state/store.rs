@@ -124,7 +124,7 @@ impl StateError {
                     .into(),
                 Some(EINVAL) => "nothing was bought. This file system cannot make a folder durable: keep the state on another".into(),
                 _ => match source.source.kind() {
-                    io::ErrorKind::StorageFull => "nothing was bought. Free some space and run the command again".into(),
+                    io::ErrorKind::StorageFull => "nothing was bought; free some space and run the command again".into(),
                     io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                         "nothing was bought. Make the folder of the state writable for this user, or name another file with --state"
                             .into()

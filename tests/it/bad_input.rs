@@ -46,13 +46,13 @@ fn bought(place: &Place) -> u64 {
 #[track_caller]
 fn refused_and_untouched(place: &Place, parts: &[&str]) {
     let files = || ["box/small.json", "box/small.json.journal"].map(|name| std::fs::read(place.path().join(name)).ok());
-    let before = files();
+    let before = (files(), bought(place));
     for arguments in [&["plan"][..], &["apply", "--yes"], &["destroy", "--yes"]] {
         let said = in_sandbox(place, arguments).fails(1, parts);
         assert!(said.out.is_empty(), "{said:#?}");
-        assert!(files() == before, "{arguments:?} has changed the state");
+        assert!(files() == before.0, "{arguments:?} has changed the state");
     }
-    assert_eq!(bought(place), 3);
+    assert_eq!(bought(place), before.1);
 }
 
 #[test]
@@ -85,7 +85,12 @@ fn a_damaged_state_is_shown_with_line_and_column() {
     place.write("box/small.json", "{\"format\": 1,\n \"lineage\": \"x\",\n  oops}\n");
     refused_and_untouched(
         &place,
-        &["box/small.json is damaged", "line 3, column 3", "nothing was changed", "small.json.backup if there is one"],
+        &[
+            "box/small.json is damaged",
+            "line 3, column 3",
+            "nothing was changed",
+            "cp box/small.json.backup box/small.json",
+        ],
     );
     place.run(&["show", "--sandbox=box"]).fails(1, &["line 3, column 3"]);
     // Half of a file, as a copy that was cut short leaves it.
@@ -126,18 +131,19 @@ fn a_state_of_something_else_is_refused() {
 #[test]
 fn a_newer_format_is_left_to_newer_versions() {
     let place = applied();
-    let newer = place.read("box/small.json").replace("\"format\": 1", "\"format\": 2");
+    let newer = place.read("box/small.json").replace("\"format\": 2", "\"format\": 3");
     place.write("box/small.json", &newer);
-    let parts = ["was written by a newer version", "it has format 2", "use the version of lhprov that wrote"];
+    let parts = ["was written by a newer version", "it has format 3", "use the version of lhprov that wrote"];
     refused_and_untouched(&place, &parts);
 }
 
 #[test]
 fn a_damaged_journal_stops_everything() {
-    let place = Place::with(SMALL);
-    // The state cannot be saved over a folder: the journal stays, with everything in it.
-    std::fs::create_dir_all(place.path().join("box/small.json.tmp")).expect("a folder in the way");
-    in_sandbox(&place, &["apply", "--yes"]).fails(6, &["small.json.tmp", "run the command again"]);
+    let place = applied();
+    // The backup cannot be saved over a folder: the journal stays, with everything in it.
+    std::fs::create_dir_all(place.path().join("box/small.json.backup")).expect("a folder in the way");
+    place.write("lighthouse.yaml", &SMALL.replace("count: 2", "count: 3"));
+    in_sandbox(&place, &["apply", "--yes"]).fails(6, &["small.json.backup"]);
     let journal = place.read("box/small.json.journal");
     place.write("box/small.json.journal", &journal.replacen("\"seq\":2,", "\"seq\":7,", 1));
     refused_and_untouched(&place, &["the journal box/small.json.journal is damaged at line 2", "nothing was changed"]);
@@ -145,9 +151,9 @@ fn a_damaged_journal_stops_everything() {
     refused_and_untouched(&place, &["is damaged at line 2", "the checksum does not match"]);
     // Whole again, and nothing in the way: everything bought is known.
     place.write("box/small.json.journal", &journal);
-    std::fs::remove_dir(place.path().join("box/small.json.tmp")).expect("removed");
+    std::fs::remove_dir(place.path().join("box/small.json.backup")).expect("removed");
     in_sandbox(&place, &["apply", "--yes"]).expect(0);
-    assert_eq!(bought(&place), 3);
+    assert_eq!(bought(&place), 4);
     in_sandbox(&place, &["plan", "--detailed-exitcode"]).expect(0);
 }
 
@@ -156,7 +162,7 @@ fn a_state_folder_that_cannot_be_one() {
     let place = Place::with(SMALL);
     place.write("file", "");
     in_sandbox(&place, &["apply", "--yes", "--state", "file/small.json"])
-        .fails(1, &["failed to lock file/small.json.lock", "--state"]);
+        .fails(1, &["failed to find file/small.json", "--state"]);
     assert_eq!(bought(&place), 0);
     assert_eq!(place.read("file"), "");
 }
@@ -183,8 +189,8 @@ fn with_small_disk(place: &Place, script: &str) -> Option<Said> {
 #[test]
 fn a_full_disk_loses_nothing() {
     const APPLY: &str = "\"$LHPROV\" apply --yes --sandbox=box --boot 0s --state disk/small.json";
-    // One page holds nothing of it, two the journal but not the state beside it, three both.
-    for (pages, code, before) in [(1, 1, 0), (2, 6, 3), (3, 0, 3)] {
+    // Space for the state and its backup is tried before anything is bought.
+    for (pages, code, before) in [(1, 1, 0), (2, 1, 0), (24, 0, 3)] {
         let place = Place::with(SMALL);
         let script = format!(
             "mount -o remount,size={}k disk

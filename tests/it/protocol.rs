@@ -18,7 +18,7 @@ fn a_token_that_is_refused_for_ever_is_replaced_once_a_dry_run_contradicts_it() 
     // db: asked, dry run, asked, dry run, asked with another token; and the batch of web. The third dry run is preflight's.
     assert_eq!((&after["calls"]["CreateInstances"], &after["calls"]["DryRun"]), (&json!(4), &json!(3)), "{after:#}");
     let state: Value = serde_json::from_str(&place.read("state/sandbox/small.json")).expect("JSON");
-    assert_eq!(state["instances"]["db"]["predecessor"].as_str().map(str::len), Some(64), "{state:#}");
+    assert_eq!(state["instances"]["db"]["predecessor"]["purchase"].as_str().map(str::len), Some(64), "{state:#}");
     place.run(&["plan", "--sandbox", "--detailed-exitcode"]).expect(0);
 }
 
