@@ -256,15 +256,16 @@ impl Sources {
         for other in &self.manifests {
             let shown = PathBuf::from(self.path(*other));
             let file = self.directory.join(&shown);
-            let id = match sources.command_line_manifest(&shown, &file) {
+            let again = match sources.command_line_manifest(&shown, &file) {
                 Ok((id, _)) => id,
-                // It was there a moment ago: what it said then.
+                // It was there a moment ago: what it said then, or what it is to say.
                 Err(_) => {
                     let roots = Roots::of(&self.given_roots, &file);
-                    sources.add(&shown, &file, roots, self.text(*other).to_owned())
+                    let text = if *other == id { new } else { self.text(*other) };
+                    sources.add(&shown, &file, roots, text.to_owned())
                 }
             };
-            sources.manifests.push(id);
+            sources.manifests.push(again);
         }
         sources
     }

@@ -208,20 +208,20 @@ fn refused_tags_are_said_and_what_defaults_would_change_is_ignored() {
 fn nothing_is_half_done() {
     let place = bought(OURS);
     let state = || std::fs::read_to_string(place.path().join("state/sandbox/shop.json")).ok();
-    // The manifest cannot be written: its temporary file is a folder.
-    std::fs::create_dir(place.path().join("lighthouse.yaml.tmp")).expect("made");
+    // The manifest cannot be written: the name of its backup is a folder.
+    std::fs::create_dir(place.path().join("lighthouse.yaml.backup")).expect("made");
     place.run(&["import", "--all", "--sandbox"]).expect(1);
     assert_eq!(place.read("lighthouse.yaml"), OURS);
     let recorded: Value = serde_json::from_str(&state().expect("written")).expect("JSON");
     assert_eq!(recorded["instances"], serde_json::json!({}));
-    std::fs::remove_dir(place.path().join("lighthouse.yaml.tmp")).expect("removed");
+    std::fs::remove_dir(place.path().join("lighthouse.yaml.backup")).expect("removed");
     // The state cannot be written.
     let before = state();
-    std::fs::create_dir(place.path().join("state/sandbox/shop.json.tmp")).expect("made");
+    std::fs::create_dir(place.path().join("state/sandbox/shop.json.backup")).expect("made");
     place.run(&["import", "--all", "--sandbox"]).expect(1);
     assert_eq!(place.read("lighthouse.yaml"), OURS);
     assert_eq!(state(), before);
-    std::fs::remove_dir(place.path().join("state/sandbox/shop.json.tmp")).expect("removed");
+    std::fs::remove_dir(place.path().join("state/sandbox/shop.json.backup")).expect("removed");
     assert_eq!(calls(&place, "ModifyResourceTags"), 0);
     place.run(&["import", "--all", "--sandbox"]).expect(0);
     is_settled(&place);
