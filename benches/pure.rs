@@ -99,6 +99,7 @@ fn recorded(desired: &DesiredState) -> PriorState {
             predecessor: Predecessor::None,
             seen: true,
             protect: false,
+            unconfirmed: false,
             spec: AppliedSpec::from(wanted.spec.to_json("")),
             attributes: Attributes { state: "RUNNING".to_owned(), ..Attributes::default() },
         };
@@ -109,7 +110,10 @@ fn recorded(desired: &DesiredState) -> PriorState {
 
 fn planned(desired: &DesiredState, prior: &PriorState) -> Planned {
     let (open, observed) = (OpenIntents::new(), ObservedState::default());
-    plan(Inputs { desired, prior, open: &open, observed: &observed, selection: None }, Options::default())
+    plan(
+        Inputs { desired, manifest: desired, prior, open: &open, observed: &observed, selection: None },
+        Options::default(),
+    )
 }
 
 fn text_to_desired(criterion: &mut Criterion) {

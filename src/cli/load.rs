@@ -43,7 +43,20 @@ pub fn read(global: &Global) -> (Option<DesiredState>, Sources, Diagnostics) {
 
 /// Loads the manifest and says its warnings.
 pub fn load(global: &Global, console: Console) -> Result<Loaded, Failure> {
-    let (desired, sources, diagnostics) = read(global);
+    finished(global, read(global), console)
+}
+
+/// Loads a manifest of texts at hand and says its warnings.
+pub fn of_sources(global: &Global, sources: Sources, console: Console) -> Result<Loaded, Failure> {
+    finished(global, desired::load_sources(sources, &given(global), &env::variable), console)
+}
+
+/// Checks what was read.
+pub fn finished(
+    global: &Global,
+    (desired, sources, diagnostics): (Option<DesiredState>, Sources, Diagnostics),
+    console: Console,
+) -> Result<Loaded, Failure> {
     let Some(desired) = desired else {
         return Err(Failure::diagnostics(diagnostics, Arc::new(sources)));
     };

@@ -110,6 +110,10 @@ pub fn about_plan(plan: &Plan, sandbox: bool) -> String {
         some(records, &|n| format!("records {n}")),
         some(counts.moved, &|n| format!("records {n} at another address")),
     ];
+    let unconfirmed = members(plan.acts_on_unconfirmed().map(|change| &change.address));
+    let confirms = [some(plan.acts_on_unconfirmed().count(), &|n| {
+        format!("that this stack owns {n}, which another repository with its name may own")
+    })];
     let lost = plan.changes.iter().filter(|change| change.action.loses_data());
     let lost = members(lost.map(|change| &change.address));
     let mut text = String::new();
@@ -117,6 +121,7 @@ pub fn about_plan(plan: &Plan, sandbox: bool) -> String {
         ("Costs money:   ", &costs[..], if sandbox { ", but not in the sandbox".to_owned() } else { String::new() }),
         ("Destroys data: ", &destroys[..], format!(": {lost}")),
         ("Besides, it:   ", &others[..], String::new()),
+        ("Your yes confirms: ", &confirms[..], format!(": {unconfirmed}")),
     ] {
         let parts: Vec<&str> = parts.iter().flatten().map(String::as_str).collect();
         if !parts.is_empty() {

@@ -153,7 +153,7 @@ pub async fn accept(
             was.attributes.update(&live.attributes);
         }
     }
-    let edit = Edit::new(context, texts.sources, id, &text)?;
+    let edit = Edit::new(context, texts, id, &text)?;
     write(context, prior, state, Some(&edit), &BTreeSet::new())?;
     Ok(AcceptReport { accepted: found, manifest: Some(texts.sources.path(id).to_owned()) })
 }

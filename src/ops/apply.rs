@@ -16,7 +16,7 @@ use crate::diag::Diagnostics;
 use crate::event::{Event, Item, ItemStatus};
 use crate::model::{Address, InstanceId};
 use crate::observe::state::ObservedState;
-use crate::plan::change::{ACCEPT_NO_REFUND, ACCEPT_UNKNOWN_PRICE, ALLOW_DATA_LOSS, Need, OpenPurchase};
+use crate::plan::change::{ACCEPT_NO_REFUND, ACCEPT_UNKNOWN_PRICE, ADOPT, ALLOW_DATA_LOSS, Need, OpenPurchase};
 use crate::plan::limits::{Before, Ceilings, forbids_to_settle, needs_the_whole};
 use crate::plan::preflight::Checks;
 use crate::plan::{self, Blocked, BlockedKind, Decision, Options, Plan, Planned, Selection};
@@ -143,11 +143,13 @@ pub(super) async fn apply_under_lock(
         true => None,
         false => selection(context, desired, &load_prior(context, desired)?, options.destroy)?,
     };
+    let manifest = desired;
     let emptied = options.destroy.then(|| emptied(desired));
     let desired = emptied.as_ref().unwrap_or(desired);
     let mut run = Run {
         context,
         desired,
+        manifest,
         options,
         consent,
         saved,
@@ -164,6 +166,8 @@ pub(super) async fn apply_under_lock(
 pub(super) struct Run<'a> {
     pub(super) context: &'a Context,
     pub(super) desired: &'a DesiredState,
+    /// What the manifest has, also where everything is to be destroyed.
+    pub(super) manifest: &'a DesiredState,
     pub(super) options: ApplyOptions,
     pub(super) consent: &'a (dyn Fn(Question<'_>) -> Consent + Sync),
     /// The saved plan that is carried out, where it is one.
@@ -183,7 +187,8 @@ pub(super) struct Run<'a> {
 
 impl Run<'_> {
     fn plan_options(&self) -> Options {
-        Options { buy_anyway: self.options.buy_anyway, destroy: self.options.destroy, purge: self.options.purge }
+        let ApplyOptions { buy_anyway, destroy, purge, adopt, .. } = self.options;
+        Options { buy_anyway, destroy, purge, adopt }
     }
 
     pub(super) async fn settle_and_carry_out(&mut self) -> Result<ApplyReport, OpsError> {
@@ -253,7 +258,8 @@ impl Run<'_> {
             }
             let calmed = self.without_what_is_replaced(round > 1, &prior.state);
             let desired = calmed.as_ref().unwrap_or(self.desired);
-            let mut planned = planned_with_catalogue(self.context, desired, &prior, &mut observed, limits).await?;
+            let both = (desired, self.manifest);
+            let mut planned = planned_with_catalogue(self.context, both, &prior, &mut observed, limits).await?;
             if let Err(signal) = self.check(&observed, &mut planned, is_first).await {
                 let account = Account::of_nothing(prior.state, prior.open);
                 return Ok(self.report(Outcome { account, signal: Some(signal) }, None));
@@ -273,6 +279,7 @@ impl Run<'_> {
                 }
                 // Protection is no call to the cloud, so no change of the plan; it is recorded all the same.
                 let changed = follow_protection(&mut prior.state, self.desired, self.selection.as_ref())
+                    | (self.options.adopt && confirm_all(&mut prior.state, &planned.plan))
                     | self.tell(&mut prior.state)
                     | adopted;
                 let mut account = Account::of_nothing(prior.state, prior.open);
@@ -454,8 +461,9 @@ impl Run<'_> {
         match flag {
             ALLOW_DATA_LOSS => self.options.allow_data_loss,
             ACCEPT_NO_REFUND => self.options.accept_no_refund,
-            // The prompt names it; without a prompt the flag has to.
+            // The prompt names them; without a prompt the flags have to.
             ACCEPT_UNKNOWN_PRICE => self.options.accept_unknown_price || !self.options.assume_yes,
+            ADOPT => self.options.adopt || !self.options.assume_yes || is_broken_to_confirm(),
             _ => false,
         }
     }
@@ -468,6 +476,7 @@ impl Run<'_> {
         setup.buy_anyway = self.options.buy_anyway;
         setup.purge = self.options.purge;
         setup.accept_no_refund = self.options.accept_no_refund;
+        setup.adopt = self.options.adopt;
         setup.account = prior.state.binding.account.clone();
         let Prior { state, open, mut journal, .. } = prior;
         let machine = Machine::new(setup, state, open, job);
@@ -557,8 +566,35 @@ pub(super) async fn apply_plan(
     Ok(run.report(outcome, save_error))
 }
 
+/// Whether the simulation makes this engine treat unconfirmed instances as confirmed.
+fn is_broken_to_confirm() -> bool {
+    #[cfg(test)]
+    return crate::sim::sabotage::is(crate::sim::sabotage::Sabotage::UnconfirmedIsConfirmed);
+    #[cfg(not(test))]
+    false
+}
+
+/// Confirms the unconfirmed instances of a plan that changes nothing. Returns whether there are any.
+fn confirm_all(state: &mut PriorState, plan: &Plan) -> bool {
+    let mut changed = false;
+    for change in plan.changes.iter().filter(|change| change.unconfirmed.is_some()) {
+        if let Some(recorded) = state.instances.get_mut(&change.address) {
+            changed |= std::mem::replace(&mut recorded.unconfirmed, false);
+        }
+    }
+    changed
+}
+
 /// What is refused without a flag.
 fn refused_without(need: &Need) -> Blocked {
+    if need.flag == ADOPT {
+        let help = [
+            "if this stack owns them, confirm that with --adopt",
+            "if another repository owns them, give this stack another name: `stack` in the manifest",
+        ];
+        let help = help.map(str::to_owned).to_vec();
+        return Blocked { kind: BlockedKind::AdoptionNotConfirmed, what: need.what.clone(), help };
+    }
     let help = format!("look at the plan; if that is meant, say so with {}", need.flag);
     Blocked { kind: BlockedKind::ConsentMissing, what: need.what.clone(), help: vec![help] }
 }

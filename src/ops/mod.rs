@@ -40,4 +40,4 @@ pub use rebuild::{RebuildReport, rebuild};
 pub use renew::{RenewOptions, renew};
 pub use states::{Forgotten, Moved, forget, move_address};
 pub use tagging::Tagged;
-pub use together::Texts;
+pub use together::{OnDisk, Texts};

@@ -29,6 +29,8 @@ pub struct PlanOptions {
     pub destroy: bool,
     /// What leaves is destroyed for good.
     pub purge: bool,
+    /// Recovered instances are confirmed to be this stack's.
+    pub adopt: bool,
     /// Whether prices, quotas and stock are asked.
     pub preflight: bool,
     /// The limits of the command line.
@@ -86,6 +88,7 @@ pub(super) async fn unchecked(
         false => (load_prior(context, desired)?, None),
     };
     let selection = selection(context, desired, &prior, options.destroy)?;
+    let manifest = desired;
     let emptied = options.destroy.then(|| emptied(desired));
     let desired = emptied.as_ref().unwrap_or(desired);
     let mut observed = match answers {
@@ -95,8 +98,9 @@ pub(super) async fn unchecked(
         }
         None => ObservedState { at: context.clock.now(), ..ObservedState::default() },
     };
-    let wanted = Options { buy_anyway: options.buy_anyway, destroy: options.destroy, purge: options.purge };
-    let planned = planned_with_catalogue(context, desired, &prior, &mut observed, (wanted, selection.as_ref())).await?;
+    let PlanOptions { buy_anyway, destroy, purge, adopt, .. } = options;
+    let wanted = (Options { buy_anyway, destroy, purge, adopt }, selection.as_ref());
+    let planned = planned_with_catalogue(context, (desired, manifest), &prior, &mut observed, wanted).await?;
     Ok(PlanReport { planned, observed, prior: prior.state, bound })
 }
 
@@ -109,14 +113,14 @@ pub(super) fn emptied(desired: &DesiredState) -> DesiredState {
 /// makes of a change may raise another question, once.
 pub(super) async fn planned_with_catalogue(
     context: &Context,
-    desired: &DesiredState,
+    (desired, manifest): (&DesiredState, &DesiredState),
     prior: &Prior,
     observed: &mut ObservedState,
     (options, selection): (Options, Option<&Selection>),
 ) -> Result<Planned, OpsError> {
     let mut asked = Questions::default();
     loop {
-        let inputs = Inputs { desired, prior: &prior.state, open: &prior.open, observed, selection };
+        let inputs = Inputs { desired, manifest, prior: &prior.state, open: &prior.open, observed, selection };
         let planned = plan::plan(inputs, options);
         let questions = questions(&planned);
         if !observed.asked || questions.is_empty() || questions == asked {

@@ -29,6 +29,8 @@ pub struct RenewOptions {
     pub assume_yes: bool,
     /// Whether prices that are not known may be paid.
     pub accept_unknown_price: bool,
+    /// Whether recovered instances are confirmed to be this stack's.
+    pub adopt: bool,
 }
 
 /// Renews under the exclusive lock. What an earlier run left open is settled first.
@@ -45,10 +47,12 @@ pub async fn renew(
     let mut run = Run {
         context,
         desired,
+        manifest: desired,
         options: ApplyOptions {
             ceilings: options.ceilings,
             assume_yes: options.assume_yes,
             accept_unknown_price: options.accept_unknown_price,
+            adopt: options.adopt,
             ..ApplyOptions::default()
         },
         consent,
@@ -77,7 +81,14 @@ pub async fn renew(
     bind_account(context, desired, &mut prior.state, account)?;
     let instances = refresh::by_ids(context.read.as_ref(), &ids).await?;
     let observed = ObservedState { at, instances, asked: true, ..ObservedState::default() };
-    let inputs = Inputs { desired, prior: &prior.state, open: &prior.open, observed: &observed, selection: None };
+    let inputs = Inputs {
+        desired,
+        manifest: desired,
+        prior: &prior.state,
+        open: &prior.open,
+        observed: &observed,
+        selection: None,
+    };
     let mut planned = renewals(inputs, &options.addresses, options.months);
     if !planned.diagnostics.has_errors() {
         let answers = ask_and_judge(context, desired, &observed, &mut planned, false).await;

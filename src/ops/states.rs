@@ -11,7 +11,9 @@ use crate::desired::DesiredState;
 use crate::diag::did_you_mean;
 use crate::model::{Address, InstanceId, ObservedInstance, Ownership, Predecessor};
 use crate::observe::refresh;
+use crate::plan::Blocked;
 use crate::plan::batch::batch;
+use crate::plan::change::BlockedKind;
 use crate::plan::request::batch_tag;
 use crate::state::PriorState;
 use crate::state::lock::Mode;
@@ -55,6 +57,17 @@ pub async fn move_address(
     }
     let Some(recorded) = state.instances.remove(from) else { return Err(nothing_at(context, &state, from)) };
     let instance_id = recorded.instance_id.clone();
+    // A move writes its tags.
+    if recorded.unconfirmed && desired.ownership == Ownership::Tags {
+        let what =
+            format!("{instance_id} at `{from}` is unconfirmed: another repository with this stack name may own it");
+        let help = format!("if this stack owns it, confirm that first: `lhprov apply --adopt --only '{from}'`");
+        return Err(OpsError::Blocked(vec![Blocked {
+            kind: BlockedKind::AdoptionNotConfirmed,
+            what,
+            help: vec![help],
+        }]));
+    }
     // The token that bought this instance is that of the old address: with it the service would name this instance again.
     state.predecessors.insert(from.clone(), Predecessor::Instance(instance_id.clone()));
     state.predecessors.remove(to);

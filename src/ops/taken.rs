@@ -21,6 +21,7 @@ pub(super) fn record(
         predecessor: predecessor.clone(),
         seen: true,
         protect: desired.protect,
+        unconfirmed: false,
         spec: AppliedSpec::from(applied(desired, &live.attributes, salt)),
         attributes: live.attributes.clone(),
     }

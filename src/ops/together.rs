@@ -3,17 +3,19 @@
 //! Two files cannot be replaced at one moment. The state goes first, with what is new in it protected: were the process to die
 //! between the two, the next plan would see instances that the manifest does not name, and stop at their protection instead of
 //! returning them. The other order would let it buy what is there already. When the manifest is written the protection becomes
-//! what the manifest says. If the manifest cannot be written, the state is put back.
+//! what the manifest says. If the manifest cannot be written, the state is put back. A manifest that does not exist yet is
+//! created in the same order.
 
 use super::context::Context;
 use super::error::OpsError;
 use super::load::{Prior, rewrite_journal};
 use crate::desired::{self, DesiredState};
 use crate::diag::{Diagnostics, SourceId};
-use crate::disk::{FileError, replace_file, suffixed};
+use crate::disk::{Disk, FileError, replace_file, suffixed};
 use crate::manifest::{Given, Sources};
 use crate::state::{PriorState, StateError};
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -25,6 +27,19 @@ pub struct Texts<'a> {
     pub given: &'a Given,
     /// A variable of the environment.
     pub environment: &'a dyn Fn(&str) -> Option<String>,
+    /// How the texts differ from what is on disk.
+    pub on_disk: OnDisk<'a>,
+}
+
+/// How the texts of a run differ from the files. An import completes what it adds blocks to.
+#[derive(Clone, Copy)]
+pub enum OnDisk<'a> {
+    /// Not at all.
+    Same,
+    /// The files are these: `instances` was added to the text.
+    Without(&'a Sources),
+    /// There is no file yet.
+    Absent,
 }
 
 impl Texts<'_> {
@@ -53,7 +68,8 @@ fn errors_of(diagnostics: Diagnostics) -> Diagnostics {
 pub(super) struct Edit {
     id: SourceId,
     path: PathBuf,
-    old: Vec<u8>,
+    /// None for a file that does not exist yet.
+    old: Option<Vec<u8>>,
     new: Vec<u8>,
 }
 
@@ -62,18 +78,27 @@ impl Edit {
     ///
     /// # Errors
     /// When the file is no longer what was read.
-    pub(super) fn new(context: &Context, sources: &Sources, id: SourceId, new: &str) -> Result<Self, OpsError> {
+    pub(super) fn new(context: &Context, texts: &Texts<'_>, id: SourceId, new: &str) -> Result<Self, OpsError> {
+        let sources = match texts.on_disk {
+            OnDisk::Without(written) => written,
+            OnDisk::Same | OnDisk::Absent => texts.sources,
+        };
         let disk = context.store.disk();
         let named = std::path::Path::new(sources.path(id));
         let find = |source| StateError::Io { operation: "find", path: named.to_owned(), source };
         let path = disk.resolve(named).map_err(find)?;
         let io = |source| StateError::Io { operation: "read", path: path.clone(), source };
-        let old = disk.read(&path).map_err(io)?;
+        let old = match disk.read(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound && matches!(texts.on_disk, OnDisk::Absent) => {
+                return Ok(Self { id, path, old: None, new: new.as_bytes().to_vec() });
+            }
+            read => read.map_err(io)?,
+        };
         let Some(new) = sources.rewritten(id, &old, new) else {
             let what = format!("{} has changed while this was running", sources.path(id));
             return Err(OpsError::mistake(what, ["nothing was written; run the command again"]));
         };
-        Ok(Self { id, path, old, new })
+        Ok(Self { id, path, old: Some(old), new })
     }
 
     /// Which text.
@@ -108,14 +133,24 @@ pub(super) fn write(
     state.serial = guarded.serial;
     let disk = store.disk().as_ref();
     let replace = |edit: &Edit| -> Result<(), FileError> {
-        replace_file(disk, &suffixed(&edit.path, ".backup"), Some(&edit.path), &edit.old)?;
+        match &edit.old {
+            Some(old) => replace_file(disk, &suffixed(&edit.path, ".backup"), Some(&edit.path), old)?,
+            None if disk.read(&edit.path).is_ok() => {
+                let source = ErrorKind::AlreadyExists.into();
+                return Err(FileError { operation: "create", path: edit.path.clone(), source });
+            }
+            None => {}
+        }
         replace_file(disk, &edit.path, None, &edit.new)
     };
     if let Err(error) = replace(edit).map_err(StateError::from) {
         before.serial = guarded.serial;
         let undone = store.amend(&mut before).and_then(|_| rewrite_journal(&before, &open, &mut journal));
         // It may have failed after the new text was in its place.
-        let manifest = replace_file(disk, &edit.path, None, &edit.old);
+        let manifest = match &edit.old {
+            Some(old) => replace_file(disk, &edit.path, None, old),
+            None => remove_new(disk, edit),
+        };
         return Err(match (undone, manifest) {
             (Err(_), _) => OpsError::mistake(
                 format!("{error}, and the state could not be put back"),
@@ -130,4 +165,14 @@ pub(super) fn write(
     }
     rewrite_journal(&state, &open, &mut journal)?;
     Ok(state)
+}
+
+/// Removes a manifest that this run created. One that another process created meanwhile is not its own.
+fn remove_new(disk: &dyn Disk, edit: &Edit) -> Result<(), FileError> {
+    match disk.read(&edit.path) {
+        Ok(bytes) if bytes == edit.new => {
+            disk.remove(&edit.path).map_err(|source| FileError { operation: "remove", path: edit.path.clone(), source })
+        }
+        _ => Ok(()),
+    }
 }

@@ -125,6 +125,11 @@ impl Action {
         matches!(self, Action::Isolate | Action::Purge | Action::Replace(_))
     }
 
+    /// Whether something is done to an instance that exists.
+    pub fn acts_on_instance(self) -> bool {
+        self.is_alteration() || self.is_removal()
+    }
+
     /// Whether it is paid for.
     pub fn costs_money(self) -> bool {
         matches!(self, Action::Create | Action::Replace(_) | Action::Upgrade | Action::Renew)
@@ -156,6 +161,8 @@ pub enum Reason {
     Differs,
     /// The manifest no longer has it.
     NotInManifest,
+    /// Everything is to be destroyed.
+    DestroyRequested,
     /// It stood at the address before and was not returned yet.
     Deposed(String),
     /// Carries our tags, or is what our own token bought.
@@ -198,6 +205,7 @@ impl fmt::Display for Reason {
             Reason::Removed(id) => write!(f, "{id} stood there before and was removed"),
             Reason::Differs => f.write_str("differs from the manifest"),
             Reason::NotInManifest => f.write_str("is not in the manifest"),
+            Reason::DestroyRequested => f.write_str("destroy was requested"),
             Reason::Deposed(why) => write!(f, "is left over: {why}"),
             Reason::FoundAgain(id) => write!(f, "{id} was bought for it and is found again"),
             Reason::StillPending => f.write_str("is still being created"),
@@ -212,6 +220,25 @@ impl fmt::Display for Reason {
                 write!(f, "{}, paid until {until} now{back}", count(*months as usize, "month"))
             }
             Reason::ReturnedAlready => f.write_str("is returned already"),
+        }
+    }
+}
+
+/// The only evidence that an unconfirmed instance belongs to this stack. Another repository with the same stack name leaves
+/// the same evidence.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Evidence {
+    /// Its ownership tag, as `KEY=VALUE`.
+    Tag(String),
+    /// Its name.
+    Name(String),
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Evidence::Tag(tag) => write!(f, "tag {tag}"),
+            Evidence::Name(name) => write!(f, "the name {name} alone"),
         }
     }
 }
@@ -267,6 +294,8 @@ pub struct Change {
     pub refund: Option<Returnable>,
     /// What else is to be known: one sentence each.
     pub notes: Vec<String>,
+    /// Set for an unconfirmed instance: the evidence by which it was recognised.
+    pub unconfirmed: Option<Evidence>,
 }
 
 /// The spec that is to be. It is the manifest's own, and becomes JSON only where it is shown: a plan of a large fleet would be
@@ -331,6 +360,7 @@ impl Change {
             price: None,
             refund: None,
             notes: Vec::new(),
+            unconfirmed: None,
         }
     }
 }
@@ -357,8 +387,11 @@ pub const ACCEPT_NO_REFUND: &str = "--accept-no-refund";
 /// The flag that permits costs which are not known.
 pub const ACCEPT_UNKNOWN_PRICE: &str = "--accept-unknown-price";
 
+/// The flag that confirms that recovered instances are this stack's.
+pub const ADOPT: &str = "--adopt";
+
 /// Every flag that gives a consent which a plan may need.
-pub const CONSENTS: [&str; 3] = [ALLOW_DATA_LOSS, ACCEPT_NO_REFUND, ACCEPT_UNKNOWN_PRICE];
+pub const CONSENTS: [&str; 4] = [ALLOW_DATA_LOSS, ACCEPT_NO_REFUND, ACCEPT_UNKNOWN_PRICE, ADOPT];
 
 /// Of the flags of consent, those that were given.
 pub fn given_consents(given: [bool; CONSENTS.len()]) -> Vec<&'static str> {
@@ -427,7 +460,7 @@ pub enum BlockedKind {
     DependencyDestroyed,
     /// The plan needs a consent that was not given.
     ConsentMissing,
-    /// Instances would be taken over by their names without consent.
+    /// Recovered instances would be taken over by name, or changed, without confirmation.
     AdoptionNotConfirmed,
     /// The credentials belong to an account that the manifest does not allow.
     AccountNotAllowed,
@@ -533,9 +566,25 @@ pub struct Plan {
     pub needs: Vec<Need>,
     /// What preflight found; put in after planning.
     pub checks: Checks,
+    /// Set where everything is to be destroyed.
+    pub destroy: Option<DestroyScope>,
+}
+
+/// What a destroy leaves out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DestroyScope {
+    /// Whether `--only` or `--skip` were given.
+    pub is_limited: bool,
+    /// Recorded instances that they leave out.
+    pub left_out: usize,
 }
 
 impl Plan {
+    /// The changes that act on unconfirmed instances: they need the user's confirmation.
+    pub fn acts_on_unconfirmed(&self) -> impl Iterator<Item = &Change> {
+        self.changes.iter().filter(|change| change.unconfirmed.is_some() && change.action.acts_on_instance())
+    }
+
     /// Counts the changes.
     pub fn summary(&self) -> Summary {
         let mut summary = Summary::default();

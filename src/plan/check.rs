@@ -315,7 +315,8 @@ impl<'a> Check<'a> {
         let kept: BTreeSet<&InstanceId> = prior
             .instances
             .values()
-            .filter(|recorded| recorded.protect)
+            // Of what `state rebuild` found without a block, the confirmation that the plan asks for releases it.
+            .filter(|recorded| recorded.protect && !(recorded.unconfirmed && recorded.spec.is_null()))
             .map(|recorded| &recorded.instance_id)
             .collect();
         for change in self.changes().iter().filter(|change| goes(change.action) || change.action == Action::Reinstall) {
@@ -352,7 +353,27 @@ impl<'a> Check<'a> {
                 && change.instance_id.as_ref().is_none_or(|id| !kept.contains(id) && !young(id))
         };
         let given_up = self.changes().iter().filter(given_up).count();
-        for (flag, number) in [("--allow-data-loss", lost), ("--accept-no-refund", given_up)] {
+        let unconfirmed = self.unconfirmed_instances();
+        let touched: BTreeSet<&InstanceId> = self
+            .changes()
+            .iter()
+            .filter(|change| {
+                goes(change.action)
+                    || matches!(
+                        change.action,
+                        Action::Update
+                            | Action::Start
+                            | Action::Stop
+                            | Action::Upgrade
+                            | Action::Reinstall
+                            | Action::Renew
+                    )
+            })
+            .filter_map(|change| change.instance_id.as_ref())
+            .filter(|id| unconfirmed.contains(id))
+            .collect();
+        let touched = touched.len();
+        for (flag, number) in [("--allow-data-loss", lost), ("--accept-no-refund", given_up), ("--adopt", touched)] {
             let listed: Vec<&str> = self
                 .planned
                 .plan
@@ -369,6 +390,39 @@ impl<'a> Check<'a> {
                 _ => self.say(format!("{flag} is needed {number} times, and the plan says {listed:?}")),
             }
         }
+    }
+
+    /// Instances that are marked in the state; and those that a plan recovers or ends although neither a confirmed record nor
+    /// a predecessor explains them.
+    fn unconfirmed_instances(&self) -> HashSet<&'a InstanceId> {
+        let Inputs { prior, .. } = self.inputs;
+        let marked = prior.instances.values().filter(|recorded| recorded.unconfirmed);
+        let known: HashSet<&InstanceId> = prior
+            .instances
+            .values()
+            .map(|recorded| &recorded.instance_id)
+            .chain(prior.deposed.iter().map(|deposed| &deposed.instance_id))
+            .collect();
+        let has_history = |address: &Address| {
+            let places = self.recorded_at(address);
+            places.iter().any(|at| match prior.instances.get(*at) {
+                Some(recorded) => !recorded.unconfirmed,
+                None => prior.predecessors.contains_key(*at),
+            })
+        };
+        let untracked = self.changes().iter().filter(|change| {
+            let id = change.instance_id.as_ref();
+            id.is_some_and(|id| !known.contains(id))
+                && match change.action {
+                    Action::Import => !has_history(&change.address),
+                    // A destroy takes along what is recorded nowhere, whatever stands at the address of its tags.
+                    action => goes(action) && (self.planned.plan.destroy.is_some() || !has_history(&change.address)),
+                }
+        });
+        marked
+            .map(|recorded| &recorded.instance_id)
+            .chain(untracked.filter_map(|change| change.instance_id.as_ref()))
+            .collect()
     }
 
     fn counts(&mut self) {
@@ -461,7 +515,7 @@ mod tests {
     use crate::desired::DesiredState;
     use crate::model::Lineage;
     use crate::observe::catalogue::Returnable;
-    use crate::plan::change::{ALLOW_DATA_LOSS, AttributeDiff, Need, Reason};
+    use crate::plan::change::{ALLOW_DATA_LOSS, AttributeDiff, DestroyScope, Need, Reason};
     use crate::plan::tests::{Case, of_text};
     use crate::plan::{Options, plan};
     use crate::state::{Binding, OpenIntents, PriorState};
@@ -608,6 +662,15 @@ instances:
             all.push(format!("{name}: {}", first.join("; ")));
         }
         insta::assert_snapshot!(all.join("\n"));
+    }
+
+    #[test]
+    fn an_untracked_instance_that_goes_without_confirmation_is_found() {
+        let said = said(|p| {
+            p.plan.destroy = Some(DestroyScope { is_limited: false, left_out: 0 });
+            change(p, "old").instance_id = Some("lhins-77".into());
+        });
+        assert!(said.contains("--adopt is needed 1 times"), "{said}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod diff;
 pub mod drift;
 pub mod limits;
 mod ownership_tags;
+pub mod placement;
 pub mod planner;
 pub mod preflight;
 pub mod questions;

@@ -5,10 +5,14 @@ mod found;
 mod limited;
 mod removal;
 mod reported;
+pub(in crate::plan) mod unconfirmed;
+mod untracked;
 
 use super::alongside::Alongside;
 use super::batch::{Batch, batch, cut};
-use super::change::{Action, After, Blocked, BlockedKind, Change, OpenPurchase, Plan, Reason, UnsettledOrder, count};
+use super::change::{
+    Action, After, Blocked, BlockedKind, Change, Evidence, OpenPurchase, Plan, Reason, UnsettledOrder, count,
+};
 use super::drift::{Drift, drift_at};
 use super::preflight::Checks;
 use super::relocate::{self, relocations};
@@ -28,6 +32,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 pub struct Inputs<'a> {
     /// What is wanted.
     pub desired: &'a DesiredState,
+    /// What the manifest has. The same, except where everything is to be destroyed: then nothing is wanted.
+    pub manifest: &'a DesiredState,
     /// What was recorded.
     pub prior: &'a PriorState,
     /// What is under way.
@@ -47,6 +53,8 @@ pub struct Options {
     pub destroy: bool,
     /// What leaves is destroyed for good after its return.
     pub purge: bool,
+    /// Recovered instances are confirmed to be this stack's.
+    pub adopt: bool,
 }
 
 /// A plan and what is to be said about it.
@@ -98,6 +106,7 @@ fn plan_from(inputs: Inputs<'_>, options: Options, diagnostics: Diagnostics, mov
     planner.buy_what_is_missing();
     planner.remove_what_is_not_desired();
     planner.return_what_is_left_over();
+    planner.destroy_untracked();
     if !options.buy_anyway {
         planner.stop_before_buying_what_may_be_owned();
     }
@@ -143,6 +152,8 @@ struct Planner<'a> {
     adopted: Vec<Address>,
     /// Instances for which the plan stops.
     unclear: BTreeSet<InstanceId>,
+    /// Unconfirmed instances, recorded or recovered by this plan.
+    unconfirmed: BTreeMap<InstanceId, Evidence>,
 }
 
 struct Missing {
@@ -184,6 +195,7 @@ impl<'a> Planner<'a> {
             blocked: Vec::new(),
             adopted: Vec::new(),
             unclear: BTreeSet::new(),
+            unconfirmed: unconfirmed::recorded(inputs),
         }
     }
 
@@ -444,7 +456,9 @@ impl<'a> Planner<'a> {
         self.diagnostics.push(
             Diagnostic::warning("not-in-state", what)
                 .detail("It costs money: it was bought twice, or is left from a state that was lost.")
-                .help("return it in the console if nobody needs it, or restore the state that knows it"),
+                .help("if the state was lost: `lhprov state rebuild` records it, or restore the state")
+                .help("if the manifest was lost as well: `lhprov import --all` writes its block")
+                .help("if it was bought twice and nobody needs it, return it in the console"),
         );
     }
 
@@ -516,9 +530,11 @@ impl<'a> Planner<'a> {
             let detail = "What is not reported is taken as it was recorded, and is no difference.";
             self.diagnostics.push(Diagnostic::warning("not-reported", note).detail(detail));
         }
+        self.mark_unconfirmed();
         self.changes
             .sort_by(|a, b| (&a.address, a.action, &a.instance_id).cmp(&(&b.address, b.action, &b.instance_id)));
         let needs = self.consents();
+        let destroy = self.options.destroy.then(|| self.destroy_scope());
         let selected = self.say_what_is_selected();
         Planned {
             plan: Plan {
@@ -529,6 +545,7 @@ impl<'a> Planner<'a> {
                 drift: self.drift,
                 needs,
                 checks: Checks::default(),
+                destroy,
             },
             diagnostics: self.diagnostics,
             blocked: self.blocked,
@@ -557,7 +574,7 @@ fn alike<'a>(desired: &'a DesiredState, batches: &'a [Batch]) -> Vec<Vec<Sought<
 }
 
 /// Whether a name is one of these, or one with a number behind it, as a batch's instances may bear its first name.
-fn bears_one_of(names: &BTreeSet<&str>, name: &str) -> bool {
+pub(super) fn bears_one_of(names: &BTreeSet<&str>, name: &str) -> bool {
     let mut stem = name;
     loop {
         if names.contains(stem) || names.contains(stem.trim_end_matches(['-', '_'])) {

@@ -1,6 +1,7 @@
 //! What `lhprov renew` would do: more time for instances, those among them that are isolated back into service.
 
 use super::change::{Action, Change, Plan, Reason};
+use super::planner::unconfirmed::{confirmation, evidence_of};
 use super::planner::{Inputs, Planned, unsettled};
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
 use crate::model::attributes::Field;
@@ -47,6 +48,7 @@ pub fn renewals(inputs: Inputs<'_>, addresses: &BTreeSet<Address>, months: Optio
                 changes.push(Change {
                     instance_id: Some(id),
                     source: wanted.map(|wanted| wanted.span),
+                    unconfirmed: evidence_of(inputs, address),
                     ..Change::new(address, Action::Renew, Reason::MoreTime { months, until, comes_back })
                 });
             }
@@ -56,8 +58,9 @@ pub fn renewals(inputs: Inputs<'_>, addresses: &BTreeSet<Address>, months: Optio
             }
         }
     }
+    let needs = confirmation(&changes).into_iter().collect();
     Planned {
-        plan: Plan { changes, orders: unsettled(open), ..Plan::default() },
+        plan: Plan { changes, orders: unsettled(open), needs, ..Plan::default() },
         diagnostics,
         blocked: Vec::new(),
         adopted: Vec::new(),

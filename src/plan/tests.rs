@@ -72,6 +72,7 @@ impl Case {
                 predecessor: Predecessor::None,
                 seen: true,
                 protect: instance.protect,
+                unconfirmed: false,
                 spec: AppliedSpec::from(spec.to_json("salt")),
                 attributes: attributes.clone(),
             };
@@ -94,7 +95,7 @@ impl Case {
     }
 
     pub(super) fn inputs<'a>(&'a self, desired: &'a DesiredState, open: &'a OpenIntents) -> Inputs<'a> {
-        Inputs { desired, prior: &self.prior, open, observed: &self.observed, selection: None }
+        Inputs { desired, manifest: desired, prior: &self.prior, open, observed: &self.observed, selection: None }
     }
 
     fn planned(&self, desired: &DesiredState) -> Planned {
@@ -353,8 +354,14 @@ fn renewals() {
     let open = OpenIntents::new();
     let addresses = BTreeSet::from([db()]);
     let of = |case: &Case, months| {
-        let inputs =
-            Inputs { desired: &desired, prior: &case.prior, open: &open, observed: &case.observed, selection: None };
+        let inputs = Inputs {
+            desired: &desired,
+            manifest: &desired,
+            prior: &case.prior,
+            open: &open,
+            observed: &case.observed,
+            selection: None,
+        };
         super::renewal::renewals(inputs, &addresses, months)
     };
     let planned = of(&case, None);

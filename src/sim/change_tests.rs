@@ -133,6 +133,7 @@ fn renew_at_every_effect() {
                 ceilings: Ceilings::default(),
                 assume_yes: false,
                 accept_unknown_price: true,
+                adopt: false,
             };
             let work = async |context: &Context| renew(context, &desired, &options, &|_| Consent::Given).await;
             let exit = match stage.perform(&desired, Some(dies), work) {

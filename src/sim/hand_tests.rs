@@ -56,7 +56,7 @@ impl Written {
     }
 
     fn texts<'a>(&'a self, given: &'a Given) -> Texts<'a> {
-        Texts { sources: &self.sources, given, environment: &nothing }
+        Texts { sources: &self.sources, given, environment: &nothing, on_disk: crate::ops::OnDisk::Same }
     }
 }
 

@@ -8,6 +8,7 @@ pub mod executor;
 pub(crate) mod fleet;
 mod ledger;
 mod life;
+mod neighbours;
 mod network;
 pub mod runner;
 pub mod sabotage;

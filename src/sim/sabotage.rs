@@ -21,6 +21,8 @@ pub enum Sabotage {
     RefusalIsProof,
     /// A batch of which only a part is listed counts as one of which nothing is.
     PartIsNothing,
+    /// Unconfirmed instances are treated as confirmed.
+    UnconfirmedIsConfirmed,
     /// An upgrade or renewal without an answer is ordered again at once.
     RepeatOrders,
 }

@@ -68,7 +68,12 @@ pub fn run_schedule(seed: u64, sabotage: Sabotage) -> Result<Passed, Failure> {
         Story { chance, about, world, fleet, history: History::default(), passed: Passed::default(), sabotage };
     let crowd = story.about.settings.token_memory == TokenMemory::Forever && story.chance.percent(12);
     // An engine that panics has broken its promise too, and its seed is to be known.
-    let told = catch_unwind(AssertUnwindSafe(|| if crowd { story.crowd() } else { story.tell() }));
+    let neighbours = !crowd && story.chance.percent(8);
+    let told = catch_unwind(AssertUnwindSafe(|| match () {
+        () if crowd => story.crowd(),
+        () if neighbours => story.neighbours(),
+        () => story.tell(),
+    }));
     let result = told.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
         Err(format!("panicked: {}", text.unwrap_or_default()))
@@ -92,7 +97,7 @@ pub(super) struct Story {
     pub(super) fleet: Fleet,
     pub(super) history: History,
     pub(super) passed: Passed,
-    sabotage: Sabotage,
+    pub(super) sabotage: Sabotage,
 }
 
 /// What has happened so far that the promise makes a difference for.
@@ -250,7 +255,7 @@ impl Story {
     }
 
     /// The manifest is edited.
-    fn edit(&mut self) {
+    pub(super) fn edit(&mut self) {
         let edit = self.chance.pick(&[Edit::More, Edit::More, Edit::Fewer, Edit::Bundle, Edit::Names, Edit::Secret]);
         let by_name = self.about.ownership == Ownership::Name && matches!(edit, Edit::Fewer | Edit::Names);
         if by_name && self.history.loss.is_some() {

@@ -72,6 +72,11 @@ fn a_refusal_taken_as_proof_is_found_out() {
 }
 
 #[test]
+fn unconfirmed_treated_as_confirmed_is_found_out() {
+    assert!(found_out(Sabotage::UnconfirmedIsConfirmed).is_some());
+}
+
+#[test]
 fn a_part_taken_for_nothing_is_found_out() {
     assert!(found_out(Sabotage::PartIsNothing).is_some());
 }

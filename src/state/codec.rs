@@ -73,6 +73,9 @@ struct Instance<P> {
     seen: bool,
     /// The spec that was applied last, without secrets.
     spec: Value,
+    /// Whether it was recovered by tags or name without any history, and the user has not confirmed it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    unconfirmed: bool,
 }
 
 #[derive(Serialize, Deserialize, JsonSchema)]
@@ -173,15 +176,17 @@ struct WrittenInstance<'a> {
     protect: bool,
     seen: bool,
     spec: &'a AppliedSpec,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    unconfirmed: bool,
 }
 
 impl Serialize for WrittenInstances<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(address, recorded)| {
             // Destructured, so that a new field cannot be forgotten.
-            let RecordedInstance { instance_id, predecessor, seen, protect, spec, attributes } = recorded;
-            let (seen, protect) = (*seen, *protect);
-            (address, WrittenInstance { attributes, instance_id, predecessor, protect, seen, spec })
+            let RecordedInstance { instance_id, predecessor, seen, protect, unconfirmed, spec, attributes } = recorded;
+            let (seen, protect, unconfirmed) = (*seen, *protect, *unconfirmed);
+            (address, WrittenInstance { attributes, instance_id, predecessor, protect, seen, spec, unconfirmed })
         }))
     }
 }
@@ -205,11 +210,12 @@ where
             let mut instances = BTreeMap::new();
             let mut neighbour = AppliedSpec::unknown();
             while let Some((address, instance)) = map.next_entry::<Address, Instance<P>>()? {
-                let Instance { attributes, instance_id, predecessor, protect, seen, spec } = instance;
+                let Instance { attributes, instance_id, predecessor, protect, seen, spec, unconfirmed } = instance;
                 let spec = AppliedSpec::from(spec).sharing(&neighbour);
                 neighbour.clone_from(&spec);
                 let predecessor = predecessor.into();
-                let recorded = RecordedInstance { instance_id, predecessor, seen, protect, spec, attributes };
+                let recorded =
+                    RecordedInstance { instance_id, predecessor, seen, protect, unconfirmed, spec, attributes };
                 instances.insert(address, recorded);
             }
             Ok(instances)
@@ -362,6 +368,7 @@ mod tests {
             predecessor: Predecessor::None,
             seen: true,
             protect: true,
+            unconfirmed: false,
             spec: AppliedSpec::from(json!({"bundle_id": "b"})),
             attributes: Attributes { state: "RUNNING".into(), ..Attributes::default() },
         };
@@ -373,6 +380,17 @@ mod tests {
             reason: DepartureReason::LaunchFailed,
         });
         state
+    }
+
+    #[test]
+    fn the_mark_of_an_unconfirmed_instance_is_kept() {
+        let mut state = sample();
+        for recorded in state.instances.values_mut() {
+            recorded.unconfirmed = true;
+        }
+        let bytes = encode(&state);
+        assert!(String::from_utf8_lossy(&bytes).contains("\"unconfirmed\": true"));
+        assert_eq!(decode(&bytes).unwrap(), state);
     }
 
     #[test]

@@ -145,19 +145,21 @@ pub fn apply_record(state: &mut PriorState, open: &mut OpenIntents, record: Reco
         }
         Record::Assigned { token, matches, at, .. } => {
             if let Some(entry) = open.remove(&token) {
-                assign(state, &entry.intent, &matches, at);
+                assign(state, &entry, &matches, at);
                 depose_the_rest(state, &entry, &matches);
             }
         }
-        Record::Adopted { address, instance_id, predecessor, spec, protect } => {
+        Record::Adopted { address, instance_id, predecessor, spec, protect, unconfirmed } => {
             state.predecessors.remove(&address);
             // An instance has one place.
             state.deposed.retain(|deposed| deposed.instance_id != instance_id);
             let attributes = Attributes::default();
             let spec = AppliedSpec::from(spec);
-            let recorded = RecordedInstance { instance_id, predecessor, seen: true, protect, spec, attributes };
+            let recorded =
+                RecordedInstance { instance_id, predecessor, seen: true, protect, unconfirmed, spec, attributes };
             state.instances.insert(address, recorded);
         }
+        Record::Confirmed { address, instance_id } => confirm(state, &address, &instance_id),
         Record::Refused { token, .. } => {
             if let Some(entry) = open.remove(&token) {
                 for member in &entry.intent.members {
@@ -219,7 +221,17 @@ pub fn apply_keys(state: &mut PriorState, address: &Address, id: &InstanceId, ke
     });
 }
 
-fn assign(state: &mut PriorState, intent: &Intent, matches: &[(Address, InstanceId)], at: Timestamp) {
+fn confirm(state: &mut PriorState, address: &Address, id: &InstanceId) {
+    if let Some(recorded) = state.instances.get_mut(address).filter(|recorded| recorded.instance_id == *id) {
+        recorded.unconfirmed = false;
+    }
+}
+
+/// Puts the instances of a purchase where they belong. Instances that are found although none of its requests can have had
+/// an effect were bought by another writer: only tags or a name tell that they belong to this stack.
+fn assign(state: &mut PriorState, open: &OpenIntent, matches: &[(Address, InstanceId)], at: Timestamp) {
+    let intent = &open.intent;
+    let unconfirmed = open.answer.is_none() && !open.is_unsure();
     let spec = AppliedSpec::from(intent.spec.clone());
     for member in &intent.members {
         let found = matches.iter().find(|(address, _)| *address == member.address);
@@ -233,6 +245,7 @@ fn assign(state: &mut PriorState, intent: &Intent, matches: &[(Address, Instance
             predecessor: member.predecessor.clone(),
             seen: false,
             protect: member.protect,
+            unconfirmed,
             spec: spec.named(&member.name),
             attributes: Attributes { created_time: Some(at), ..Attributes::default() },
         };

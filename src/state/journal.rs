@@ -137,6 +137,16 @@ pub enum Record {
         spec: Value,
         /// Kept in the state with the instance.
         protect: bool,
+        /// Whether nothing but its tags or its name says that it is this stack's.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unconfirmed: bool,
+    },
+    /// The user has confirmed that a recovered instance is this stack's.
+    Confirmed {
+        /// Where it stands.
+        address: Address,
+        /// Which.
+        instance_id: InstanceId,
     },
     /// The purchase is settled without an instance. The token stays what it is.
     Closed {

@@ -53,6 +53,9 @@ pub struct RecordedInstance {
     pub seen: bool,
     /// Kept so that removing the block does not remove the protection.
     pub protect: bool,
+    /// Recovered by ownership tags or by name without any history, and not confirmed by the user yet: another repository
+    /// with the same stack name may own it. Nothing is done to it without confirmation.
+    pub unconfirmed: bool,
     /// The spec last applied, in the manifest's words; null for one found again of which nothing is known.
     pub spec: AppliedSpec,
     /// What the cloud said of it last.
@@ -71,6 +74,12 @@ pub struct Deposed {
 }
 
 impl RecordedInstance {
+    /// Whether `state rebuild` recorded it although the manifest does not have it. It is protected until the manifest has it,
+    /// or the user confirms it.
+    pub fn is_held_by_rebuild(&self) -> bool {
+        self.unconfirmed && self.protect && self.spec.is_null()
+    }
+
     /// For programs, and for outputs: what `show --json` prints of it.
     pub fn to_json(&self) -> Value {
         json!({
@@ -80,6 +89,7 @@ impl RecordedInstance {
             "seen": self.seen,
             "spec": self.spec,
             "attributes": self.attributes,
+            "unconfirmed": self.unconfirmed,
         })
     }
 }

@@ -46,6 +46,7 @@ fn state(ids: &[&str]) -> PriorState {
             predecessor: Predecessor::None,
             seen: true,
             protect: false,
+            unconfirmed: false,
             spec: AppliedSpec::unknown(),
             attributes: crate::model::Attributes::default(),
         };
@@ -201,4 +202,49 @@ fn the_lock_names_its_holder_and_ends_with_it() {
     let two = lock::try_lock(&path, lock::Mode::Shared, &me).unwrap();
     assert!(one.is_some() && two.is_some());
     assert!(lock::try_lock(&path, lock::Mode::Exclusive, &me).is_err());
+}
+
+/// What an attempt of ours may have brought is ours; what another writer brought only bears the stack's tags.
+#[test]
+fn instances_of_a_purchase_without_an_attempt_are_unconfirmed() {
+    let intent = || Intent {
+        token: "t".into(),
+        body: serde_json::json!({}),
+        members: vec![Member {
+            address: Address::single("db"),
+            predecessor: crate::model::Predecessor::None,
+            name: "db".into(),
+            protect: false,
+        }],
+        spec: serde_json::json!({}),
+        secret: None,
+        since: None,
+    };
+    let assigned = || Record::Assigned {
+        token: "t".into(),
+        matches: vec![(Address::single("db"), "lhins-1".into())],
+        via: Via::Look,
+        at: Timestamp(9),
+    };
+    let refused = || Record::NoEffect { token: "t".into(), why: "ResourceInsufficient".into() };
+    let answered =
+        Record::Answer { token: "t".into(), ids: vec!["lhins-1".into()], at: Timestamp(8), request_id: String::new() };
+    let confirmed = Record::Confirmed { address: Address::single("db"), instance_id: "lhins-1".into() };
+    let other = Record::Confirmed { address: Address::single("db"), instance_id: "lhins-2".into() };
+    for (records, unconfirmed) in [
+        (vec![assigned()], true),
+        (vec![attempt(1), assigned()], false),
+        (vec![attempt(1), refused(), assigned()], true),
+        (vec![attempt(1), attempt(2), refused(), assigned()], false),
+        (vec![attempt(1), answered, assigned()], false),
+        (vec![assigned(), confirmed], false),
+        (vec![assigned(), other], true),
+    ] {
+        let (mut state, mut open) = (state(&[]), OpenIntents::new());
+        apply_record(&mut state, &mut open, Record::Intent(intent()));
+        for record in records.clone() {
+            apply_record(&mut state, &mut open, record);
+        }
+        assert_eq!(state.instances[&Address::single("db")].unconfirmed, unconfirmed, "{records:?}");
+    }
 }

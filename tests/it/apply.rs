@@ -70,9 +70,8 @@ fn plan_apply_again_and_destroy() {
       help: did you mean `web[0]`?
     ");
     insta::assert_snapshot!(place.run(&["destroy", "-y"]).expect(0).out, @"
-      -  db  isolate lhins-00000001: is not in the manifest
-      -  web[0-1]  isolate 2 (lhins-00000002, lhins-00000003): are not in the
-            manifest
+      -  db  isolate lhins-00000001: destroy was requested
+      -  web[0-1]  isolate 2 (lhins-00000002, lhins-00000003): destroy was requested
 
     Plan: 0 to add, 0 to change, 3 to destroy.
 

@@ -44,5 +44,6 @@ mod support;
 mod tags;
 #[cfg(unix)]
 mod terminal;
+mod unconfirmed;
 mod usage;
 mod values;

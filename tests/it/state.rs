@@ -144,9 +144,11 @@ fn a_changed_manifest_is_made_again_too_and_the_plan_says_to_do_so() {
     let plan = place.run(&["plan", "--sandbox"]).expect(7);
     assert!(plan.out.contains("lhprov state rebuild") && plan.out.contains("lhprov import ADDRESS ID"), "{plan:#?}");
     let said = place.run(&["state", "rebuild", "--sandbox"]).expect(0);
-    assert!(said.out.contains("Not in the manifest: db; the next apply returns them."), "{said:#?}");
+    assert!(said.out.contains("Not in the manifest, and protected until it is: db."), "{said:#?}");
     assert_eq!(standing_at(&place), before);
-    let plan = place.run(&["plan", "--sandbox"]).expect(0);
+    // What the manifest lacks is not destroyed because of that.
+    place.run(&["plan", "--sandbox"]).expect(7);
+    let plan = place.run(&["plan", "--sandbox", "--adopt"]).expect(0);
     assert!(
         plan.out.contains("upgrade") && plan.out.contains("Plan: 0 to add, 3 to change, 1 to destroy."),
         "{plan:#?}"

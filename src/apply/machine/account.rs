@@ -94,7 +94,9 @@ impl Machine {
     fn leaves_work(&self) -> bool {
         let runs = |address: &Address| {
             let recorded = self.state.instances.get(address);
-            recorded.is_some_and(|recorded| matches!(recorded.attributes.state.as_str(), "RUNNING"))
+            recorded.is_some_and(|recorded| {
+                !recorded.unconfirmed && matches!(recorded.attributes.state.as_str(), "RUNNING")
+            })
         };
         let displaced = self.state.deposed.iter().filter(|left| left.is_displaced());
         displaced.into_iter().any(|left| !self.returned.contains(&left.instance_id) && runs(&left.address))

@@ -58,6 +58,8 @@ pub struct Setup {
     pub purge: bool,
     /// What the service does not take back is given up all the same.
     pub accept_no_refund: bool,
+    /// The user has confirmed recovered instances without a question (`--adopt`).
+    pub adopt: bool,
     /// Which Tencent Cloud: some actions take less on one of them.
     pub site: Site,
     /// The stack's region, which the names of its resources have in them.
@@ -83,6 +85,7 @@ impl Setup {
             buy_anyway: false,
             purge: false,
             accept_no_refund: false,
+            adopt: false,
             site: desired.site,
             region: desired.region.clone(),
             account: None,
@@ -248,6 +251,7 @@ impl Machine {
                 self.observed_at_start.insert(id.clone(), live.attributes.clone());
             }
             let wanted = desired.instances.get(&change.address);
+            self.confirm(change);
             match (change.action, &change.instance_id) {
                 (Action::Import, Some(id)) => {
                     let Some(wanted) = wanted else { continue };
@@ -266,12 +270,13 @@ impl Machine {
                         predecessor: change.predecessor.clone().unwrap_or_default(),
                         spec: wanted.spec.to_json(&self.setup.salt),
                         protect: wanted.protect,
+                        unconfirmed: self.stays_unconfirmed(change),
                     });
-                    self.add_wait(id, &change.address, wanted, live, ItemStatus::Imported);
+                    self.add_wait(id, change, wanted, live, ItemStatus::Imported);
                 }
                 (Action::Resume, Some(id)) => {
                     let Some(wanted) = wanted else { continue };
-                    self.add_wait(id, &change.address, wanted, live, ItemStatus::Running);
+                    self.add_wait(id, change, wanted, live, ItemStatus::Running);
                 }
                 (action, Some(id)) if action.is_alteration() => {
                     self.bring_back(change, id, wanted);
@@ -318,7 +323,10 @@ impl Machine {
                 change.action,
                 Action::Create | Action::Import | Action::Resume | Action::Replace(Replace::CreateFirst)
             );
-            if comes && wanted.is_some_and(|wanted| wanted.power == Some(Power::Stopped)) {
+            if comes
+                && !self.stays_unconfirmed(change)
+                && wanted.is_some_and(|wanted| wanted.power == Some(Power::Stopped))
+            {
                 self.to_turn_off.insert(change.address.clone());
             }
             // What the manifest protects now is protected from now on.
@@ -346,7 +354,37 @@ impl Machine {
             predecessor: Predecessor::None,
             spec: wanted.spec.to_json(&self.setup.salt),
             protect: wanted.protect,
+            unconfirmed: false,
         });
+    }
+
+    /// Records that the user has confirmed an instance: by the flag, or by consent to a plan that acts on it. An untracked
+    /// instance is recorded with that, so that a crash on its way out does not lose it.
+    fn confirm(&mut self, change: &Change) {
+        let (Some(_), Some(id)) = (&change.unconfirmed, &change.instance_id) else { return };
+        if !self.setup.adopt && !change.action.acts_on_instance() {
+            return;
+        }
+        let (address, instance_id) = (change.address.clone(), id.clone());
+        match self.state.instances.get(&change.address) {
+            Some(recorded) if recorded.instance_id == *id => {
+                self.at_start.push(Record::Confirmed { address, instance_id });
+            }
+            None if matches!(change.action, Action::Isolate | Action::Purge) => self.at_start.push(Record::Adopted {
+                address,
+                instance_id,
+                predecessor: Predecessor::None,
+                spec: serde_json::Value::Null,
+                protect: false,
+                unconfirmed: false,
+            }),
+            _ => {}
+        }
+    }
+
+    /// Whether an instance is unconfirmed still once a change is recorded. By name alone nothing is recovered without consent.
+    fn stays_unconfirmed(&self, change: &Change) -> bool {
+        change.unconfirmed.is_some() && !self.setup.adopt && self.setup.ownership == Ownership::Tags
     }
 
     /// What is isolated and stands at an address parts from it before it is destroyed.

@@ -51,7 +51,7 @@ fn seen(at: Timestamp, instances: &[ObservedInstance]) -> ObservedState {
 
 fn planned(desired: &DesiredState, observed: &ObservedState, options: Options) -> Planned {
     let (prior, open) = (empty_state(desired), OpenIntents::new());
-    plan(Inputs { desired, prior: &prior, open: &open, observed, selection: None }, options)
+    plan(Inputs { desired, manifest: desired, prior: &prior, open: &open, observed, selection: None }, options)
 }
 
 /// An instance of that name, created at that time.

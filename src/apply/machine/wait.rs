@@ -9,6 +9,7 @@ use crate::cloud::limits::DESCRIBE_BATCH_MAX;
 use crate::desired::DesiredInstance;
 use crate::event::ItemStatus;
 use crate::model::{Address, InstanceId, Life, ObservedInstance, Timestamp};
+use crate::plan::Change;
 use crate::state::{DepartureReason, Member, Record};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,6 +21,8 @@ const POLL_AGAIN: Duration = Duration::from_secs(5);
 pub(super) struct Wait {
     pub(super) address: Address,
     pub(super) group: usize,
+    /// It is unconfirmed, so it is not renamed.
+    keeps_name: bool,
     wanted_name: String,
     since: Option<Timestamp>,
     deadline: Option<Timestamp>,
@@ -70,22 +73,25 @@ impl Machine {
     pub(super) fn add_wait(
         &mut self,
         id: &InstanceId,
-        address: &Address,
+        change: &Change,
         wanted: &DesiredInstance,
         live: Option<&ObservedInstance>,
         done: ItemStatus,
     ) {
+        let address = &change.address;
         let group = self.add_group(vec![address.clone()]);
+        let keeps_name = self.stays_unconfirmed(change);
         let attributes = live.map(|live| &live.attributes);
         let in_service = attributes.is_some_and(|a| matches!(a.life(), Life::Running | Life::Other));
         let name = match attributes {
             None => NameState::Unknown,
-            Some(a) if a.instance_name == wanted.spec.instance_name => NameState::Right,
+            Some(a) if keeps_name || a.instance_name == wanted.spec.instance_name => NameState::Right,
             Some(_) => NameState::Wrong,
         };
         let wait = Wait {
             address: address.clone(),
             group,
+            keeps_name,
             wanted_name: wanted.spec.instance_name.clone(),
             since: None,
             deadline: None,
@@ -117,6 +123,7 @@ impl Machine {
         let wait = Wait {
             address: member.address.clone(),
             group: self.purchases[purchase].group,
+            keeps_name: self.state.instances.get(&member.address).is_some_and(|recorded| recorded.unconfirmed),
             wanted_name: member.name.clone(),
             since: Some(bought),
             deadline: Some(deadline),
@@ -310,7 +317,7 @@ impl Machine {
         wait.state.clone_from(&instance.attributes.state);
         wait.public_addresses.clone_from(&instance.attributes.public_addresses);
         if !matches!(wait.name, NameState::Changing | NameState::Stuck) {
-            wait.name = match instance.attributes.instance_name == wait.wanted_name {
+            wait.name = match wait.keeps_name || instance.attributes.instance_name == wait.wanted_name {
                 true => NameState::Right,
                 false => NameState::Wrong,
             };

@@ -54,6 +54,9 @@ pub struct RenewArgs {
     /// With --yes: pay prices that the service does not name
     #[arg(long)]
     pub accept_unknown_price: bool,
+    /// Confirm that unconfirmed instances are this stack's
+    #[arg(long)]
+    pub adopt: bool,
 }
 
 /// Options of `show`.
@@ -79,7 +82,7 @@ pub struct ImportArgs {
     /// Which instance, such as lhins-abc12345
     #[arg(value_name = "ID")]
     pub id: Option<String>,
-    /// Everything in the region that no stack has
+    /// Everything in the region that no other stack has, and the blocks that the manifest of this stack has lost
     #[arg(long, conflicts_with = "address")]
     pub all: bool,
     /// What bears this tag; may be given several times, for all of them
@@ -91,7 +94,10 @@ pub struct ImportArgs {
     /// What has such a name; may be given several times, for any of them
     #[arg(long, value_name = "GLOB", conflicts_with_all = ["address", "all"])]
     pub name: Vec<String>,
-    /// Also what bears the tags of another stack
+    /// The stack whose manifest is lost: where there is no manifest, one is created, with --region
+    #[arg(long, value_name = "NAME", conflicts_with = "address")]
+    pub stack: Option<String>,
+    /// Also what bears the tags of another stack; and confirm what only its tags assign to this one
     #[arg(long)]
     pub take_over: bool,
     /// Form of the result.

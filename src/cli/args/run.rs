@@ -129,7 +129,7 @@ pub struct ApplyArgs {
     /// With --yes or a saved plan: pay prices that preflight could not learn
     #[arg(long)]
     pub accept_unknown_price: bool,
-    /// With --yes: take over instances that are found by name alone
+    /// Confirm that recovered and unconfirmed instances are this stack's, by tags or by name alone
     #[arg(long)]
     pub adopt: bool,
     /// To go on.

@@ -28,7 +28,7 @@ pub struct SaveArgs {
     /// With --out: consent already now to paying prices that are not known
     #[arg(long)]
     pub accept_unknown_price: bool,
-    /// With --out: consent already now to taking over instances that are found by name alone
+    /// Plan as if confirmed; with --out: confirm already now that recovered and unconfirmed instances are this stack's
     #[arg(long)]
     pub adopt: bool,
 }
@@ -36,7 +36,7 @@ pub struct SaveArgs {
 impl SaveArgs {
     /// The flags of consent that were given.
     pub fn consents(&self) -> Vec<&'static str> {
-        given_consents([self.allow_data_loss, self.accept_no_refund, self.accept_unknown_price])
+        given_consents([self.allow_data_loss, self.accept_no_refund, self.accept_unknown_price, self.adopt])
     }
 }
 
@@ -62,8 +62,7 @@ pub struct ApplyCommand {
 }
 
 /// Options of `plan` that do nothing unless it is saved.
-pub const SAVE_FLAGS: [&str; 5] =
-    ["max_plan_age", "allow_data_loss", "accept_no_refund", "accept_unknown_price", "adopt"];
+pub const SAVE_FLAGS: [&str; 4] = ["max_plan_age", "allow_data_loss", "accept_no_refund", "accept_unknown_price"];
 
 /// Options of `apply` that do nothing without a saved plan.
 pub const SAVED_FLAGS: [&str; 2] = ["if_equivalent", "max_plan_age"];

@@ -14,12 +14,12 @@ use crate::cli::variables;
 use crate::clock::Clock as _;
 use crate::event::EventSink;
 use crate::ops::{self, ApplyExit, ApplyOptions, ApplyReport, Approved, Consent, OpsError, Question};
-use crate::plan::change::CONSENTS;
+use crate::plan::change::{CONSENTS, DestroyScope};
 use crate::plan::seal::Saved;
 use crate::report::console::Console;
 use crate::report::human::account::{self, AccountText};
 use crate::report::human::lines::Lines;
-use crate::report::human::plan::{PlanText, render};
+use crate::report::human::plan::{PlanText, nothing_to_destroy, render};
 use crate::report::human::progress::Live;
 use crate::report::json::{self, account::End};
 use crate::report::markdown::{self, AccountPage};
@@ -326,7 +326,10 @@ impl Desk<'_> {
         let mark = sandbox_mark(self.session.sandbox);
         let number = report.state.instances.len();
         let text = match (kind, number) {
-            (Kind::Destroy, 0) => "The stack has no instance.".to_owned(),
+            (kind, left_out) if kind.is_destroy() => {
+                let is_limited = !self.session.context.select.is_everything();
+                nothing_to_destroy(DestroyScope { is_limited, left_out }, true)
+            }
             (_, 0) => "The manifest wants no instance, and there is none.".to_owned(),
             (_, 1) => "1 instance is as the manifest wants it.".to_owned(),
             (_, many) => format!("{} are as the manifest wants them.", count(many, "instance")),

@@ -75,7 +75,7 @@ fn accept(
         let session = session::open("drift", global, run, loaded, sinks)?;
         let sources = Arc::clone(&session.loaded.sources);
         let given = load::given(global);
-        let texts = Texts { sources: &sources, given: &given, environment: &env::variable };
+        let texts = Texts { sources: &sources, given: &given, environment: &env::variable, on_disk: ops::OnDisk::Same };
         let accepting = ops::accept(&session.context, &session.loaded.desired, &texts, addresses);
         let report = match session.perform(accepting).await? {
             Ok(report) => report,

@@ -5,12 +5,16 @@ use crate::cli::env;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::host;
-use crate::cli::load;
+use crate::cli::load::{self, Loaded};
 use crate::cli::session::{self, Ended};
+use crate::diag::SourceId;
 use crate::event::EventSink;
+use crate::manifest::Sources;
+use crate::manifest::edit::{Editor, Yaml};
+use crate::manifest::source::MANIFEST_DEFAULT;
 use crate::model::address::compact;
 use crate::model::{Address, InstanceId};
-use crate::ops::{self, ImportReport, ImportWhat, Tagged, Texts};
+use crate::ops::{self, ImportReport, ImportWhat, OnDisk, Tagged, Texts};
 use crate::report::console::Console;
 use crate::report::style::Label;
 use crate::report::text::{count, sandbox_mark};
@@ -51,13 +55,18 @@ fn import(
     sinks: Vec<Arc<dyn EventSink>>,
 ) -> Result<Ended, Failure> {
     let run = own.cloud.as_run(ReportArgs::default());
-    let loaded = session::load(global, &run, console)?;
+    let (loaded, written) = load_to_complete(global, own, console)?;
     let runtime = host::runtime()?;
     let ended = runtime.block_on(async {
         let session = session::open("import", global, &run, loaded, sinks)?;
         let sources = Arc::clone(&session.loaded.sources);
         let given = load::given(global);
-        let texts = Texts { sources: &sources, given: &given, environment: &env::variable };
+        let on_disk = match &written {
+            Written::AsLoaded => OnDisk::Same,
+            Written::WithoutInstances(written) => OnDisk::Without(written),
+            Written::NotYet => OnDisk::Absent,
+        };
+        let texts = Texts { sources: &sources, given: &given, environment: &env::variable, on_disk };
         let importing = ops::import(&session.context, &session.loaded.desired, &texts, what, own.take_over);
         // It is left only where it waits for the cloud: before anything is written, or when all is.
         match session.perform(importing).await? {
@@ -67,6 +76,62 @@ fn import(
     });
     runtime.shutdown_background();
     ended
+}
+
+/// How the manifest of an import is on disk.
+enum Written {
+    AsLoaded,
+    /// Without `instances`, which the import adds.
+    WithoutInstances(Sources),
+    /// Not at all: the import creates it.
+    NotYet,
+}
+
+/// Loads the manifest that gets the blocks. One without `instances` will do, and where there is none, it begins with what the
+/// command line says.
+fn load_to_complete(global: &Global, own: &ImportArgs, console: Console) -> Result<(Loaded, Written), Failure> {
+    if !load::has_manifest(global) {
+        let (loaded, text) = (own.stack.as_deref(), own.all || own.address.is_none());
+        let Some(stack) = loaded.filter(|_| text) else {
+            return Err(Failure::new(
+                Exit::Error,
+                format!("there is no {MANIFEST_DEFAULT} here, and no stack is named"),
+            )
+            .help("to create it: `lhprov import --all --stack NAME --region REGION`")
+            .help("or say where the manifest is with --file"));
+        };
+        let Some(region) = global.region.as_deref() else {
+            return Err(
+                Failure::usage("no region given for the new manifest").help("add --region, such as ap-guangzhou")
+            );
+        };
+        let text = format!(
+            "version: 1\nstack: {}\nregion: {}\ninstances: {{}}\n",
+            Yaml::Text(stack.to_owned()).to_text(),
+            Yaml::Text(region.to_owned()).to_text()
+        );
+        let loaded = load::of_sources(global, Sources::from_texts([(MANIFEST_DEFAULT, text)]), console)?;
+        return Ok((loaded, Written::NotYet));
+    }
+    let (desired, sources, diagnostics) = load::read(global);
+    let has_instances =
+        |id: &SourceId| Editor::new(sources.text(*id), *id).is_none_or(|editor| editor.has("instances"));
+    let lacks_instances =
+        desired.is_none() && !sources.files().is_empty() && !sources.files().iter().any(has_instances);
+    let loaded = match sources.ids().first().copied().filter(|_| lacks_instances) {
+        None => (load::finished(global, (desired, sources, diagnostics), console)?, Written::AsLoaded),
+        Some(id) => {
+            let text = sources.text(id);
+            let newline = if text.ends_with('\n') || text.is_empty() { "" } else { "\n" };
+            let completed = sources.with_text(id, &format!("{text}{newline}instances: {{}}\n"));
+            (load::of_sources(global, completed, console)?, Written::WithoutInstances(sources))
+        }
+    };
+    if let Some(stack) = own.stack.as_deref().filter(|stack| *stack != loaded.0.desired.stack.as_str()) {
+        return Err(Failure::usage(format!("--stack {stack} is not the manifest's stack, {}", loaded.0.desired.stack))
+            .help("leave --stack out, or run this in a folder of its own"));
+    }
+    Ok(loaded)
 }
 
 fn show(own: &ImportArgs, report: &ImportReport, sandbox: bool, console: Console) -> Result<Ended, Failure> {
@@ -97,6 +162,7 @@ fn document(report: &ImportReport) -> Value {
         "manifest": report.manifest,
         "differs": differs,
         "ignored": ignored,
+        "unconfirmed": report.unconfirmed,
         "tagged": tagged_value(&report.tagged),
     })
 }
@@ -139,9 +205,21 @@ fn text(report: &ImportReport, sandbox: bool, console: Console) -> String {
     for (block, names) in &report.ignored {
         let _ = writeln!(
             out,
-            "note: `defaults` would change {} of `{block}`; the new block ignores that, see its `ignore_changes`",
+            "note: `defaults` would change {} of `{block}`, or its instances differ in that; the new block ignores it, see its \
+             `ignore_changes`",
             names.join(", ")
         );
+    }
+    if !report.unconfirmed.is_empty() {
+        let _ = writeln!(
+            out,
+            "note: unconfirmed: {}. Only their tags say that this stack owns them, and another repository with this stack \
+             name may; `lhprov apply --adopt` confirms them",
+            compact(&report.unconfirmed)
+        );
+    }
+    if report.tagged.set > 0 {
+        let _ = writeln!(out, "Ownership tags: {} with those of this stack.", count(report.tagged.set, "instance"));
     }
     out.push_str(&tagged_text(&report.tagged));
     out

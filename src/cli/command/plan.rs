@@ -12,6 +12,7 @@ use crate::cli::variables;
 use crate::event::EventSink;
 use crate::model::InstanceId;
 use crate::ops::{self, PlanOptions, PlanReport};
+use crate::plan::change::ADOPT;
 use crate::report::console::Console;
 use crate::report::human::plan::{PlanText, render};
 use crate::report::json::plan::{PlanDocument, write};
@@ -53,6 +54,7 @@ fn plan(
             buy_anyway: own.run.buy_anyway,
             destroy: own.save.destroy,
             purge: own.run.purge,
+            adopt: own.save.adopt,
             preflight: !own.run.no_preflight,
             ceilings: variables::tighten(own.run.ceilings())?,
             bind: own.save.out.is_some(),
@@ -180,8 +182,8 @@ fn save(
     let given = own.save.consents();
     let needs = report.planned.plan.needs.iter().map(|need| need.flag).filter(|flag| !given.contains(flag));
     words.extend(needs.map(str::to_owned));
-    if !report.planned.adopted.is_empty() && !own.save.adopt {
-        words.push("--adopt".to_owned());
+    if !report.planned.adopted.is_empty() && !own.save.adopt && !words.iter().any(|word| word == ADOPT) {
+        words.push(ADOPT.to_owned());
     }
     console.say(&format!("Saved to {}. To carry it out: {}\n", path.display(), words.join(" ")));
     Ok(())

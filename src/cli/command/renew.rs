@@ -20,7 +20,7 @@ pub fn run(global: &Global, own: &RenewArgs, console: Console) -> Result<Exit, F
         allow_data_loss: false,
         accept_no_refund: false,
         accept_unknown_price: own.accept_unknown_price,
-        adopt: false,
+        adopt: own.adopt,
         until_settled: UntilSettled::default(),
     };
     with_paper(Kind::Renew(own), global, &apply, console)
@@ -45,5 +45,6 @@ pub fn options(own: &RenewArgs, desired: &DesiredState) -> Result<RenewOptions, 
         ceilings,
         assume_yes: own.yes,
         accept_unknown_price: own.accept_unknown_price,
+        adopt: own.adopt,
     })
 }

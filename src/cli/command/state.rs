@@ -10,7 +10,7 @@ use crate::model::{Address, Timestamp};
 use crate::report::console::Console;
 use crate::report::human::table::table;
 use crate::report::style::Label;
-use crate::report::text::{count, sandbox_mark};
+use crate::report::text::{count, members, sandbox_mark, wrap};
 use crate::state::{PriorState, RecordedInstance, Store};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
@@ -38,8 +38,11 @@ pub fn run(global: &Global, own: &StateArgs, console: Console) -> Result<Exit, F
     match &own.command {
         StateCommand::List => {
             let (_, state) = read(global, console)?;
-            let state = state.iter();
-            let lines = state.flat_map(|state| state.instances.keys()).map(|address| format!("{address}\n"));
+            // The result is a list of addresses for programs, so the mark goes to people beside it.
+            if let Some(note) = state.as_ref().and_then(unconfirmed_note) {
+                console.say(&format!("{note}\n"));
+            }
+            let lines = state.iter().flat_map(|state| state.instances.keys()).map(|address| format!("{address}\n"));
             print(&lines.collect::<String>(), console)
         }
         StateCommand::Show { address, format } => {
@@ -137,6 +140,21 @@ fn document(state: Option<&PriorState>) -> Value {
     })
 }
 
+/// The unconfirmed instances of a state, and how to confirm them.
+fn unconfirmed_note(state: &PriorState) -> Option<String> {
+    let unconfirmed: Vec<&Address> =
+        state.instances.iter().filter(|(_, recorded)| recorded.unconfirmed).map(|(address, _)| address).collect();
+    if unconfirmed.is_empty() {
+        return None;
+    }
+    let text = format!(
+        "note: unconfirmed: {}. Only tags or names say that this stack owns what is there, and another repository with this \
+         stack name may own it. `lhprov apply --adopt` confirms it; until then it is neither changed nor destroyed.",
+        members(unconfirmed)
+    );
+    Some(wrap(&text, 0, 2))
+}
+
 fn overview(store: &Store, state: Option<&PriorState>, console: Console) -> String {
     let palette = console.stdout;
     let Some(state) = state.filter(|state| !state.is_empty()) else {
@@ -156,7 +174,10 @@ fn overview(store: &Store, state: Option<&PriorState>, console: Console) -> Stri
         .map(|(address, recorded)| {
             let seen = &recorded.attributes;
             let until = seen.expired_time.map(Timestamp::date).unwrap_or_default();
-            let state = if seen.state.is_empty() { "not seen yet".to_owned() } else { seen.state.clone() };
+            let mut state = if seen.state.is_empty() { "not seen yet".to_owned() } else { seen.state.clone() };
+            if recorded.unconfirmed {
+                state.push_str(", unconfirmed");
+            }
             let renews = match seen.renew_flag.as_str() {
                 "" => "",
                 "NOTIFY_AND_AUTO_RENEW" => "automatically",
@@ -167,6 +188,9 @@ fn overview(store: &Store, state: Option<&PriorState>, console: Console) -> Stri
         })
         .collect();
     out.push_str(&table(&["ADDRESS", "ID", "STATE", "PUBLIC", "PAID UNTIL", "RENEWS"], &rows, 2, palette));
+    if let Some(note) = unconfirmed_note(state) {
+        let _ = writeln!(out, "\n{note}");
+    }
     if !state.deposed.is_empty() {
         let _ = writeln!(out, "\nLeft over, returned by the next apply:");
         let rows: Vec<Vec<String>> = state

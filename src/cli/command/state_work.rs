@@ -138,6 +138,10 @@ fn rebuilt_notes(report: &RebuildReport) -> String {
     for (address, id) in &report.found {
         let _ = writeln!(notes, "  <- {address}  {id}");
     }
+    if !report.found.is_empty() {
+        notes.push_str("Unconfirmed: another repository with this stack name may own what was found.\n");
+        notes.push_str("  help: if this stack owns it, `lhprov apply --adopt` confirms that\n");
+    }
     if report.known > 0 {
         let _ = writeln!(notes, "Recorded already, and left as it was: {}.", count(report.known, "instance"));
     }
@@ -149,7 +153,8 @@ fn rebuilt_notes(report: &RebuildReport) -> String {
         let _ = writeln!(notes, "Not found: {}; the next apply buys what is missing.", compact(&report.missing));
     }
     if !report.unwanted.is_empty() {
-        let _ = writeln!(notes, "Not in the manifest: {}; the next apply returns them.", compact(&report.unwanted));
+        let _ = writeln!(notes, "Not in the manifest, and protected until it is: {}.", compact(&report.unwanted));
+        notes.push_str("  help: `lhprov import --all` writes the blocks\n");
     }
     notes
 }

@@ -1,6 +1,7 @@
 //! Taking over what lhprov did not buy: into the state, and into the manifest where that does not have it.
 
 mod naming;
+mod owned;
 
 use super::context::Context;
 use super::error::OpsError;
@@ -18,7 +19,7 @@ use crate::observe::refresh;
 use crate::plan::diff::differences;
 use crate::plan::select::Pattern;
 use crate::state::lock::Mode;
-use crate::state::{AppliedSpec, PriorState};
+use crate::state::{AppliedSpec, PriorState, RecordedInstance};
 use naming::Planned;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -55,6 +56,8 @@ pub struct ImportReport {
     pub differs: Vec<(Address, Vec<&'static str>)>,
     /// Attributes that `defaults` would change, and that the new blocks therefore ignore.
     pub ignored: Vec<(String, Vec<String>)>,
+    /// Addresses of instances that only their tags assign to this stack.
+    pub unconfirmed: Vec<Address>,
     /// What became of the ownership tags.
     pub tagged: Tagged,
 }
@@ -76,7 +79,8 @@ pub async fn import(
     let (account, found) = futures_util::future::join(account_of(context), look(context, desired, what)).await;
     bind_account(context, desired, &mut prior.state, account)?;
     let found = found?;
-    let known = without_half_imported(desired, &prior.state);
+    // What the state records and the manifest lacks gets its block back, an import that was cut short included.
+    let known = without_blocks_lost(desired, &prior.state);
     let eye = Eye { desired, prior: &known, take_over };
     let mut report = ImportReport::default();
     let (chosen, edit, new) = match what {
@@ -91,8 +95,9 @@ pub async fn import(
             }
         }
         ImportWhat::Many { .. } => {
-            let mut fitting = Vec::new();
-            for live in found.values() {
+            let owned = owned::find(desired, &prior.state, &found);
+            let mut fitting = owned.without_address;
+            for live in found.values().filter(|live| !owned.seen.contains(&live.id)) {
                 match eye.obstacle(live).map(|(why, _)| why).or_else(|| eye.has_a_place(live)) {
                     None => fitting.push(live),
                     Some(why) => {
@@ -102,11 +107,13 @@ pub async fn import(
             }
             // What the state has is no news.
             report.left.retain(|(id, _, _)| known.holder(id).is_none());
-            if fitting.is_empty() {
+            report.left.extend(owned.left);
+            let mut taken = eye.block_names();
+            let mut planned = owned::blocks(&owned.lost, &mut taken);
+            planned.extend(naming::blocks(&fitting, &taken));
+            if planned.is_empty() {
                 return Ok(report);
             }
-            let taken = eye.block_names();
-            let planned = naming::blocks(&fitting, &taken);
             let members: Vec<(Address, InstanceId)> =
                 planned.iter().flat_map(|planned| planned.members.iter().cloned()).collect();
             let (edit, new) = added(context, desired, texts, planned, &found, &mut report.ignored)?;
@@ -114,7 +121,23 @@ pub async fn import(
             (chosen, Some(edit), Some(new))
         }
     };
+    report.manifest = edit.as_ref().map(|edit| texts.sources.path(edit.id()).to_owned());
     let wanted = new.as_ref().unwrap_or(desired);
+    let take_over = take_over || matches!(what, ImportWhat::One(..));
+    finish(context, wanted, (prior, &known), chosen, edit.as_ref(), take_over, report).await
+}
+
+/// Writes state, manifest and tags. An instance that only its tags assign to this stack stays unconfirmed, unless the user
+/// names it or takes it over; its tags are left alone.
+async fn finish(
+    context: &Context,
+    wanted: &DesiredState,
+    (prior, known): (Prior, &PriorState),
+    chosen: Vec<(Address, &ObservedInstance)>,
+    edit: Option<&Edit>,
+    confirms: bool,
+    mut report: ImportReport,
+) -> Result<ImportReport, OpsError> {
     let mut state = prior.state.clone();
     let salt = salt(&state);
     state.instances.retain(|_, recorded| {
@@ -122,7 +145,19 @@ pub async fn import(
     });
     for (address, live) in &chosen {
         let Some(instance) = wanted.instances.get(address) else { continue };
-        let recorded = record(instance, live, prior.state.predecessor(address), &salt);
+        let before = prior.state.instances.values().find(|recorded| recorded.instance_id == live.id);
+        let is_own = live.attributes.tags.get(TAG_STACK).is_some_and(|stack| stack == wanted.stack.as_str());
+        let predecessor = match before.filter(|_| prior.state.holder(&live.id) == Some(address)) {
+            Some(before) => &before.predecessor,
+            None => prior.state.predecessor(address),
+        };
+        let recorded = RecordedInstance {
+            unconfirmed: !confirms && before.map_or(is_own, |before| before.unconfirmed),
+            ..record(instance, live, predecessor, &salt)
+        };
+        if recorded.unconfirmed {
+            report.unconfirmed.push(address.clone());
+        }
         let differs: Vec<&'static str> =
             differences(instance, &recorded.spec, Some(&live.attributes)).iter().map(|diff| diff.kind.name()).collect();
         if !differs.is_empty() {
@@ -136,20 +171,20 @@ pub async fn import(
     let addresses: BTreeSet<Address> = chosen.iter().map(|(address, _)| address.clone()).collect();
     let tags = tagging::batch_tags(wanted, &prior.state, &addresses);
     let account = prior.state.binding.account.clone();
-    report.manifest = edit.as_ref().map(|edit| texts.sources.path(edit.id()).to_owned());
     let fresh = if edit.is_some() { addresses } else { BTreeSet::new() };
-    write(context, prior, state, edit.as_ref(), &fresh)?;
-    let pairs: Vec<(&Address, &ObservedInstance)> = chosen.iter().map(|(address, live)| (address, *live)).collect();
+    write(context, prior, state, edit, &fresh)?;
+    let confirmed = chosen.iter().filter(|(address, _)| !report.unconfirmed.contains(address));
+    let pairs: Vec<(&Address, &ObservedInstance)> = confirmed.map(|(address, live)| (address, *live)).collect();
     report.tagged = tagging::set(context, wanted, account.as_deref(), &pairs, &tags).await;
     Ok(report)
 }
 
-/// The state without what an import left when it was cut short between state and manifest: protected, and of a block that the
-/// manifest does not have. The same command writes that block now.
-fn without_half_imported(desired: &DesiredState, state: &PriorState) -> PriorState {
+/// The state without the instances whose block the manifest lacks: what an import left that was cut short between state and
+/// manifest, or what a lost manifest had. The same command writes their blocks now.
+fn without_blocks_lost(desired: &DesiredState, state: &PriorState) -> PriorState {
     let blocks: BTreeSet<&str> = desired.instances.keys().map(|address| address.block.as_str()).collect();
     let mut known = state.clone();
-    known.instances.retain(|address, recorded| !recorded.protect || blocks.contains(address.block.as_str()));
+    known.instances.retain(|address, _| blocks.contains(address.block.as_str()));
     known
 }
 
@@ -230,9 +265,6 @@ impl Eye<'_> {
     /// that one would be bought again.
     fn has_a_place(&self, live: &ObservedInstance) -> Option<String> {
         let seen = &live.attributes;
-        if seen.tags.get(TAG_STACK).is_some_and(|stack| stack == self.desired.stack.as_str()) {
-            return Some("is this stack's own by its tags: `lhprov state rebuild` puts it back".to_owned());
-        }
         let vacant = self.desired.instances.iter().filter(|(address, _)| !self.prior.instances.contains_key(*address));
         let mut named = vacant.filter(|(_, wanted)| wanted.spec.instance_name == seen.instance_name);
         let (address, _) = named.next()?;
@@ -249,7 +281,7 @@ impl Eye<'_> {
             let what = format!("there is no instance {id} in {}", self.desired.region);
             return Err(OpsError::mistake(what, ["check the id and the region; a stack is one region"]));
         };
-        if let Some(recorded) = self.prior.instances.get(address) {
+        if let Some(recorded) = self.prior.instances.get(address).filter(|recorded| recorded.instance_id != *id) {
             let what = format!("`{address}` has {} already", recorded.instance_id);
             let help = format!("`lhprov state rm '{address}'` forgets that one without touching it");
             return Err(OpsError::mistake(what, [help.as_str()]));
@@ -320,7 +352,7 @@ fn added(
         true => (text, new),
         false => try_blocks(desired, texts, id, &planned)?,
     };
-    Ok((Edit::new(context, texts.sources, id, &text)?, new))
+    Ok((Edit::new(context, texts, id, &text)?, new))
 }
 
 fn try_blocks(

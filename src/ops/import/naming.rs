@@ -30,7 +30,7 @@ pub(super) struct Planned {
 
 /// What instances of one block share.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Common<'a> {
+pub(super) struct Common<'a> {
     bundle_id: &'a str,
     blueprint_id: &'a str,
     renew_flag: &'a str,
@@ -41,7 +41,7 @@ struct Common<'a> {
 }
 
 impl<'a> Common<'a> {
-    fn of(live: &'a Attributes) -> Self {
+    pub(super) fn of(live: &'a Attributes) -> Self {
         let tags = live.tags.iter().filter(|(key, value)| may_be_declared(key, value));
         Self {
             bundle_id: &live.bundle_id,
@@ -55,7 +55,7 @@ impl<'a> Common<'a> {
     }
 
     /// The keys of a block. The period is what is bought next time: a month.
-    fn keys(&self) -> Vec<(&'static str, Yaml)> {
+    pub(super) fn keys(&self) -> Vec<(&'static str, Yaml)> {
         let text = |text: &str| Yaml::Text(text.to_owned());
         let mut charge = vec![("period".to_owned(), Yaml::Number(1))];
         if RenewFlag::ALL.iter().any(|(known, _)| *known == self.renew_flag) {
@@ -154,7 +154,7 @@ fn numbered(name: &str) -> Option<(&str, u32)> {
 }
 
 /// A valid name for a block that no other has, as near to the instance's as can be.
-fn unique(shown: &str, taken: &mut BTreeSet<String>) -> String {
+pub(super) fn unique(shown: &str, taken: &mut BTreeSet<String>) -> String {
     let mut name = String::new();
     for c in shown.chars() {
         match c {

@@ -1,6 +1,6 @@
 //! What differs at an address that has its instance: changed in place, or replaced.
 
-use super::{Missing, Planner};
+use super::{Missing, Planner, unconfirmed};
 use crate::desired::DesiredInstance;
 use crate::diag::{Diagnostic, Span};
 use crate::model::{Address, InstanceId, Life, ObservedInstance, Predecessor};
@@ -187,6 +187,7 @@ impl<'a> Planner<'a> {
                 && change.instance_id.as_ref().is_none_or(|id| !kept.contains(id) && !self.is_not_yet_there(id))
         };
         need(ACCEPT_NO_REFUND, changes.iter().filter(unrefunded).count(), "the service does not take back");
+        needs.extend(unconfirmed::confirmation(changes));
         needs
     }
 }

@@ -114,6 +114,7 @@ impl<'a> Planner<'a> {
         let Some((address, missing)) = self.missing.remove_entry(address) else { return };
         let live = &observed.instances[&id];
         self.claimed.insert(live.id.as_str());
+        self.note_recovered(address, live);
         let life = live.attributes.life();
         match life {
             Life::Failed | Life::Isolated | Life::Ending => {
@@ -240,6 +241,61 @@ mod tests {
                 "create web[4]"
             ]
         );
+    }
+
+    /// Only a confirmed record or a predecessor is history.
+    #[test]
+    fn what_is_found_without_history_is_unconfirmed() {
+        let desired = fleet(1);
+        let unconfirmed = |case: &Case| {
+            let planned = case.planned_with(&desired, Options::default());
+            let change = planned.plan.changes.into_iter().find(|change| change.action == Action::Import);
+            change.expect("it is found").unconfirmed.map(|evidence| evidence.to_string())
+        };
+        let tag = Some("tag lhprov-stack=shop".to_owned());
+        let mut lost = empty(&desired);
+        bought(&mut lost, &desired, &[(0, Predecessor::NOTHING)], &["lhins-a"]);
+        assert_eq!(unconfirmed(&lost), tag);
+        let earlier = Predecessor::Instance("lhins-0".into());
+        let mut known = empty(&desired);
+        known.prior.predecessors.insert(web(0), earlier.clone());
+        bought(&mut known, &desired, &[(0, &earlier)], &["lhins-a"]);
+        assert_eq!(unconfirmed(&known), None);
+        // The record of another repository's instance explains nothing.
+        for (mark, expected) in [(false, None), (true, tag)] {
+            let mut replaced = Case::of(&desired);
+            let before = replaced.prior.instances[&web(0)].instance_id.clone();
+            replaced.prior.instances.get_mut(&web(0)).expect("it is recorded").unconfirmed = mark;
+            replaced.observed.instances.clear();
+            bought(&mut replaced, &desired, &[(0, &Predecessor::Instance(before))], &["lhins-a"]);
+            assert_eq!(unconfirmed(&replaced), expected);
+        }
+    }
+
+    /// A destroy looks for what the state lacks, and needs confirmation for that alone.
+    #[test]
+    fn a_destroy_finds_untracked_instances() {
+        let desired = fleet(3);
+        let mut case = Case::of(&desired);
+        case.prior.instances.remove(&web(2));
+        bought(
+            &mut case,
+            &desired,
+            &[(0, Predecessor::NOTHING), (1, Predecessor::NOTHING), (2, Predecessor::NOTHING)],
+            &["lhins-z"],
+        );
+        let nothing = DesiredState { instances: BTreeMap::new(), ..desired.clone() };
+        let open = crate::state::OpenIntents::new();
+        let inputs = Inputs { manifest: &desired, ..case.inputs(&nothing, &open) };
+        let options = Options { destroy: true, ..Options::default() };
+        let planned = crate::plan::plan(inputs, options);
+        assert_eq!(crate::plan::check::check(inputs, &planned), Vec::<String>::new());
+        let (changes, needs) = (&planned.plan.changes, &planned.plan.needs);
+        assert!(changes.iter().all(|change| change.reason == Reason::DestroyRequested), "{changes:?}");
+        assert_eq!(changes.iter().filter(|change| change.unconfirmed.is_some()).count(), 1);
+        assert_eq!(changes[2].instance_id.as_ref().map(InstanceId::as_str), Some("lhins-z"));
+        let flags: Vec<&str> = needs.iter().map(|need| need.flag).collect();
+        assert_eq!(flags, ["--adopt"]);
     }
 
     /// Seed 40596: the names no longer tell which of two was returned, and the successor's tags do.

@@ -2,18 +2,63 @@
 
 use super::{Planner, Standing};
 use crate::diag::Diagnostic;
+use crate::model::address::compact;
 use crate::model::{Address, InstanceId, Life};
-use crate::plan::change::{Action, Blocked, BlockedKind, Change, Reason};
+use crate::plan::change::{ADOPT, Action, Blocked, BlockedKind, Change, Reason, count};
 use crate::plan::planner::Inputs;
+use crate::state::RecordedInstance;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Planner<'_> {
     /// What an instance that leaves goes through.
-    fn way_out(&self) -> Action {
+    pub(super) fn way_out(&self) -> Action {
         if self.options.purge { Action::Purge } else { Action::Isolate }
     }
 
-    fn leaves(&self, address: &Address, id: &InstanceId, action: Action, reason: Reason) -> Change {
+    /// Why an instance leaves that the plan does not want.
+    pub(super) fn removal_reason(&self) -> Reason {
+        if self.options.destroy { Reason::DestroyRequested } else { Reason::NotInManifest }
+    }
+
+    /// `state rebuild` protects what the manifest does not have until the manifest has it or the user confirms it.
+    fn block_held(&mut self, held: &[&Address]) {
+        if held.is_empty() {
+            return;
+        }
+        let addresses = compact(held.iter().copied());
+        let has = if held.len() == 1 { "has" } else { "have" };
+        self.blocked.push(Blocked {
+            kind: BlockedKind::Protected,
+            what: format!(
+                "{addresses} {has} no block in the manifest; `state rebuild` recorded and protected {} there",
+                count(held.len(), "instance")
+            ),
+            help: vec![
+                "`lhprov import --all` writes the blocks into the manifest".to_owned(),
+                format!("if this stack owns them and they are to go, say so with {ADOPT}"),
+            ],
+        });
+    }
+
+    fn block_protected(&mut self, address: &Address, recorded: &RecordedInstance, action: Action) {
+        let id = &recorded.instance_id;
+        let done = if action == Action::Purge { "purged" } else { "isolated" };
+        let help = if self.options.destroy && self.inputs.manifest.instances.contains_key(address) {
+            vec![format!("set `protect: false` for `{address}` and apply, or leave it out with --skip '{address}'")]
+        } else if self.options.destroy {
+            vec![format!(
+                "put `{address}` into the manifest with `protect: false` and apply, or leave it out with --skip '{address}'"
+            )]
+        } else {
+            vec![format!(
+                "put `{address}` back into the manifest; to let it go, apply once with `protect: false`, then remove it"
+            )]
+        };
+        let what = format!("`{address}` ({id}) is protected and would be {done}");
+        self.blocked.push(Blocked { kind: BlockedKind::Protected, what, help });
+    }
+
+    pub(super) fn leaves(&self, address: &Address, id: &InstanceId, action: Action, reason: Reason) -> Change {
         let refund = match action.is_removal() {
             true => self.inputs.observed.catalogue.returnable.get(id).cloned(),
             false => None,
@@ -23,6 +68,7 @@ impl Planner<'_> {
 
     pub(super) fn remove_what_is_not_desired(&mut self) {
         let Inputs { desired, prior, .. } = self.inputs;
+        let mut held = Vec::new();
         for (address, recorded) in &prior.instances {
             if desired.instances.contains_key(address) || self.under_way.contains(address) || !self.is_selected(address)
             {
@@ -38,20 +84,19 @@ impl Planner<'_> {
                     (Action::Forget, Reason::NothingLeft(format!("is {} already", live.attributes.state)))
                 }
                 Standing::Live(_) | Standing::NotYetListed | Standing::NeverListed | Standing::Unasked => {
-                    (self.way_out(), Reason::NotInManifest)
+                    (self.way_out(), self.removal_reason())
                 }
             };
-            if action.is_removal() && recorded.protect {
-                let what = if action == Action::Purge { "purged" } else { "isolated" };
-                self.blocked.push(Blocked { kind: BlockedKind::Protected, what: format!("`{address}` ({}) is protected and would be {what}", recorded.instance_id),
-                    help: vec![format!(
-                        "put `{address}` back into the manifest; to let it go, apply once with `protect: false`, then remove it"
-                    )],
-                });
+            match action.is_removal() && recorded.protect {
+                true if recorded.is_held_by_rebuild() && self.options.adopt => {}
+                true if recorded.is_held_by_rebuild() => held.push(address),
+                true => self.block_protected(address, recorded, action),
+                false => {}
             }
             let change = self.leaves(address, &recorded.instance_id, action, reason);
             self.changes.push(change);
         }
+        self.block_held(&held);
     }
 
     pub(super) fn return_what_is_left_over(&mut self) {

@@ -51,7 +51,14 @@ fn case(rest: &str) -> Case {
     let prior = PriorState::new(Lineage("l".into()), binding);
     let observed = ObservedState { asked: true, ..ObservedState::default() };
     let open = OpenIntents::default();
-    let inputs = Inputs { desired: &desired, prior: &prior, open: &open, observed: &observed, selection: None };
+    let inputs = Inputs {
+        desired: &desired,
+        manifest: &desired,
+        prior: &prior,
+        open: &open,
+        observed: &observed,
+        selection: None,
+    };
     let planned = plan(inputs, Options::default());
     assert_eq!(desired.ownership, Ownership::Tags);
     let bundle = |kind: &str, size, windows: bool, available| BundleFacts {

@@ -131,7 +131,7 @@ pub struct Asked {
 impl Asked {
     /// The flags of consent that the plan was made with.
     pub fn consents(&self) -> Vec<&'static str> {
-        given_consents([self.allow_data_loss, self.accept_no_refund, self.accept_unknown_price])
+        given_consents([self.allow_data_loss, self.accept_no_refund, self.accept_unknown_price, self.adopt])
     }
 }
 

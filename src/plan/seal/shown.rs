@@ -6,7 +6,7 @@ use crate::model::money::Amount;
 use crate::model::{Address, Predecessor};
 use crate::observe::catalogue::Returnable;
 use crate::plan::attribute::Kind;
-use crate::plan::change::{After, AttributeDiff, CONSENTS, Change, Need, OpenPurchase, Plan, UnsettledOrder};
+use crate::plan::change::{After, AttributeDiff, CONSENTS, Change, Evidence, Need, OpenPurchase, Plan, UnsettledOrder};
 use crate::plan::drift::{Decision, Drift};
 use crate::plan::preflight::{Checks, Price, QuotaLeft, Quote, Status};
 use crate::state::OrderKind;
@@ -31,6 +31,7 @@ pub(super) fn plan(document: &Value, actions: &Actions) -> Option<Plan> {
         drift: list("drift").filter_map(drift).collect(),
         needs: list("consents").filter_map(need).collect(),
         checks: checks(document, actions),
+        destroy: None,
     })
 }
 
@@ -62,8 +63,14 @@ fn change(shown: &Value, saved: &SavedChange) -> Option<Change> {
         refund: saved.refund.clone().map(|(is_returnable, code, message)| Returnable { is_returnable, code, message }),
         // Places are texts here: the manifest may be another by now.
         notes: forced.chain(strings(&shown["notes"])).collect(),
+        unconfirmed: evidence(&shown["unconfirmed"]),
         ..Change::new(&saved.address, action(&saved.action, saved.order.as_deref())?, saved.reason.clone())
     })
+}
+
+fn evidence(value: &Value) -> Option<Evidence> {
+    let text = |key: &str| value[key].as_str().map(str::to_owned);
+    text("tag").map(Evidence::Tag).or_else(|| text("name").map(Evidence::Name))
 }
 
 fn addresses(value: &Value) -> Vec<Address> {

@@ -5,7 +5,9 @@
 use super::cost;
 use crate::manifest::Sources;
 use crate::model::Address;
-use crate::plan::change::{Action, After, Blocked, Change, OpenPurchase, Plan, Reason, UnsettledOrder};
+use crate::plan::change::{
+    Action, After, Blocked, Change, DestroyScope, Evidence, OpenPurchase, Plan, Reason, UnsettledOrder,
+};
 use crate::report::difference::{self, show};
 use crate::report::style::{Label, Palette};
 use crate::report::text::{WIDTH, clean, clean_line, columns, count, cut, members, pad, sandbox_mark, wrap};
@@ -106,9 +108,13 @@ pub fn summary(shown: PlanText<'_>, palette: Palette) -> String {
     let mark = sandbox_mark(shown.sandbox);
     if plan.is_empty() {
         let text = match counts.no_op {
-            0 => "No changes. The manifest wants no instance, and there is none.".to_owned(),
-            1 => "No changes. 1 instance is as the manifest wants it.".to_owned(),
-            many => format!("No changes. {many} instances are as the manifest wants them."),
+            _ if plan.destroy.is_some() && !shown.blocked.is_empty() => "No changes: the plan is blocked.".to_owned(),
+            number => match (plan.destroy, number) {
+                (Some(scope), _) => format!("No changes. {}", nothing_to_destroy(scope, shown.refreshed)),
+                (None, 0) => "No changes. The manifest wants no instance, and there is none.".to_owned(),
+                (None, 1) => "No changes. 1 instance is as the manifest wants it.".to_owned(),
+                (None, many) => format!("No changes. {many} instances are as the manifest wants them."),
+            },
         };
         return format!("{}{mark}\n", palette.paint(Label::Heading, &text));
     }
@@ -125,6 +131,17 @@ pub fn summary(shown: PlanText<'_>, palette: Palette) -> String {
         let _ = writeln!(out, "      {}.{mark}", others.join(", "));
     }
     out
+}
+
+/// Why a destroy has nothing to do.
+pub fn nothing_to_destroy(scope: DestroyScope, refreshed: bool) -> String {
+    match scope.left_out {
+        1 => "1 instance is left out by --only or --skip.".to_owned(),
+        2.. => format!("{} instances are left out by --only or --skip.", scope.left_out),
+        0 if scope.is_limited => "Nothing that --only and --skip select has an instance.".to_owned(),
+        0 if refreshed => "The stack has no instance.".to_owned(),
+        0 => "The state records no instance.".to_owned(),
+    }
 }
 
 /// How many of what the first line does not count.
@@ -185,6 +202,7 @@ fn is_told_together(a: &Change, b: &Change) -> bool {
     a.action == b.action
         && reason_of_many(&a.reason) == reason_of_many(&b.reason)
         && a.diffs.iter().map(|diff| diff.kind).eq(b.diffs.iter().map(|diff| diff.kind))
+        && a.unconfirmed.as_ref().map(std::mem::discriminant) == b.unconfirmed.as_ref().map(std::mem::discriminant)
         && (&a.price, &a.notes, &a.refund, &a.forces_replace) == (&b.price, &b.notes, &b.refund, &b.forces_replace)
         && match (&a.after, &b.after) {
             (Some(a), Some(b)) => a.is_like(b),
@@ -201,6 +219,7 @@ fn reason_of_many(reason: &Reason) -> String {
         Reason::Short => "got no instance from an earlier purchase".to_owned(),
         Reason::FoundAgain(_) => "were bought for them and are found again".to_owned(),
         Reason::NotInManifest => "are not in the manifest".to_owned(),
+        Reason::DestroyRequested => reason.to_string(),
         Reason::StillPending => "are still being created".to_owned(),
         Reason::NotYetListed => "were bought and are not listed yet".to_owned(),
         Reason::Deposed(why) => format!("are left over: {why}"),
@@ -358,6 +377,14 @@ pub(in crate::report) fn more_about(change: &Change, number: usize, sources: Opt
         lines.push(format!("`{}` forces another instance{}", forced.kind.name(), place.unwrap_or_default()));
     }
     lines.extend(change.notes.iter().cloned());
+    if let Some(evidence) = &change.unconfirmed {
+        let by = match (evidence, number) {
+            (Evidence::Name(_), 2..) => "their names alone".to_owned(),
+            (evidence, _) => evidence.to_string(),
+        };
+        let them = if number == 1 { "it" } else { "them" };
+        lines.push(format!("unconfirmed: recognised by {by}; another repository with this stack name may own {them}"));
+    }
     if let Some((price, currency)) = &change.price {
         lines.push(format!("costs {price} {currency}{} now", if number > 1 { " each" } else { "" }));
     }

@@ -6,7 +6,7 @@ use crate::diag::{Diagnostic, Diagnostics, Severity, Span};
 use crate::manifest::source::Sources;
 use crate::model::{Address, InstanceId};
 use crate::plan::attribute::{Kind, Way};
-use crate::plan::change::{Action, After, Blocked, Change, Plan};
+use crate::plan::change::{Action, After, Blocked, Change, Evidence, Plan};
 use crate::plan::drift::Drift;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -143,6 +143,11 @@ fn one_change(change: &Change, sources: &Sources, before: &dyn Fn(&InstanceId) -
             .map(|refund| json!({"returnable": refund.is_returnable, "code": refund.code, "reason": refund.why()})),
         "notes": change.notes,
     });
+    match &change.unconfirmed {
+        Some(Evidence::Tag(tag)) => object["unconfirmed"] = json!({"tag": tag}),
+        Some(Evidence::Name(name)) => object["unconfirmed"] = json!({"name": name}),
+        None => {}
+    }
     if let Some(from) = &change.moved_from {
         object["previous_address"] = json!(from);
     }

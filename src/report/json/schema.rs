@@ -84,8 +84,12 @@ pub fn plan() -> Value {
                 &[],
             )),
             "notes": texts(),
+            "unconfirmed": {
+                "description": "Set for an instance that only this tag, or only this name, assigns to the stack.",
+                "oneOf": [closed(json!({"tag": text()}), &[]), closed(json!({"name": text()}), &[])],
+            },
         }),
-        &["previous_address"],
+        &["previous_address", "unconfirmed"],
     );
     let decisions = Decision::ALL.map(Decision::as_str);
     let drift = closed(
