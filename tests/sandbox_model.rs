@@ -116,6 +116,9 @@ fn good_body(action: &str, id: &str) -> Value {
     let ids = json!([id]);
     let charge = json!({"Period": 1});
     match action {
+        "ApplyFirewallTemplate" => {
+            json!({"TemplateId": "lhft-abcd1234", "ApplyInstances": [{"InstanceId": id, "Region": REGION}]})
+        }
         "AssociateInstancesKeyPairs" => json!({"InstanceIds": ids, "KeyIds": ["lhkp-efgh5678"]}),
         "CreateInstances" | "InquirePriceCreateInstances" => {
             let mut body = json!({"BundleId": BUNDLE, "BlueprintId": "lhbp-f1lkcd41"});
@@ -124,7 +127,9 @@ fn good_body(action: &str, id: &str) -> Value {
         }
         "DescribeBundleDiscount" => json!({"BundleId": BUNDLE}),
         "DescribeGeneralResourceQuotas" => json!({"ResourceNames": ["GENERAL_BUNDLE_INSTANCE"]}),
-        "DescribeInstances" | "DescribeInstancesReturnable" => json!({"InstanceIds": ids}),
+        "DescribeInstances" | "DescribeInstancesReturnable" | "DescribeInstancesDeniedActions" => {
+            json!({"InstanceIds": ids})
+        }
         "DescribeModifyInstanceBundles" | "DescribeResetInstanceBlueprints" | "ResetInstance" => {
             json!({"InstanceId": id})
         }
@@ -149,6 +154,11 @@ fn every_reply_has_every_field_of_the_model() {
         let mut lab = Lab { account: Account::new(Settings::default()), ms: 0 };
         let id = lab.buy();
         match action.name {
+            "DescribeDisks" | "DescribeSnapshots" => {
+                let attached = json!({"DataDisks": [{"DiskSize": 20}], "Snapshots": 1});
+                let now = Timestamp(1_700_000_000_000 + lab.ms);
+                drop(lab.account.intervene(&id, &attached, now).unwrap());
+            }
             "StartInstances" => drop(lab.ask("StopInstances", good_body("StopInstances", &id)).unwrap()),
             "TerminateInstances" => drop(lab.ask("IsolateInstances", good_body("IsolateInstances", &id)).unwrap()),
             _ => {}

@@ -69,7 +69,7 @@ mod tests {
         assert_eq!(guarded(|| 3).expect("no panic"), 3);
         let failure = guarded(|| panic!("on purpose")).expect_err("a panic");
         assert_eq!(failure.exit, Exit::Error);
-        assert!(failure.line().contains("cannot go on"), "{}", failure.line());
+        assert!(failure.line().contains("cannot continue"), "{}", failure.line());
     }
 
     #[test]

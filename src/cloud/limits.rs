@@ -21,7 +21,7 @@ pub const TERMINATE_BATCH_MAX: usize = 100;
 pub const RENAME_BATCH_MAX: usize = 100;
 
 /// Most ids in one ModifyInstancesRenewFlag, StartInstances, StopInstances, ResetInstancesPassword, RenewInstances and
-/// AssociateInstancesKeyPairs, and of its opposite (model).
+/// AssociateInstancesKeyPairs, and of its opposite, and in one ApplyFirewallTemplate (model).
 pub const CHANGE_BATCH_MAX: usize = 100;
 
 /// Most ids in one ModifyInstancesBundle: the text of the action says 30, that of the parameter 15 (model; intl:55090).
@@ -50,8 +50,11 @@ pub fn rate_per_second(action: &str) -> u32 {
         "DescribeInstances" => 100,
         // intl:55091; intl:44053; intl:57991; intl:55090.
         "IsolateInstances" | "ModifyInstancesRenewFlag" | "RenewInstances" | "ModifyInstancesBundle" => 20,
-        // intl:42494.
-        "DescribeModifyInstanceBundles" => 20,
+        // intl:42494, 42493; cn:96883; intl:42451.
+        "DescribeModifyInstanceBundles"
+        | "DescribeResetInstanceBlueprints"
+        | "ApplyFirewallTemplate"
+        | "DescribeSnapshots" => 20,
         // intl:42486, 42492, 42503, 42470, 42475 and, for the rest, undocumented.
         _ => 10,
     }

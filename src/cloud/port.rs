@@ -57,6 +57,9 @@ macro_rules! actions {
         }
 
         impl $name {
+            /// All of them.
+            pub const ALL: &[Self] = &[$($name::$variant),+];
+
             /// The value of `X-TC-Action`.
             pub fn name(self) -> &'static str {
                 match self { $($name::$variant => actions!(@name $variant $($wire)?)),+ }
@@ -86,6 +89,10 @@ actions!(
         DescribeRegions: Lighthouse,
         DescribeGeneralResourceQuotas: Lighthouse,
         DescribeInstancesReturnable: Lighthouse,
+        DescribeInstancesDeniedActions: Lighthouse,
+        DescribeResetInstanceBlueprints: Lighthouse,
+        DescribeDisks: Lighthouse,
+        DescribeSnapshots: Lighthouse,
         DescribeModifyInstanceBundles: Lighthouse,
         InquirePriceCreateInstances: Lighthouse,
         InquirePriceRenewInstances: Lighthouse,
@@ -111,6 +118,7 @@ actions!(
         StartInstances: Lighthouse,
         StopInstances: Lighthouse,
         RenewInstances: Lighthouse,
+        ApplyFirewallTemplate: Lighthouse,
         ModifyResourceTags: Tag,
     }
 );

@@ -111,6 +111,9 @@ const WORD_CHARACTERS_MAX: usize = 100;
 /// thousands of mistakes in a stack of thousands of names ends in about a second.
 const COMPARED_MAX: usize = 500;
 
+/// In a word up to this length one swap can change both ends.
+const SHORT_WORD_BYTES: usize = 4;
+
 /// The candidate nearest to `word`, if it is near enough to be a slip.
 pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let is_long = |text: &str| text.len() > 4 * WORD_CHARACTERS_MAX || text.chars().count() > WORD_CHARACTERS_MAX;
@@ -123,7 +126,7 @@ pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str
         .into_iter()
         // Bytes that were folded away or are longer in another case are allowed for.
         .filter(|candidate| candidate.len().abs_diff(word.len()) <= 3 * distance_max(candidate) + 4)
-        .filter(|candidate| shares_an_end(word, candidate))
+        .filter(|candidate| word.len() <= SHORT_WORD_BYTES || shares_an_end(word, candidate))
         .take(COMPARED_MAX)
         .filter(|candidate| !is_long(candidate))
         .map(|candidate| (strsim::osa_distance(&folded, &fold(candidate)), candidate))
@@ -160,6 +163,7 @@ mod tests {
         assert_eq!(did_you_mean("cuont", keys), Some("count"));
         assert_eq!(did_you_mean("flavour", keys), None);
         assert_eq!(did_you_mean("ZONES", keys), Some("zones"));
+        assert_eq!(did_you_mean("bd", ["db", "web"]), Some("db"));
         assert_eq!(did_you_mean(&"z".repeat(1 << 20), keys), None);
         let names: Vec<String> = (0..100_000).map(|n| format!("web-{n}")).collect();
         assert_eq!(did_you_mean("wbe-7", names.iter().map(String::as_str)), Some("web-7"));

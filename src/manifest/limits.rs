@@ -42,6 +42,10 @@ pub const ACTIONS: &[&str] = &[
     "DescribeRegions",
     "DescribeGeneralResourceQuotas",
     "DescribeInstancesReturnable",
+    "DescribeInstancesDeniedActions",
+    "DescribeResetInstanceBlueprints",
+    "DescribeDisks",
+    "DescribeSnapshots",
     "DescribeModifyInstanceBundles",
     "InquirePriceCreateInstances",
     "InquirePriceRenewInstances",
@@ -57,6 +61,7 @@ pub const ACTIONS: &[&str] = &[
     "StopInstances",
     "IsolateInstances",
     "TerminateInstances",
+    "ApplyFirewallTemplate",
 ];
 
 /// Transport protocols of published ports.

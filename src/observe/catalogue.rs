@@ -1,5 +1,6 @@
 //! What the cloud sells and takes back, as far as a plan has to know it: read only for what changes.
 
+use super::attached;
 use super::refresh::PAGES_AT_ONCE;
 use crate::cloud::limits::DESCRIBE_BATCH_MAX;
 use crate::cloud::port::{CloudRead, ReadAction, Reply};
@@ -22,7 +23,15 @@ pub struct Catalogue {
     pub platforms: BTreeMap<String, Option<String>>,
     /// Whether instances that leave can be returned.
     pub returnable: BTreeMap<InstanceId, Returnable>,
-    /// What of this is not known (`upgrade`, `refund`), and why.
+    /// Attached data disks of instances that are destroyed, replaced or renewed. Absent where the cloud did not list them.
+    pub data_disks: BTreeMap<InstanceId, Vec<DataDisk>>,
+    /// How many snapshots a purge deletes with the instance.
+    pub snapshots: BTreeMap<InstanceId, u64>,
+    /// API actions that the service refuses for instances that change.
+    pub denied: BTreeMap<InstanceId, Vec<DeniedAction>>,
+    /// Why an instance cannot be reinstalled with a blueprint; none if it can.
+    pub resets: BTreeMap<(InstanceId, String), Option<String>>,
+    /// What of this is not known (`upgrade`, `refund`, `disks`, `snapshots`, `denied`), and why.
     pub unanswered: BTreeSet<(&'static str, String)>,
 }
 
@@ -33,6 +42,10 @@ impl Catalogue {
         self.upgrades.extend(other.upgrades);
         self.platforms.extend(other.platforms);
         self.returnable.extend(other.returnable);
+        self.data_disks.extend(other.data_disks);
+        self.snapshots.extend(other.snapshots);
+        self.denied.extend(other.denied);
+        self.resets.extend(other.resets);
         self.unanswered.extend(other.unanswered);
     }
 }
@@ -139,6 +152,35 @@ impl Returnable {
     }
 }
 
+/// A data disk that is attached to an instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataDisk {
+    /// `lhdisk-…`.
+    pub id: String,
+    /// In GB, where the service reports it.
+    pub size: Option<u64>,
+}
+
+impl std::fmt::Display for DataDisk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.size {
+            Some(size) => write!(f, "{} ({size} GB)", self.id),
+            None => f.write_str(&self.id),
+        }
+    }
+}
+
+/// An action that the service refuses for an instance (model, type DeniedAction).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeniedAction {
+    /// Name of the API action.
+    pub action: String,
+    /// Error code that a call would get.
+    pub code: String,
+    /// The service's reason.
+    pub message: String,
+}
+
 /// What a plan needs to know.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Questions {
@@ -148,12 +190,32 @@ pub struct Questions {
     pub blueprints: BTreeSet<String>,
     /// Instances that leave.
     pub returns: BTreeSet<InstanceId>,
+    /// Instances whose attached data disks matter.
+    pub disks: BTreeSet<InstanceId>,
+    /// Instances whose snapshots are deleted.
+    pub snapshots: BTreeSet<InstanceId>,
+    /// Instances that change: what the service refuses for them.
+    pub denied: BTreeSet<InstanceId>,
+    /// Instances that are reinstalled, with the blueprint.
+    pub resets: BTreeSet<(InstanceId, String)>,
 }
 
 impl Questions {
     /// Whether nothing has to be asked.
     pub fn is_empty(&self) -> bool {
-        self.upgrades.is_empty() && self.blueprints.is_empty() && self.returns.is_empty()
+        *self == Self::default()
+    }
+}
+
+impl Questions {
+    /// Leaves out what an earlier round asked of instances. A failure is an answer, too: it is reported and not asked again.
+    pub fn leave_out_answered(&mut self, catalogue: &Catalogue) {
+        let failed = |name: &str| catalogue.unanswered.iter().any(|(what, _)| *what == name);
+        let (disks, snapshots, denied) = (failed("disks"), failed("snapshots"), failed("denied"));
+        self.disks.retain(|id| !disks && !catalogue.data_disks.contains_key(id));
+        self.snapshots.retain(|id| !snapshots && !catalogue.snapshots.contains_key(id));
+        self.denied.retain(|id| !denied && !catalogue.denied.contains_key(id));
+        self.resets.retain(|reset| !denied && !catalogue.resets.contains_key(reset));
     }
 }
 
@@ -204,6 +266,7 @@ pub async fn ask(cloud: &dyn CloudRead, questions: &Questions) -> Result<Catalog
             Err(error) => drop(catalogue.unanswered.insert(("refund", why_not(&error)))),
         }
     }
+    attached::ask(cloud, questions, &mut catalogue).await;
     Ok(catalogue)
 }
 

@@ -1,5 +1,6 @@
 //! Observed state: what the cloud says in this run, and whose it is.
 
+mod attached;
 pub mod catalogue;
 pub mod ownership;
 pub mod refresh;

@@ -122,7 +122,8 @@ pub(super) async fn planned_with_catalogue(
     loop {
         let inputs = Inputs { desired, manifest, prior: &prior.state, open: &prior.open, observed, selection };
         let planned = plan::plan(inputs, options);
-        let questions = questions(&planned);
+        let mut questions = questions(&planned);
+        questions.leave_out_answered(&observed.catalogue);
         if !observed.asked || questions.is_empty() || questions == asked {
             let wrong = check::check(inputs, &planned);
             // Of an engine that is broken on purpose the ledger is to find out, too.

@@ -16,7 +16,7 @@ use crate::plan::batch::still_wanted;
 use crate::plan::limits::{Before, Ceilings, Measure, enforce, needs_the_whole};
 use crate::plan::preflight::{
     Answers, BlueprintFacts, BundleFacts, Checks, Group, Known, Price, PriceKey, Questions, QuotaFacts, Refusal,
-    Status, evaluate, other_zones, questions, quota_name, shape, zones_in_doubt,
+    Status, denied, evaluate, other_zones, questions, quota_name, shape, zones_in_doubt,
 };
 use crate::plan::request::{dry_run, wire_body};
 use crate::plan::{Plan, Planned};
@@ -99,8 +99,11 @@ pub(super) async fn ask_and_judge(
         false => ask(context.read.as_ref(), desired, &planned.plan, &questions).await,
     };
     let unanswered = &observed.catalogue.unanswered;
-    if !questions.is_empty() || !unanswered.is_empty() {
+    if !questions.is_empty() || !unanswered.is_empty() || !observed.catalogue.denied.is_empty() {
         evaluate(planned, desired, &answers);
+        let mut checks = std::mem::take(&mut planned.plan.checks);
+        denied::judge(planned, &observed.catalogue, &mut checks);
+        planned.plan.checks = checks;
         for (what, why) in unanswered {
             planned.plan.checks.add(what, Status::NotChecked, why);
         }

@@ -8,11 +8,12 @@ use super::preflight::ask_and_judge;
 use super::settled::Passes;
 use crate::desired::DesiredState;
 use crate::model::{Address, InstanceId};
-use crate::observe::refresh;
 use crate::observe::state::ObservedState;
-use crate::plan::Inputs;
+use crate::observe::{catalogue, refresh};
 use crate::plan::limits::{Before, Ceilings, Measure, enforce_spend};
+use crate::plan::questions::questions;
 use crate::plan::renewal::renewals;
+use crate::plan::{Inputs, note_attached};
 use crate::state::lock::Mode;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -80,7 +81,7 @@ pub async fn renew(
     let account = account_of(context).await;
     bind_account(context, desired, &mut prior.state, account)?;
     let instances = refresh::by_ids(context.read.as_ref(), &ids).await?;
-    let observed = ObservedState { at, instances, asked: true, ..ObservedState::default() };
+    let mut observed = ObservedState { at, instances, asked: true, ..ObservedState::default() };
     let inputs = Inputs {
         desired,
         manifest: desired,
@@ -90,6 +91,9 @@ pub async fn renew(
         selection: None,
     };
     let mut planned = renewals(inputs, &options.addresses, options.months);
+    let answers = catalogue::ask(context.read.as_ref(), &questions(&planned)).await?;
+    note_attached(&mut planned.plan.changes, &answers);
+    observed.catalogue.extend(answers);
     if !planned.diagnostics.has_errors() {
         let answers = ask_and_judge(context, desired, &observed, &mut planned, false).await;
         let before = Before::default();

@@ -117,7 +117,8 @@ pub const TABLE: &[Attribute] = &[
     row(Kind::Region, "region", "region", Way::Replace, false, "model: the region is part of an instance's address"),
     row(Kind::Containers, "containers", "containers", Way::Replace, false, "model: at creation, or on the fresh disk of ResetInstance"),
     row(Kind::InitCommand, "init_command", "init_command", Way::Replace, false, "model: at creation alone"),
-    row(Kind::FirewallTemplateId, "firewall_template_id", "firewall_template_id", Way::Replace, false, "model: at creation; no field shows it"),
+    row(Kind::FirewallTemplateId, "firewall_template_id", "firewall_template_id", Way::InPlace("ApplyFirewallTemplate"), false,
+        "model: site china; no field shows which template was applied"),
     row(Kind::DomainName, "domain_name", "domain_name", Way::Replace, false, "model: at creation alone"),
     row(Kind::Subdomain, "subdomain", "subdomain", Way::Replace, false, "model: at creation alone"),
     row(Kind::Period, "period", "charge", Way::NotAProperty, false, "model: months to buy; RenewInstances buys more"),
@@ -256,7 +257,7 @@ mod tests {
         region                       replacement                                                    last applied
         containers                   replacement                                                    last applied
         init_command                 replacement                                                    last applied
-        firewall_template_id         replacement                                                    last applied
+        firewall_template_id         in place by ApplyFirewallTemplate                              last applied
         domain_name                  replacement                                                    last applied
         subdomain                    replacement                                                    last applied
         period                       no change                                                      last applied

@@ -343,6 +343,11 @@ impl After {
 }
 
 impl Change {
+    /// Whether the instance of a purge is isolated before it begins.
+    pub fn is_isolated_already(&self) -> bool {
+        self.reason == Reason::ReturnedAlready
+    }
+
     /// A change of which no more is to be said.
     pub fn new(address: &Address, action: Action, reason: Reason) -> Self {
         Self {

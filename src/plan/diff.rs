@@ -76,7 +76,8 @@ pub(super) fn wanted(kind: Kind, desired: &DesiredInstance) -> Option<Value> {
         (Kind::Zones, _) => (!spec.zones.is_empty()).then(|| json!(spec.zones))?,
         (Kind::Containers, _) => spec.containers.iter().map(crate::model::Container::to_json).collect(),
         (Kind::InitCommand, _) => spec.init_command.as_ref().map_or(Value::Null, crate::model::InitCommand::to_json),
-        (Kind::FirewallTemplateId, _) => json!(spec.firewall_template_id),
+        // Without a template the rules are not managed: no action takes a template away again.
+        (Kind::FirewallTemplateId, _) => json!(spec.firewall_template_id.as_ref()?),
         (Kind::DomainName, _) => json!(spec.domain_name),
         (Kind::Subdomain, _) => json!(spec.subdomain),
         _ => return None,

@@ -28,6 +28,7 @@ mod verdict;
 pub use batch::Batch;
 pub use change::{Action, AttributeDiff, Blocked, BlockedKind, Change, Plan, Reason, Summary};
 pub use drift::{Decision, Drift};
+pub use planner::attached::note_attached;
 pub use planner::{Inputs, Options, Planned, plan};
 pub use relocate::relocations;
 pub use select::{Select, Selection};

@@ -1,6 +1,7 @@
 //! The planner: a list of steps over desired, prior and observed.
 
 mod alter;
+pub(super) mod attached;
 mod found;
 mod limited;
 mod removal;
@@ -111,6 +112,7 @@ fn plan_from(inputs: Inputs<'_>, options: Options, diagnostics: Diagnostics, mov
         planner.stop_before_buying_what_may_be_owned();
     }
     planner.tell_of_what_no_state_knows();
+    attached::note_attached(&mut planner.changes, &inputs.observed.catalogue);
     relocate::propose(inputs.desired, inputs.prior, &planner.changes, &mut planner.diagnostics);
     relocate::mark(&mut planner.changes, moves);
     planner.finish()

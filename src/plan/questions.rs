@@ -1,8 +1,9 @@
 //! What a plan would have to know of what the cloud sells and takes back: nothing, unless something changes or leaves.
 
 use super::attribute::Kind;
-use super::change::Change;
+use super::change::{Action, Change};
 use super::planner::Planned;
+use super::preflight::denied::api_actions;
 use crate::observe::catalogue::Questions;
 
 /// Reads a plan that was made without a catalogue.
@@ -16,6 +17,15 @@ pub fn questions(planned: &Planned) -> Questions {
         if change.action.is_alteration() {
             of_change(change, &mut questions);
         }
+        if change.action.is_removal() || change.action == Action::Renew {
+            questions.disks.insert(id.clone());
+        }
+        if change.action == Action::Purge {
+            questions.snapshots.insert(id.clone());
+        }
+        if !api_actions(change).is_empty() {
+            questions.denied.insert(id.clone());
+        }
     }
     questions
 }
@@ -27,7 +37,10 @@ fn of_change(change: &Change, questions: &mut Questions) {
             (Kind::BundleId, Some(id)) => {
                 questions.upgrades.insert(id.clone(), (before.to_owned(), after.to_owned()));
             }
-            (Kind::BlueprintId, _) => questions.blueprints.extend([before.to_owned(), after.to_owned()]),
+            (Kind::BlueprintId, Some(id)) => {
+                questions.blueprints.extend([before.to_owned(), after.to_owned()]);
+                questions.resets.insert((id.clone(), after.to_owned()));
+            }
             _ => {}
         }
     }

@@ -151,7 +151,7 @@ const ROWS: &[(&str, &str, &str, Action)] = &[
     ("zones", "zones: [ap-guangzhou-3]", "zones: [ap-guangzhou-6]", CREATE_FIRST),
     ("containers", "", "containers: [{ container_image: nginx }]", CREATE_FIRST),
     ("init_command", "init_command: { content: a }", "init_command: { content: b }", CREATE_FIRST),
-    ("firewall_template_id", "", "firewall_template_id: lhft-abc", CREATE_FIRST),
+    ("firewall_template_id", "", "firewall_template_id: lhft-abc", Action::Update),
     ("domain_name", "domain_name: a.example", "domain_name: b.example", CREATE_FIRST),
     ("subdomain", "domain_name: a.example\nsubdomain: a", "domain_name: a.example\nsubdomain: b", CREATE_FIRST),
 ];

@@ -4,7 +4,7 @@
 use super::attribute::{Kind, Way};
 use super::change::{Action, AttributeDiff};
 use crate::diag::Diagnostic;
-use crate::model::{InstanceId, ObservedInstance, Power};
+use crate::model::{InstanceId, ObservedInstance, Power, Site};
 use crate::observe::catalogue::{Catalogue, UpgradeOffer};
 use std::fmt::Write as _;
 
@@ -31,6 +31,7 @@ pub(super) struct Case<'a> {
     pub live: Option<&'a ObservedInstance>,
     pub catalogue: &'a Catalogue,
     pub region: &'a str,
+    pub site: Site,
 }
 
 /// The judgement.
@@ -113,8 +114,33 @@ fn in_place(case: &Case<'_>, diff: &AttributeDiff, verdict: &mut Verdict) {
                 .label("the service refuses to bind them")
                 .help("use `login: {password: …}` for it"),
         ),
+        Kind::KeyIds => {
+            let running = case.live.is_none_or(|live| live.attributes.state == "RUNNING");
+            if running && (case.site == Site::International || case.live.is_none() || stops_before_keys(case)) {
+                verdict.note("a running machine is shut down while its key pairs are changed");
+            }
+            let is_empty = |value: &serde_json::Value| value.as_array().is_none_or(Vec::is_empty);
+            if is_empty(&diff.before) && !is_empty(&diff.after) {
+                verdict.note("binding a key pair turns login with the password off");
+            }
+        }
+        Kind::FirewallTemplateId if case.site == Site::International => verdict.refuse(
+            diff.kind,
+            Diagnostic::error("no-firewall-template", "the API of site international applies no firewall template")
+                .label("it takes one at creation only")
+                .help("write the old value back, or name `firewall_template_id` in `ignore_changes`")
+                .help("or ask for another instance with --replace"),
+        ),
+        Kind::FirewallTemplateId => {
+            verdict.note("replaces all firewall rules of the instance by those of the template")
+        }
         _ => {}
     }
+}
+
+/// Whether the change stops the machine before it comes to the key pairs.
+fn stops_before_keys(case: &Case<'_>) -> bool {
+    case.diffs.iter().any(|diff| matches!(diff.kind, Kind::BundleId | Kind::BlueprintId))
 }
 
 fn upgrade(case: &Case<'_>, diff: &AttributeDiff, verdict: &mut Verdict) {
@@ -293,7 +319,7 @@ mod tests {
     }
 
     fn in_region(region: &str, diffs: &[AttributeDiff], catalogue: &Catalogue, live: &ObservedInstance) -> Verdict {
-        judge(&Case { diffs, id: &live.id, live: Some(live), catalogue, region })
+        judge(&Case { diffs, id: &live.id, live: Some(live), catalogue, region, site: Site::China })
     }
 
     #[test]
@@ -314,7 +340,8 @@ mod tests {
                 | Kind::Tags
                 | Kind::OwnershipTags
                 | Kind::KeyIds
-                | Kind::Password => Some(Action::Update),
+                | Kind::Password
+                | Kind::FirewallTemplateId => Some(Action::Update),
                 Kind::BundleId => Some(Action::Upgrade),
                 Kind::BlueprintId => Some(Action::Reinstall),
                 Kind::Power => Some(Action::Stop),

@@ -4,6 +4,7 @@
 use super::actions::{self, counted_as, knows};
 use super::call::{Answer, ApiError, Call};
 use super::catalogue;
+use super::disks::DataDisk;
 use super::index::{Index, Listing};
 use super::params::wrong;
 use super::record::Record;
@@ -121,6 +122,8 @@ pub enum Change {
     Token(String, TokenRecord),
     /// Money and counters as they are now.
     Ledger(Ledger),
+    /// A data disk as it is now.
+    Disk(Box<DataDisk>),
     /// Calls of an action so far. A store may leave these out.
     Calls(String, Calls),
 }
@@ -128,6 +131,7 @@ pub enum Change {
 #[derive(Debug, Default)]
 struct Dirty {
     instances: BTreeSet<String>,
+    disks: BTreeSet<String>,
     tokens: BTreeSet<String>,
     ledger: bool,
     calls: BTreeSet<String>,
@@ -142,6 +146,7 @@ pub struct Account {
     due: BTreeSet<(Timestamp, String)>,
     used: HashMap<String, u32>,
     tokens: HashMap<String, TokenRecord>,
+    disks: BTreeMap<String, DataDisk>,
     ledger: Ledger,
     calls: BTreeMap<String, Calls>,
     dirty: Dirty,
@@ -165,6 +170,7 @@ impl Account {
             due: BTreeSet::new(),
             used: HashMap::new(),
             tokens: HashMap::new(),
+            disks: BTreeMap::new(),
             ledger,
             calls: BTreeMap::new(),
             dirty: Dirty::default(),
@@ -218,14 +224,18 @@ impl Account {
             return Err(wrong("UnsupportedRegion", format!("The region `{}` is not supported.", call.region)));
         }
         match call.action.as_str() {
+            "ApplyFirewallTemplate" => self.apply_firewall_template(call),
             "AssociateInstancesKeyPairs" => self.associate_keys(call),
             "CreateInstances" => self.create_instances(call, forced.create),
+            "DescribeDisks" => self.describe_disks(call),
             "DescribeGeneralResourceQuotas" => self.describe_quotas(call),
             "DescribeInstances" => self.describe_instances(call),
+            "DescribeInstancesDeniedActions" => self.describe_denied_actions(call),
             "DescribeInstancesReturnable" => self.describe_returnable(call),
             "DescribeKeyPairs" => self.describe_keys(call),
             "DescribeModifyInstanceBundles" => self.describe_modify_bundles(call),
             "DescribeResetInstanceBlueprints" => self.describe_reset_blueprints(call),
+            "DescribeSnapshots" => self.describe_snapshots(call),
             "DisassociateInstancesKeyPairs" => self.disassociate_keys(call),
             "InquirePriceRenewInstances" => self.inquire_renewal(call),
             "IsolateInstances" => self.isolate(call),
@@ -332,11 +342,23 @@ impl Account {
 
     /// Ends an instance.
     pub(super) fn remove(&mut self, id: &str) {
+        self.detach_disks(id);
         if let Some(record) = self.instances.get(id) {
             self.index.remove(record);
         }
         self.forget(id);
         self.dirty.instances.insert(id.to_owned());
+    }
+
+    /// All data disks, in order of their ids.
+    pub fn disks(&self) -> impl Iterator<Item = &DataDisk> {
+        self.disks.values()
+    }
+
+    /// Stores a data disk, new or changed.
+    pub(super) fn put_disk(&mut self, disk: DataDisk) {
+        self.dirty.disks.insert(disk.id.clone());
+        self.disks.insert(disk.id.clone(), disk);
     }
 
     /// Takes an instance out of what is due and what is counted.
@@ -445,6 +467,7 @@ impl Account {
                 None => Change::Removed(id),
             });
         }
+        changes.extend(dirty.disks.iter().filter_map(|id| Some(Change::Disk(Box::new(self.disks.get(id)?.clone())))));
         for token in dirty.tokens {
             if let Some(record) = self.tokens.get(&token) {
                 changes.push(Change::Token(token, record.clone()));
@@ -466,6 +489,7 @@ impl Account {
         ids.sort_unstable();
         let instances = ids.into_iter().filter_map(|id| self.instances.get(id));
         let mut changes: Vec<_> = instances.map(|record| Change::Instance(Box::new(record.clone()))).collect();
+        changes.extend(self.disks.values().map(|disk| Change::Disk(Box::new(disk.clone()))));
         let tokens: BTreeMap<_, _> = self.tokens.iter().collect();
         changes.extend(tokens.into_iter().map(|(token, record)| Change::Token(token.clone(), record.clone())));
         changes.push(Change::Ledger(self.ledger.clone()));
@@ -479,6 +503,7 @@ impl Account {
         match change {
             Change::Instance(record) => self.put(*record),
             Change::Removed(id) => self.remove(&id),
+            Change::Disk(disk) => self.put_disk(*disk),
             Change::Token(token, record) => drop(self.tokens.insert(token, record)),
             Change::Ledger(ledger) => self.ledger = ledger,
             Change::Calls(action, calls) => drop(self.calls.insert(action, calls)),

@@ -32,19 +32,23 @@ const fn sts(name: &'static str, anywhere: bool) -> Action {
 }
 
 /// All actions. Names are told apart without their service.
-pub static ACTIONS: [Action; 35] = [
+pub static ACTIONS: [Action; 39] = [
+    lighthouse("ApplyFirewallTemplate", 20),
     lighthouse("AssociateInstancesKeyPairs", 10),
     lighthouse("CreateInstances", 5),
     lighthouse("DescribeBlueprints", 10),
     lighthouse("DescribeBundleDiscount", UNSAID),
     lighthouse("DescribeBundles", 5),
+    lighthouse("DescribeDisks", UNSAID),
     lighthouse("DescribeGeneralResourceQuotas", 10),
     lighthouse("DescribeInstances", 100),
+    lighthouse("DescribeInstancesDeniedActions", 10),
     lighthouse("DescribeInstancesReturnable", UNSAID),
     lighthouse("DescribeKeyPairs", 100),
     lighthouse("DescribeModifyInstanceBundles", 20),
     Action { anywhere: true, ..lighthouse("DescribeRegions", UNSAID) },
     lighthouse("DescribeResetInstanceBlueprints", 20),
+    lighthouse("DescribeSnapshots", 20),
     lighthouse("DescribeZones", UNSAID),
     lighthouse("DisassociateInstancesKeyPairs", UNSAID),
     lighthouse("InquirePriceCreateInstances", 10),

@@ -148,6 +148,9 @@ impl Account {
                 restricted: false,
                 violation: None,
                 return_fail: 0,
+                snapshots: Vec::new(),
+                denied: Vec::new(),
+                firewall_template: order.firewall_template.clone(),
             };
             self.pay(paid);
             self.put(record);

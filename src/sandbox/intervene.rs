@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// What can be set, by the names of DescribeInstances and DescribeInstancesReturnable.
-const FIELDS: [&str; 11] = [
+const FIELDS: [&str; 14] = [
     "InstanceState",
     "InstanceRestrictState",
     "InstanceViolationDetail",
@@ -24,6 +24,9 @@ const FIELDS: [&str; 11] = [
     "BlueprintId",
     "KeyIds",
     "Tags",
+    "DataDisks",
+    "Snapshots",
+    "DeniedActions",
 ];
 
 /// Whether a text is `yes` rather than `no`.
@@ -97,6 +100,15 @@ impl Account {
         }
         if fields.get("Tags").is_some() {
             record.tags = tags(&params)?;
+        }
+        if let Some(list) = fields.get("DataDisks") {
+            self.attach_disks(&record, list, now)?;
+        }
+        if let Some(count) = fields.get("Snapshots") {
+            self.make_snapshots(&mut record, count, now)?;
+        }
+        if let Some(list) = fields.get("DeniedActions") {
+            record.denied = serde_json::from_value(list.clone()).map_err(|error| bad_value(error.to_string()))?;
         }
         if let Some(text) = params.text("InstanceState")? {
             self.force_state(&mut record, state(text)?, now);

@@ -87,7 +87,8 @@ impl Account {
 
     pub(super) fn isolate(&mut self, call: &Call) -> Answer {
         let params = Params::of_body(&call.body, &["InstanceIds", "IsolateDataDisk"])?;
-        params.boolean("IsolateDataDisk")?;
+        // The default is true (model).
+        let with_disks = params.boolean("IsolateDataDisk")?.unwrap_or(true);
         if params.texts("InstanceIds")?.len() > ISOLATE_BATCH_MAX {
             let message = format!("At most {ISOLATE_BATCH_MAX} resources can be returned at once.");
             return Err(wrong("LimitExceeded.IsolateResourcesLimitExceeded", message));
@@ -109,12 +110,20 @@ impl Account {
             }
             _ => Err(invalid_state(record)),
         })?;
+        if with_disks && ids.iter().map(|id| 1 + self.attached(id).len()).sum::<usize>() > ISOLATE_BATCH_MAX {
+            let message =
+                format!("At most {ISOLATE_BATCH_MAX} resources can be returned at once, data disks among them.");
+            return Err(wrong("LimitExceeded.IsolateResourcesLimitExceeded", message));
+        }
         self.count_returns(asked);
         let due = call.now.plus(Duration::from_millis(self.settings.isolate_ms));
         for mut record in records {
             if self.operations_fail() {
                 self.begin_in_place(call, record, Effect::Power);
                 continue;
+            }
+            if with_disks {
+                self.isolate_disks(&record.id, call.now);
             }
             self.pay(-refund(&record, call.now));
             record.paid = 0;

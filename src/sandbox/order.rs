@@ -62,6 +62,8 @@ pub struct Order {
     pub tags: BTreeMap<String, String>,
     /// Whether a command runs after creation.
     pub command: bool,
+    /// The firewall template, if one was named.
+    pub firewall_template: Option<String>,
 }
 
 pub(super) fn clash(message: impl Into<String>) -> ApiError {
@@ -167,8 +169,8 @@ impl Order {
         containers(china, &params, blueprint)?;
         let command = china && command(&params)?;
         let tags = if china { tags(&params)? } else { BTreeMap::new() };
+        let firewall_template = if china { firewall(&params)? } else { None };
         if china {
-            firewall(&params)?;
             domain(&params, count)?;
         }
         Ok(Self {
@@ -186,6 +188,7 @@ impl Order {
             login,
             tags,
             command,
+            firewall_template,
         })
     }
 }
@@ -379,8 +382,14 @@ pub fn tags(params: &Params<'_>) -> Result<BTreeMap<String, String>, ApiError> {
     Ok(tags)
 }
 
-fn firewall(params: &Params<'_>) -> Result<(), ApiError> {
-    let Some(id) = params.text("FirewallTemplateId")? else { return Ok(()) };
+fn firewall(params: &Params<'_>) -> Result<Option<String>, ApiError> {
+    let template = params.text("FirewallTemplateId")?;
+    template.map_or(Ok(()), check_template)?;
+    Ok(template.map(str::to_owned))
+}
+
+/// A template id that the account may use.
+pub(super) fn check_template(id: &str) -> Result<(), ApiError> {
     if !well_formed(id, "lhft-") {
         let message = format!("The id `{id}` is malformed.");
         return Err(wrong("InvalidParameterValue.FirewallTemplateIdMalformed", message));

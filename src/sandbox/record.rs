@@ -1,6 +1,7 @@
 //! An instance as the account keeps it and as DescribeInstances shows it.
 
 use super::catalogue;
+use super::disks::{Denied, Snapshot};
 use crate::model::{RenewFlag, Site, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -229,6 +230,15 @@ pub struct Record {
     /// Why it cannot be returned, by the codes of DescribeInstancesReturnable; 0 if it can.
     #[serde(default)]
     pub return_fail: u8,
+    /// Snapshots; they end with the instance.
+    #[serde(default)]
+    pub snapshots: Vec<Snapshot>,
+    /// Actions that are refused beyond what the state forbids.
+    #[serde(default)]
+    pub denied: Vec<Denied>,
+    /// The firewall template that was applied last.
+    #[serde(default)]
+    pub firewall_template: Option<String>,
 }
 
 /// So long after the end of the paid time an instance goes on.

@@ -36,7 +36,8 @@ impl Account {
         let params = Params::of_body(&call.body, &known)?;
         let ids = params.need_instance_ids(RENEW_BATCH_MAX)?;
         let (period, flag) = charge(&params, RENEWAL_MAX)?;
-        params.boolean("RenewDataDisk")?;
+        // The default is true (model).
+        let with_disks = params.boolean("RenewDataDisk")?.unwrap_or(true);
         params.boolean("AutoVoucher")?;
         let records = self.checked(call, &ids, |record| {
             if record.state == State::Pending {
@@ -59,6 +60,9 @@ impl Account {
                 (State::Shutdown, Afterwards::Stopped) => State::Stopped,
                 (state, _) => state,
             };
+            if with_disks {
+                self.renew_disks(&record.id, period);
+            }
             let during = record.state;
             let effect = Effect::Renew(renewed_until(&record, period, call.now), flag.clone());
             self.begin(call, record, during, then, (effect, cost));

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `GET /sandbox/instances/ID` | shows an instance as the account keeps it |
 //! | `POST /sandbox/instances/ID` with `{"InstanceState": "RESCUE_MODE"}` and the like | changes it behind the API's back |
+//! | the same with `{"DataDisks": [{"DiskSize": 20}], "Snapshots": 2}` | attaches data disks, makes snapshots |
+//! | the same with `{"DeniedActions": [{"Action": …, "Code": …, "Message": …}]}` | lets the service announce refusals |
 //! | `DELETE /sandbox/instances/ID` | makes it vanish |
 //! | `GET /latest/meta-data/cam/security-credentials/` | the role of the machine, as a CVM's metadata service names it |
 //! | `GET /latest/meta-data/cam/security-credentials/ROLE` | temporary credentials for it |

@@ -10,7 +10,7 @@ use lhprov::model::Timestamp;
 use lhprov::sandbox::call::Call;
 use lhprov::sandbox::store::{Store, saved_settings};
 use lhprov::state::{AppliedSpec, codec};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -190,16 +190,7 @@ impl Sandbox {
         let store = self.store();
         let mut all = BTreeMap::new();
         loop {
-            let call = Call {
-                service: "lighthouse".into(),
-                action: "DescribeInstances".into(),
-                version: "2020-03-24".into(),
-                region: region.into(),
-                body: json!({"Offset": all.len(), "Limit": 100}),
-                now: now(),
-                request_id: "a-look-from-outside".into(),
-            };
-            let page = store.call(&call, &Default::default(), &[]).expect("the folder").expect("an answer");
+            let page = describe(&store, "DescribeInstances", region, all.len());
             let before = all.len();
             for instance in page["InstanceSet"].as_array().into_iter().flatten() {
                 let text = |key: &str| instance[key].as_str().unwrap_or_default().to_owned();
@@ -211,11 +202,33 @@ impl Sandbox {
         }
     }
 
+    /// Id, state and end of the paid time of each data disk of a region.
+    pub fn disks(&self, region: &str) -> Vec<[String; 3]> {
+        let page = describe(&self.store(), "DescribeDisks", region, 0);
+        let text = |disk: &Value, key: &str| disk[key].as_str().unwrap_or_default().to_owned();
+        let disks = page["DiskSet"].as_array().into_iter().flatten();
+        disks.map(|disk| ["DiskId", "DiskState", "ExpiredTime"].map(|key| text(disk, key))).collect()
+    }
+
     /// How often an action was called, and how many faults fired.
     pub fn counts(&self, action: &str) -> (u64, u64) {
         let counts = self.store().status(now()).expect("its status").counts;
         (counts.calls.get(action).copied().unwrap_or(0), counts.faults.values().sum())
     }
+}
+
+/// A page of a hundred rows, as the account answers it.
+fn describe(store: &Store, action: &str, region: &str, offset: usize) -> Value {
+    let call = Call {
+        service: "lighthouse".into(),
+        action: action.into(),
+        version: "2020-03-24".into(),
+        region: region.into(),
+        body: json!({"Offset": offset, "Limit": 100}),
+        now: now(),
+        request_id: "a-look-from-outside".into(),
+    };
+    store.call(&call, &Default::default(), &[]).expect("the folder").expect("an answer")
 }
 
 /// Ids by address, as a state file has them; checks that nothing else is left in it.

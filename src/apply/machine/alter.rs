@@ -24,8 +24,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) use order::LEAVES_WITHIN;
-pub(super) use step::Step;
 use step::{CallParts, steps};
+pub(super) use step::{Step, isolate_body, terminate_body};
 
 /// Tries of a step that is not refused and does not come to an end.
 const TRIES_MAX: u32 = 8;
@@ -224,7 +224,9 @@ impl Machine {
                     self.finish_alteration(index);
                     return;
                 }
-                (Some(step @ (Step::Power(_) | Step::Unbind(_))), Some(live)) => step.is_made(live, "") == Some(true),
+                (Some(step @ (Step::Power(_) | Step::Unbind { .. })), Some(live)) => {
+                    step.is_made(live, "") == Some(true)
+                }
                 _ => false,
             };
             if !made {
@@ -343,12 +345,14 @@ impl Machine {
     /// are unbound first. False if that changes nothing.
     fn unbind_first(&mut self, index: usize) -> bool {
         let alteration = &mut self.alterations[index];
-        let (Some(Step::Bind(all)), Some(live)) = (alteration.steps.front(), &alteration.live) else { return false };
+        let (Some(Step::Bind { keys: all, mode }), Some(live)) = (alteration.steps.front(), &alteration.live) else {
+            return false;
+        };
         let bound: Vec<String> = all.iter().filter(|id| live.attributes.key_ids.contains(*id)).cloned().collect();
         if bound.is_empty() {
             return false;
         }
-        alteration.steps.push_front(Step::Unbind(bound));
+        alteration.steps.push_front(Step::Unbind { keys: bound, mode: *mode });
         true
     }
 

@@ -2,7 +2,7 @@
 //! set twice is set, and whether an instance is isolated can be seen.
 
 use super::super::effect::{Effect, TimerId, WriteId};
-use super::alter::{LEAVES_WITHIN, Step};
+use super::alter::{LEAVES_WITHIN, Step, isolate_body, terminate_body};
 use super::{Machine, error_detail};
 use crate::cloud::limits::{ISOLATE_BATCH_MAX, RENAME_BATCH_MAX};
 use crate::cloud::port::WriteAction;
@@ -169,10 +169,8 @@ impl Machine {
             self.set_write_phase(id, WritePhase::InFlight);
             let body = match &self.writes[id].kind {
                 Kind::Rename { name, ids } => json!({"InstanceIds": ids, "InstanceName": name}),
-                Kind::Isolate { targets } | Kind::Terminate { targets } => {
-                    let ids: Vec<&InstanceId> = targets.iter().map(|(_, id)| id).collect();
-                    json!({"InstanceIds": ids})
-                }
+                Kind::Isolate { targets } => isolate_body(targets.iter().map(|(_, id)| id)),
+                Kind::Terminate { targets } => terminate_body(targets.iter().map(|(_, id)| id)),
                 Kind::Alter { step, members } => {
                     let (step, members) = (step.clone(), members.clone());
                     self.send_alteration(now, id, &step, &members);

@@ -39,6 +39,7 @@ impl<'a> Planner<'a> {
             live,
             catalogue: &self.inputs.observed.catalogue,
             region: &self.inputs.desired.region,
+            site: self.inputs.desired.site,
         });
         if let Some(live) = live {
             self.warn_out_of_service(address, desired, live);

@@ -2,6 +2,7 @@
 //! to be asked, `ops` asks, `evaluate` judges the answers.
 
 mod answers;
+pub mod denied;
 mod fit;
 mod questions;
 mod quota;

@@ -34,8 +34,16 @@ pub(in super::super) enum Step {
         to: String,
         login: bool,
     },
-    Unbind(Vec<String>),
-    Bind(Vec<String>),
+    Unbind {
+        keys: Vec<String>,
+        mode: BindMode,
+    },
+    Bind {
+        keys: Vec<String>,
+        mode: BindMode,
+    },
+    /// Replaces the instance's firewall rules by those of a template.
+    Firewall(String),
     /// By its fingerprint.
     Password(String),
     Power(Power),
@@ -43,6 +51,39 @@ pub(in super::super) enum Step {
         months: u32,
         voucher: bool,
     },
+}
+
+/// How key pairs are bound. What the service does without the parameter is not documented, so it is always sent where the
+/// site has it (model: AssociateType and DisassociateType, site china).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in super::super) enum BindMode {
+    /// The machine keeps running.
+    Online,
+    /// A running machine is shut down.
+    Offline,
+    /// The site has no such parameter; a running machine is shut down.
+    SiteHasNoMode,
+}
+
+impl BindMode {
+    /// `shut_down` is whether an earlier step of the change stops the machine.
+    fn choose(site: Site, live: Option<&ObservedInstance>, shut_down: bool) -> Self {
+        match site {
+            Site::International => BindMode::SiteHasNoMode,
+            Site::China if !shut_down && live.is_some_and(|live| live.attributes.state == "RUNNING") => {
+                BindMode::Online
+            }
+            Site::China => BindMode::Offline,
+        }
+    }
+
+    fn add_to(self, body: &mut Value, parameter: &str) {
+        match self {
+            BindMode::Online => body[parameter] = json!("ONLINE"),
+            BindMode::Offline => body[parameter] = json!("OFFLINE"),
+            BindMode::SiteHasNoMode => {}
+        }
+    }
 }
 
 /// What a call needs beside its step.
@@ -62,8 +103,9 @@ impl Step {
             Step::Tags { .. } => WriteAction::ModifyResourceTags,
             Step::Upgrade { .. } => WriteAction::ModifyInstancesBundle,
             Step::Reinstall { .. } => WriteAction::ResetInstance,
-            Step::Unbind(_) => WriteAction::DisassociateInstancesKeyPairs,
-            Step::Bind(_) => WriteAction::AssociateInstancesKeyPairs,
+            Step::Unbind { .. } => WriteAction::DisassociateInstancesKeyPairs,
+            Step::Firewall(_) => WriteAction::ApplyFirewallTemplate,
+            Step::Bind { .. } => WriteAction::AssociateInstancesKeyPairs,
             Step::Password(_) => WriteAction::ResetInstancesPassword,
             Step::Power(Power::Running) => WriteAction::StartInstances,
             Step::Power(Power::Stopped) => WriteAction::StopInstances,
@@ -84,7 +126,7 @@ impl Step {
 
     /// Whether the answer only means that it has begun (model: the texts of the actions).
     pub(in super::super) fn is_asynchronous(&self) -> bool {
-        !matches!(self, Step::Rename(_) | Step::RenewFlag(_) | Step::Tags { .. })
+        !matches!(self, Step::Rename(_) | Step::RenewFlag(_) | Step::Tags { .. } | Step::Firewall(_))
     }
 
     /// Whether it is an order: to be written down first, and not simply to be repeated.
@@ -126,10 +168,10 @@ impl Step {
             Step::Tags { .. } => Some(Field::Tags),
             Step::Upgrade { .. } => Some(Field::BundleId),
             Step::Reinstall { .. } => Some(Field::BlueprintId),
-            Step::Unbind(_) | Step::Bind(_) => Some(Field::KeyIds),
+            Step::Unbind { .. } | Step::Bind { .. } => Some(Field::KeyIds),
             Step::Power(_) => Some(Field::State),
             Step::Renew { .. } if before == ISOLATED => Some(Field::State),
-            Step::Password(_) | Step::Renew { .. } => None,
+            Step::Password(_) | Step::Firewall(_) | Step::Renew { .. } => None,
         };
         if field.is_some_and(|field| attributes.unreported.has(field)) {
             return None;
@@ -144,9 +186,10 @@ impl Step {
             }
             Step::Upgrade { to, .. } => attributes.bundle_id == *to,
             Step::Reinstall { to, .. } => attributes.blueprint_id == *to,
-            Step::Unbind(ids) => !ids.iter().any(|id| attributes.key_ids.contains(id)),
-            Step::Bind(ids) => has(ids),
-            Step::Password(_) => return None,
+            Step::Unbind { keys, .. } => !keys.iter().any(|id| attributes.key_ids.contains(id)),
+            Step::Bind { keys, .. } => has(keys),
+            // No field shows either. Both may be repeated: the second time changes nothing.
+            Step::Password(_) | Step::Firewall(_) => return None,
             Step::Power(Power::Running) => attributes.state == "RUNNING",
             Step::Power(Power::Stopped) => attributes.state == "STOPPED",
             Step::Renew { .. } if before == ISOLATED => matches!(attributes.life(), Life::Running | Life::Other),
@@ -190,13 +233,32 @@ impl Step {
             }
             Step::Upgrade { to, voucher } => with_voucher(json!({"InstanceIds": ids, "BundleId": to}), *voucher),
             Step::Reinstall { to, login } => reinstall_body(to, *login, parts),
-            Step::Unbind(keys) | Step::Bind(keys) => json!({"InstanceIds": ids, "KeyIds": keys}),
+            Step::Unbind { keys, mode } => {
+                let mut body = json!({"InstanceIds": ids, "KeyIds": keys});
+                mode.add_to(&mut body, "DisassociateType");
+                body
+            }
+            Step::Bind { keys, mode } => {
+                let mut body = json!({"InstanceIds": ids, "KeyIds": keys});
+                mode.add_to(&mut body, "AssociateType");
+                body
+            }
+            Step::Firewall(template) => {
+                let instances: Vec<Value> =
+                    ids.iter().map(|id| json!({"InstanceId": id, "Region": parts.region})).collect();
+                json!({"TemplateId": template, "ApplyInstances": instances})
+            }
             Step::Password(_) => {
                 json!({"InstanceIds": ids, "Password": parts.secret.map(Secret::expose).unwrap_or_default()})
             }
             Step::Power(_) => json!({"InstanceIds": ids}),
             Step::Renew { months, voucher } => {
-                let body = json!({"InstanceIds": ids, "InstanceChargePrepaid": {"Period": months}});
+                // The default of RenewDataDisk is true: attached data disks would be renewed and billed unasked.
+                let body = json!({
+                    "InstanceIds": ids,
+                    "InstanceChargePrepaid": {"Period": months},
+                    "RenewDataDisk": false,
+                });
                 with_voucher(body, *voucher)
             }
         }
@@ -218,10 +280,22 @@ impl Step {
             Step::Upgrade { .. } => take(&["bundle_id"]),
             Step::Reinstall { login: true, .. } => take(&["blueprint_id", "containers", "login"]),
             Step::Reinstall { login: false, .. } => take(&["blueprint_id", "containers"]),
-            Step::Bind(_) | Step::Unbind(_) | Step::Password(_) => take(&["login"]),
+            Step::Bind { .. } | Step::Unbind { .. } | Step::Password(_) => take(&["login"]),
+            Step::Firewall(_) => take(&["firewall_template_id"]),
             Step::Power(_) | Step::Renew { .. } => Value::Null,
         }
     }
+}
+
+/// The body of an IsolateInstances. The default of IsolateDataDisk is true, which would return data disks that somebody
+/// attached by hand and no plan showed.
+pub(in super::super) fn isolate_body<'a>(ids: impl Iterator<Item = &'a InstanceId>) -> Value {
+    json!({"InstanceIds": ids.collect::<Vec<_>>(), "IsolateDataDisk": false})
+}
+
+/// The body of a TerminateInstances, which has no other parameter.
+pub(in super::super) fn terminate_body<'a>(ids: impl Iterator<Item = &'a InstanceId>) -> Value {
+    json!({"InstanceIds": ids.collect::<Vec<_>>()})
 }
 
 fn with_voucher(mut body: Value, voucher: bool) -> Value {
@@ -288,14 +362,15 @@ pub(in super::super) fn steps(
                 let (before, after) = (ids(&diff.before), ids(&diff.after));
                 // Whether binding some takes the others away is not documented: all that are wanted go in one call, and what
                 // is bound beside them afterwards is taken away.
+                let mode = BindMode::choose(site, live, shuts_down);
                 if !after.is_subset(&before) {
-                    steps.push(Step::Bind(after.iter().cloned().collect()));
+                    steps.push(Step::Bind { keys: after.iter().cloned().collect(), mode });
                 }
                 let gone: Vec<String> = before.difference(&after).cloned().collect();
                 if !gone.is_empty() {
-                    steps.push(Step::Unbind(gone));
+                    steps.push(Step::Unbind { keys: gone, mode });
                 }
-                shuts_down = true;
+                shuts_down |= mode != BindMode::Online;
             }
             // A fresh disk has got its password already.
             Kind::Password if reinstalls => {}
@@ -305,6 +380,7 @@ pub(in super::super) fn steps(
                     shuts_down = true;
                 }
             }
+            Kind::FirewallTemplateId => steps.push(Step::Firewall(to())),
             // The last step turns the machine on or off.
             Kind::Power => {}
             // These go with another instance, with a fresh disk, or change nothing of an instance.
@@ -313,7 +389,6 @@ pub(in super::super) fn steps(
             | Kind::Region
             | Kind::Containers
             | Kind::InitCommand
-            | Kind::FirewallTemplateId
             | Kind::DomainName
             | Kind::Subdomain
             | Kind::Period
@@ -360,3 +435,7 @@ fn add_tags(steps: &mut Vec<Step>, before: &Value, after: &Value) {
         None => steps.push(Step::Tags { set, remove }),
     }
 }
+
+#[cfg(test)]
+#[path = "step_tests.rs"]
+mod tests;
