@@ -101,6 +101,7 @@ fn recorded(desired: &DesiredState) -> PriorState {
             protect: false,
             unconfirmed: false,
             spec: AppliedSpec::from(wanted.spec.to_json("")),
+            replacing: false,
             attributes: Attributes { state: "RUNNING".to_owned(), ..Attributes::default() },
         };
         state.instances.insert(address.clone(), recorded);

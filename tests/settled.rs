@@ -212,3 +212,31 @@ fn what_was_not_agreed_to_is_not_done_later() {
     assert_eq!(scene.sandbox.counts("CreateInstances").0, 2, "{said}");
     assert_eq!(scene.summary()["exit_code"], 6);
 }
+
+#[test]
+fn what_a_run_bought_and_lost_is_not_bought_again() {
+    let manifest =
+        HASTY.replace(", timeouts: { create: 1s }", "").replace("db: { timeouts: { create: 1s } }", "db: {}");
+    for flags in [&[][..], &["--until-settled"]] {
+        let scene = Scene::new(&manifest, &["--boot", "4s"]);
+        scene.run(&["plan", "--out", "p.json"], 0);
+        let mut applying = scene.start(&[&["apply", "p.json"], flags].concat());
+        let until = Instant::now() + LIMIT;
+        // Another user of the account deletes what runs there, once the apply has seen it.
+        let code = loop {
+            let state = scene.folder.path().join("state/hasty.journal");
+            let is_assigned = std::fs::read_to_string(state).is_ok_and(|text| text.contains("\"assigned\""));
+            if let Some(code) = applying.code_within(Duration::from_millis(1500)) {
+                break code;
+            }
+            for id in scene.sandbox.instances("ap-guangzhou").into_keys().filter(|_| is_assigned) {
+                scene.sandbox.outside("DELETE", &format!("/sandbox/instances/{id}"), "");
+            }
+            assert!(Instant::now() < until, "{}", scene.folder.read("log"));
+        };
+        let log = scene.folder.read("log");
+        assert_eq!(code, 6, "{log}");
+        assert_eq!(scene.sandbox.counts("CreateInstances").0, 1, "{log}");
+        assert!(log.contains("db"), "{log}");
+    }
+}

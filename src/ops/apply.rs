@@ -7,6 +7,7 @@ use super::load::{Prior, account_of, bind_account, load_prior, observe, rewrite_
 use super::outputs;
 use super::plan::{emptied, planned_with_catalogue, selection};
 use super::preflight::{Preflight, check, price_of_open};
+use super::repeated::{note_replaced, replaced_by_interrupted};
 use super::settled::Passes;
 use crate::apply::machine::Account;
 use crate::apply::{Driver, Job, Machine, Outcome, Setup, run};
@@ -14,7 +15,7 @@ use crate::cloud::CloudError;
 use crate::desired::DesiredState;
 use crate::diag::Diagnostics;
 use crate::event::{Event, Item, ItemStatus};
-use crate::model::{Address, InstanceId};
+use crate::model::{Address, InstanceId, Life};
 use crate::observe::state::ObservedState;
 use crate::plan::change::{ACCEPT_NO_REFUND, ACCEPT_UNKNOWN_PRICE, ADOPT, ALLOW_DATA_LOSS, Need, OpenPurchase};
 use crate::plan::limits::{Before, Ceilings, forbids_to_settle, needs_the_whole};
@@ -107,6 +108,8 @@ pub struct ApplyReport {
     pub save_error: Option<StateError>,
     /// What ended the run although it had begun: it could not, or may not, go on.
     pub stop: Option<OpsError>,
+    /// Whether an earlier run had done all of this command before.
+    pub is_repetition: bool,
 }
 
 impl ApplyReport {
@@ -160,7 +163,11 @@ pub(super) async fn apply_under_lock(
         before: Before::default(),
         passes: Passes::default(),
     };
-    run.go().await
+    let mut report = run.go().await?;
+    if let Err(error) = run.end_replacements(&report) {
+        report.save_error.get_or_insert(error);
+    }
+    Ok(report)
 }
 
 pub(super) struct Run<'a> {
@@ -254,7 +261,12 @@ impl Run<'_> {
             let options = self.plan_options();
             let limits = (options, self.selection.as_ref());
             if is_first {
-                self.passes.note_what_is_replaced(self.desired, &prior.state);
+                let interrupted = replaced_by_interrupted(self.context, self.desired, &prior.state)?;
+                self.passes.note_what_is_replaced(self.desired, &prior.state, &interrupted);
+                for (address, before) in interrupted.iter().filter(|(at, _)| self.passes.has_replaced(at, &prior.state))
+                {
+                    note_replaced(self.context, address, before, &prior.state);
+                }
             }
             let calmed = self.without_what_is_replaced(round > 1, &prior.state);
             let desired = calmed.as_ref().unwrap_or(self.desired);
@@ -278,13 +290,18 @@ impl Run<'_> {
                     self.context.events.emit(Event::Note { text: format!("warning: {}.", diagnostic.summary) });
                 }
                 // Protection is no call to the cloud, so no change of the plan; it is recorded all the same.
-                let changed = follow_protection(&mut prior.state, self.desired, self.selection.as_ref())
+                let changed = end_given_up_replacements(&mut prior.state, &observed)
+                    | follow_protection(&mut prior.state, self.desired, self.selection.as_ref())
                     | (self.options.adopt && confirm_all(&mut prior.state, &planned.plan))
                     | self.tell(&mut prior.state)
                     | adopted;
                 let mut account = Account::of_nothing(prior.state, prior.open);
                 let mut journal = prior.journal;
-                let save_error = match prior.journal_has_records || changed {
+                let saves = prior.journal_has_records || changed;
+                if let (Some(saved), true) = (self.saved, saves && is_first) {
+                    saved.note_begun(&self.context.store)?;
+                }
+                let save_error = match saves {
                     true => save(self.context, &mut account.state, &account.open, &mut journal).err(),
                     false => None,
                 };
@@ -295,6 +312,7 @@ impl Run<'_> {
             if let (Some(saved), true) = (self.saved, is_first) {
                 saved.note_begun(&self.context.store)?;
             }
+            self.note_replacements(&planned.plan, &prior.state)?;
             self.relocate(&mut prior)?;
             prior.renew_journal()?;
             let job = Job::Apply { plan: &planned.plan, desired, observed: &observed };
@@ -311,6 +329,10 @@ impl Run<'_> {
 
     /// Asks whether to carry a plan out, unless it is what is left of one that was agreed to.
     fn agree(&mut self, planned: &Planned) -> Result<(), OpsError> {
+        let twice = self.paid_twice(&planned.plan);
+        if !twice.is_empty() {
+            return Err(OpsError::Beyond(twice));
+        }
         if let Some(agreed) = &self.passes.agreed {
             let is_later = self.passes.before > 0;
             let beyond = if is_later { agreed.beyond(planned, &self.done_before()) } else { Vec::new() };
@@ -521,7 +543,15 @@ impl Run<'_> {
                 exit => exit,
             },
         };
-        ApplyReport { items, exit, open: account.open.len(), state: account.state, save_error, stop: None }
+        ApplyReport {
+            items,
+            exit,
+            open: account.open.len(),
+            state: account.state,
+            save_error,
+            stop: None,
+            is_repetition: false,
+        }
     }
 
     /// What is not settled and of which these items do not tell.
@@ -545,7 +575,7 @@ impl Run<'_> {
                     ApplyExit::Done => ApplyExit::Partial,
                     exit => exit,
                 };
-                Ok(ApplyReport { items, exit, state, open, save_error: None, stop: Some(stop) })
+                Ok(ApplyReport { items, exit, state, open, save_error: None, stop: Some(stop), is_repetition: false })
             }
             _ => Err(stop),
         }
@@ -607,6 +637,19 @@ fn follow_what_is_adopted(state: &mut PriorState, plan: &Plan) -> bool {
         let (Some(kind), mut spec) = (drift.attribute, recorded.spec.to_value()) else { continue };
         changed |= kind.set_applied(&mut spec, &drift.live);
         recorded.spec = AppliedSpec::from(spec);
+    }
+    changed
+}
+
+/// An instance that runs, and that the plan leaves as it is, is not in the middle of a replacement. Returns whether one was.
+fn end_given_up_replacements(state: &mut PriorState, observed: &ObservedState) -> bool {
+    let mut changed = false;
+    for recorded in state.instances.values_mut().filter(|recorded| recorded.replacing) {
+        let live = observed.instances.get(&recorded.instance_id);
+        if live.is_some_and(|live| live.attributes.life() == Life::Running) {
+            recorded.replacing = false;
+            changed = true;
+        }
     }
     changed
 }

@@ -1,10 +1,11 @@
 //! Carrying out a saved plan: what it was bound to is compared, then what it would do with what is to be done now.
 
-use super::apply::{ApplyOptions, ApplyReport, Consent, Question, apply_under_lock};
+use super::apply::{ApplyExit, ApplyOptions, ApplyReport, Consent, Question, apply_under_lock};
 use super::context::Context;
 use super::error::OpsError;
-use super::load::account_of;
+use super::load::{Prior, account_of, load_prior};
 use crate::desired::DesiredState;
+use crate::event::Event;
 use crate::model::Address;
 use crate::model::digest::sha256_hex;
 use crate::plan::Planned;
@@ -42,6 +43,8 @@ pub(super) struct Progress<'a> {
     state: BoundState,
     /// Whether an earlier run carried out a part of it, and nothing else changed the state since.
     goes_on: bool,
+    /// Whether an earlier run carried out all of it, and the state is as that run left it.
+    is_done: bool,
 }
 
 /// Applies a saved plan under the exclusive lock.
@@ -57,10 +60,24 @@ pub async fn apply_saved(
 ) -> Result<ApplyReport, OpsError> {
     let _lock = context.lock_for_saved_plan().await?;
     let progress = Progress::begin(context, approved).await?;
+    if progress.is_done {
+        let Prior { state, open, .. } = load_prior(context, desired)?;
+        let text = "this saved plan is already applied, and the state is as it left it.".to_owned();
+        context.events.emit(Event::Note { text });
+        return Ok(ApplyReport {
+            items: Vec::new(),
+            exit: ApplyExit::Done,
+            state,
+            open: open.len(),
+            save_error: None,
+            stop: None,
+            is_repetition: true,
+        });
+    }
     let report = apply_under_lock(context, desired, options, Some(&progress), consent).await?;
     if report.is_done() {
-        // What remains of it would only make the next one look at it.
-        let _nothing_is_lost = context.store.end();
+        // Without this mark the same command goes on with the plan and finds nothing left to do.
+        let _nothing_is_lost = progress.note_done(&context.store);
     }
     Ok(report)
 }
@@ -69,8 +86,12 @@ impl<'a> Progress<'a> {
     /// Compares what the plan is bound to.
     async fn begin(context: &Context, approved: &'a Approved<'a>) -> Result<Self, OpsError> {
         let state = bound_state(&context.store)?;
-        let goes_on = context.store.begun().is_some_and(|begun| {
-            begun.plan == approved.checksum
+        let begun = context.store.begun().filter(|begun| begun.plan == approved.checksum);
+        // A journal is the work of a later run that did not come to its end.
+        let is_done = begun.as_ref().is_some_and(|begun| begun.done.is_some() && begun.done == state.hash)
+            && state.journal.is_none();
+        let goes_on = begun.is_some_and(|begun| {
+            begun.done.is_none()
                 && (begun.lineage.is_none() || begun.lineage == state.lineage)
                 && begun.serial <= state.serial
         });
@@ -80,10 +101,10 @@ impl<'a> Progress<'a> {
         if moved.iter().any(|moved| moved.is_identity) {
             return Err(OpsError::Stale(Stale::Elsewhere(moved)));
         }
-        if !moved.is_empty() && !approved.if_equivalent {
+        if !moved.is_empty() && !approved.if_equivalent && !is_done {
             return Err(OpsError::Stale(Stale::Inputs(moved)));
         }
-        Ok(Self { approved, state, goes_on })
+        Ok(Self { approved, state, goes_on, is_done })
     }
 
     /// Compares what is to be done with what was approved. A later round of a run, as a later run, does what is left of it.
@@ -109,7 +130,16 @@ impl<'a> Progress<'a> {
             return Ok(());
         }
         let BoundState { lineage, serial, .. } = self.state.clone();
-        Ok(store.begin(&Begun { plan: self.approved.checksum.to_owned(), lineage, serial })?)
+        Ok(store.begin(&Begun { plan: self.approved.checksum.to_owned(), lineage, serial, done: None })?)
+    }
+
+    /// All of it is done. A plan that changed nothing on disk still fits the state as it is, and needs no mark.
+    fn note_done(&self, store: &Store) -> Result<(), StateError> {
+        let BoundState { lineage, serial, hash, .. } = bound_state(store)?;
+        if hash.is_none() || (hash == self.state.hash && !self.goes_on && store.begun().is_none()) {
+            return Ok(());
+        }
+        store.begin(&Begun { plan: self.approved.checksum.to_owned(), lineage, serial, done: hash })
     }
 }
 

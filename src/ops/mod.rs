@@ -17,6 +17,7 @@ mod preflight;
 mod price;
 mod rebuild;
 mod renew;
+mod repeated;
 mod settled;
 mod states;
 mod tagging;

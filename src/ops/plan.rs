@@ -5,6 +5,7 @@ use super::context::Context;
 use super::error::OpsError;
 use super::load::{Prior, account_of, ask_for_the_rest, bind_account, list_owned, load_beside, load_prior};
 use super::preflight::{Preflight, check};
+use super::repeated::without_finished_replacements;
 use crate::desired::DesiredState;
 use crate::observe::catalogue::{self, Questions};
 use crate::observe::state::ObservedState;
@@ -88,6 +89,8 @@ pub(super) async fn unchecked(
         false => (load_prior(context, desired)?, None),
     };
     let selection = selection(context, desired, &prior, options.destroy)?;
+    let calmed = without_finished_replacements(context, desired, &prior.state)?;
+    let desired = calmed.as_ref().unwrap_or(desired);
     let manifest = desired;
     let emptied = options.destroy.then(|| emptied(desired));
     let desired = emptied.as_ref().unwrap_or(desired);

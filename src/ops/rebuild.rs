@@ -80,6 +80,7 @@ pub async fn rebuild(context: &Context, desired: &DesiredState) -> Result<Rebuil
                 protect: true,
                 unconfirmed: true,
                 spec: AppliedSpec::unknown(),
+                replacing: false,
                 attributes: live.attributes.clone(),
             },
         };

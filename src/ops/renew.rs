@@ -5,7 +5,10 @@ use super::context::Context;
 use super::error::OpsError;
 use super::load::{account_of, bind_account, load_prior};
 use super::preflight::ask_and_judge;
+use super::repeated::{end_renewals, finished_renewals, note_renewals};
 use super::settled::Passes;
+use crate::apply::Outcome;
+use crate::apply::machine::Account;
 use crate::desired::DesiredState;
 use crate::model::{Address, InstanceId};
 use crate::observe::state::ObservedState;
@@ -90,7 +93,16 @@ pub async fn renew(
         observed: &observed,
         selection: None,
     };
-    let mut planned = renewals(inputs, &options.addresses, options.months);
+    let finished = finished_renewals(context, desired, &prior.state, &observed, (&options.addresses, options.months))?;
+    let left: BTreeSet<Address> = options.addresses.difference(&finished).cloned().collect();
+    if left.is_empty() && !finished.is_empty() {
+        let outcome = Outcome { account: Account::of_nothing(prior.state, prior.open), signal: None };
+        let mut report = run.report(outcome, None);
+        report.is_repetition = true;
+        end_renewals(context, &report, &options.addresses)?;
+        return Ok(report);
+    }
+    let mut planned = renewals(inputs, &left, options.months);
     let answers = catalogue::ask(context.read.as_ref(), &questions(&planned)).await?;
     note_attached(&mut planned.plan.changes, &answers);
     observed.catalogue.extend(answers);
@@ -106,5 +118,10 @@ pub async fn renew(
     if consent(Question::Apply(&planned)) == Consent::Declined {
         return Err(OpsError::Declined);
     }
-    apply_plan(&mut run, prior, &planned, &observed).await
+    note_renewals(context, desired, &prior.state, &observed, (&planned.plan, options.months))?;
+    let mut report = apply_plan(&mut run, prior, &planned, &observed).await?;
+    if let Err(error) = end_renewals(context, &report, &options.addresses) {
+        report.save_error.get_or_insert(error);
+    }
+    Ok(report)
 }

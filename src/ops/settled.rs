@@ -37,6 +37,10 @@ pub(super) struct Passes {
     pub(super) agreed: Option<Agreement>,
     /// What stood, before anything was done, where another instance was asked for (`--replace`).
     before_replacing: BTreeMap<Address, Option<InstanceId>>,
+    /// What this run paid for.
+    paid: BTreeSet<InstanceId>,
+    /// Those of them that failed to launch.
+    launch_failed: BTreeSet<InstanceId>,
     /// What the last machine of the present pass left.
     standing: Standing,
     /// How often a purchase came to nothing.
@@ -64,9 +68,18 @@ struct Standing {
 
 impl Passes {
     /// Takes note of what stands where another instance is asked for.
-    pub(super) fn note_what_is_replaced(&mut self, desired: &DesiredState, state: &PriorState) {
+    /// `interrupted` has the instances that an interrupted command was to replace: they count as those of this one.
+    pub(super) fn note_what_is_replaced(
+        &mut self,
+        desired: &DesiredState,
+        state: &PriorState,
+        interrupted: &BTreeMap<Address, InstanceId>,
+    ) {
         let asked = desired.instances.iter().filter(|(_, wanted)| wanted.replace_now);
-        let there = |address: &Address| state.instances.get(address).map(|recorded| recorded.instance_id.clone());
+        let there = |address: &Address| match interrupted.get(address) {
+            Some(before) => Some(before.clone()),
+            None => state.instances.get(address).map(|recorded| recorded.instance_id.clone()),
+        };
         self.before_replacing = asked.map(|(address, _)| (address.clone(), there(address))).collect();
     }
 
@@ -195,6 +208,24 @@ impl Run<'_> {
         }
     }
 
+    /// Purchases of a plan that would take the place of what this run paid for already, in words. Nobody has agreed to pay twice
+    /// for an address. A failed launch is the exception where the run goes on until it is settled: it never ran, and the
+    /// service takes it back.
+    pub(super) fn paid_twice(&self, plan: &Plan) -> Vec<String> {
+        let is_paid = |id: &str| {
+            let id = InstanceId(id.to_owned());
+            let is_launch = self.passes.launch_failed.contains(&id);
+            self.passes.paid.contains(&id) && !(is_launch && self.options.until_settled.is_some())
+        };
+        let changes = plan.changes.iter().filter(|change| match (&change.action, &change.reason) {
+            (Action::Create, Reason::LaunchFailed(id)) => self.options.until_settled.is_none() && is_paid(id.as_str()),
+            (Action::Create, Reason::Gone(id)) => is_paid(id.as_str()),
+            (Action::Create, Reason::Removed(id)) => is_paid(id),
+            _ => false,
+        });
+        changes.map(|change| format!("{}: create ({}), which this run bought", change.address, change.reason)).collect()
+    }
+
     /// Where earlier passes brought about what was wanted.
     pub(super) fn done_before(&self) -> BTreeSet<&Address> {
         let stays = self.items.values().filter(|item| item.status.is_done() && !item.status.is_departure());
@@ -231,6 +262,16 @@ impl Run<'_> {
 
     /// Takes note of how a machine ended.
     pub(super) fn note_standing(&mut self, account: &Account) {
+        for item in &account.items {
+            let Some(id) = &item.instance_id else { continue };
+            if item.created {
+                self.passes.paid.insert(id.clone());
+            }
+            let key = (item.address.clone(), Some(id.clone()));
+            if item.status == ItemStatus::Failed && account.passing.contains(&key) {
+                self.passes.launch_failed.insert(id.clone());
+            }
+        }
         self.passes.standing = Standing::of(account);
     }
 

@@ -23,6 +23,7 @@ pub(super) fn record(
         protect: desired.protect,
         unconfirmed: false,
         spec: AppliedSpec::from(applied(desired, &live.attributes, salt)),
+        replacing: false,
         attributes: live.attributes.clone(),
     }
 }

@@ -294,6 +294,10 @@ impl<'a> Check<'a> {
             for at in self.recorded_at(&change.address) {
                 let Some(recorded) = prior.instances.get(at) else { continue };
                 let lives = match observed.instances.get(&recorded.instance_id) {
+                    // The first half of a replacement is done.
+                    Some(live) if recorded.replacing => {
+                        !matches!(live.attributes.life(), Life::Failed | Life::Isolated | Life::Ending)
+                    }
                     Some(live) => live.attributes.life() != Life::Failed,
                     None => !observed.asked,
                 };

@@ -260,7 +260,7 @@ impl<'a> Planner<'a> {
                 Standing::Live(live) => match live.attributes.life() {
                     Life::Failed => drop(self.missing.insert(address, again(Reason::LaunchFailed(id.clone())))),
                     Life::Pending => self.change(address, Action::Resume, Reason::StillPending, Some(id), instance),
-                    Life::Isolated | Life::Ending => self.refuse_isolated(address, instance, live),
+                    Life::Isolated | Life::Ending => self.plan_isolated(address, instance, recorded, live),
                     Life::Running | Life::Other => {
                         self.compare(address, instance, recorded, Some(live));
                     }

@@ -3,6 +3,7 @@
 use super::change::{Action, Change, Plan, Reason};
 use super::planner::unconfirmed::{confirmation, evidence_of};
 use super::planner::{Inputs, Planned, unsettled};
+use crate::desired::DesiredState;
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
 use crate::model::attributes::Field;
 use crate::model::{Address, Life, ObservedInstance};
@@ -10,6 +11,11 @@ use std::collections::BTreeSet;
 
 /// Months that can be bought at once (model, RenewInstances).
 pub const PERIODS: [u32; 14] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 24, 36];
+
+/// How many months a renewal of an address buys: as many as the manifest does, unless said.
+pub fn months_for(desired: &DesiredState, address: &Address, months: Option<u32>) -> u32 {
+    months.or_else(|| desired.instances.get(address).map(|wanted| wanted.spec.charge.period)).unwrap_or(1)
+}
 
 /// Plans the renewal of `addresses`, for `months` or as long as the manifest buys.
 pub fn renewals(inputs: Inputs<'_>, addresses: &BTreeSet<Address>, months: Option<u32>) -> Planned {
@@ -33,7 +39,7 @@ pub fn renewals(inputs: Inputs<'_>, addresses: &BTreeSet<Address>, months: Optio
                 continue;
             }
         };
-        let months = months.or_else(|| wanted.map(|wanted| wanted.spec.charge.period)).unwrap_or(1);
+        let months = months_for(desired, address, months);
         if !PERIODS.contains(&months) {
             diagnostics.push(
                 Diagnostic::error("period", format!("`{address}` cannot be renewed by {months} months at once"))

@@ -74,6 +74,7 @@ impl Case {
                 protect: instance.protect,
                 unconfirmed: false,
                 spec: AppliedSpec::from(spec.to_json("salt")),
+                replacing: false,
                 attributes: attributes.clone(),
             };
             prior.instances.insert(address.clone(), recorded);
@@ -546,4 +547,41 @@ fn tags_of_another_stack_are_told_and_left_alone() {
     let planned = case.planned(&desired);
     assert_eq!(only(&planned).action, Action::NoOp);
     assert!(planned.diagnostics.sorted().iter().any(|one| one.code == "other-stack"));
+}
+
+#[test]
+fn a_replacement_whose_instance_is_isolated_goes_on() {
+    let zone = |zone: &str, replace: &str| format!("zones: [ap-guangzhou-{zone}]\nreplace: {replace}");
+    for state in ["SHUTDOWN", "TERMINATING"] {
+        // The state proves that the destroy was the first half: consent to it was given.
+        let mut case = applied(&zone("3", "destroy_first"));
+        case.live().state = state.into();
+        case.prior.instances.get_mut(&db()).expect("it stands").replacing = true;
+        for wanted in [zone("6", "destroy_first"), zone("3", "destroy_first"), zone("6", "create_first")] {
+            let planned = case.planned(&with(&wanted));
+            let change = only(&planned);
+            assert_eq!((change.action, change.instance_id.as_ref()), (Action::Create, None), "{wanted}");
+            assert_eq!(planned.plan.batches[0].members[0].predecessor, Predecessor::Instance("lhins-0".into()));
+            assert!(!planned.diagnostics.has_errors() && planned.plan.needs.is_empty(), "{wanted}");
+        }
+        // Nothing proves it, and the manifest asks for it: consent has to be given.
+        case.prior.instances.get_mut(&db()).expect("it stands").replacing = false;
+        let planned = case.planned(&with(&zone("6", "destroy_first")));
+        assert_eq!(only(&planned).action, Action::Replace(Replace::DestroyFirst));
+        assert!(only(&planned).notes.contains(&"lhins-0 is isolated already".to_owned()));
+        let needs: Vec<&str> = planned.plan.needs.iter().map(|need| need.flag).collect();
+        assert_eq!((needs, planned.diagnostics.has_errors()), (vec![ALLOW_DATA_LOSS], false));
+        // It does not ask for it: somebody else isolated the instance, and decides.
+        for wanted in [zone("3", "destroy_first"), zone("6", "create_first")] {
+            let planned = case.planned(&with(&wanted));
+            let codes: Vec<&str> = planned.diagnostics.clone().sorted().iter().map(|found| found.code).collect();
+            assert!(codes.contains(&"isolated") && planned.plan.batches.is_empty(), "{wanted}: {codes:?}");
+        }
+    }
+    // Still there: planned as if nothing had been sent.
+    let mut case = applied(&zone("3", "destroy_first"));
+    case.prior.instances.get_mut(&db()).expect("it stands").replacing = true;
+    let planned = case.planned(&with(&zone("6", "destroy_first")));
+    assert_eq!(only(&planned).action, Action::Replace(Replace::DestroyFirst));
+    assert_eq!(only(&case.planned(&with(&zone("3", "destroy_first")))).action, Action::NoOp);
 }

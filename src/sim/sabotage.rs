@@ -25,6 +25,10 @@ pub enum Sabotage {
     UnconfirmedIsConfirmed,
     /// An upgrade or renewal without an answer is ordered again at once.
     RepeatOrders,
+    /// The journal does not say that a destroy was the first half of a replacement.
+    ForgetReplacement,
+    /// A command that was interrupted is not recognised when it is given again.
+    RepeatCommand,
 }
 
 #[cfg(test)]

@@ -63,6 +63,15 @@ impl Stage {
         }
     }
 
+    /// One apply in which nobody agrees to the loss of data.
+    pub fn apply_without_consent(&mut self, desired: &DesiredState) -> Option<Result<ApplyExit, OpsError>> {
+        let options = ApplyOptions { assume_yes: true, allow_data_loss: false, ..CONSENTING };
+        let work = async |context: &Context| apply(context, desired, options, &|_| Consent::Given).await;
+        let ended = self.perform(desired, None, work).map(|result| result.map(|report| report.exit));
+        self.world.log(format!("without consent, ended: {ended:?}"));
+        ended
+    }
+
     /// One apply that may be refused.
     pub fn try_apply(&mut self, desired: &DesiredState) -> Option<Result<ApplyExit, OpsError>> {
         self.apply_or_refuse(desired, None)

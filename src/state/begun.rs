@@ -1,7 +1,8 @@
 //! Which saved plan is being carried out: a small file beside the state, `<state>.begun`.
 //!
-//! It is there from the first change that a saved plan makes until the plan is done, or until another command that changes
-//! something takes the lock. So a saved plan that was cut short goes on where it stopped, and nothing else counts as its work.
+//! It is there from the first change that a saved plan makes. Another command that changes something removes it when it takes
+//! the lock. So a saved plan that was cut short goes on where it stopped, and nothing else counts as its work. Once the plan is
+//! done the file records the state that it left, and stays: as long as that state is on disk, the plan is recognised as done.
 
 use super::store::{StateError, Store};
 use crate::disk::{replace_file, suffixed};
@@ -19,6 +20,9 @@ pub struct Begun {
     pub lineage: Option<Lineage>,
     /// Its serial.
     pub serial: u64,
+    /// Once all of the plan is done: the SHA-256 of the state that it left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done: Option<String>,
 }
 
 impl Store {
@@ -42,11 +46,14 @@ impl Store {
         Ok(replace_file(self.disk().as_ref(), &self.begun_path(), Some(self.path()), &text)?)
     }
 
-    /// No plan is under way from here on.
+    /// No plan is under way from here on. A plan that is done stays recorded: the state tells whether anything came after it.
     ///
     /// # Errors
     /// When the disk refuses.
     pub fn end(&self) -> Result<(), StateError> {
+        if self.begun().is_some_and(|begun| begun.done.is_some()) {
+            return Ok(());
+        }
         for path in [Some(self.begun_path()), self.old_name("begun")].into_iter().flatten() {
             if self.disk().read(&path).is_err() {
                 continue;

@@ -69,6 +69,9 @@ struct Instance<P> {
     /// Whether it may be destroyed, replaced or wiped.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     protect: bool,
+    /// Its destroy was requested as the first half of a replacement.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    replacing: bool,
     /// Whether the service has listed it.
     seen: bool,
     /// The spec that was applied last, without secrets.
@@ -174,6 +177,8 @@ struct WrittenInstance<'a> {
     predecessor: &'a Predecessor,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     protect: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    replacing: bool,
     seen: bool,
     spec: &'a AppliedSpec,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -184,9 +189,13 @@ impl Serialize for WrittenInstances<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(address, recorded)| {
             // Destructured, so that a new field cannot be forgotten.
-            let RecordedInstance { instance_id, predecessor, seen, protect, unconfirmed, spec, attributes } = recorded;
-            let (seen, protect, unconfirmed) = (*seen, *protect, *unconfirmed);
-            (address, WrittenInstance { attributes, instance_id, predecessor, protect, seen, spec, unconfirmed })
+            let RecordedInstance { instance_id, predecessor, seen, protect, unconfirmed, spec, replacing, attributes } =
+                recorded;
+            let (seen, protect, unconfirmed, replacing) = (*seen, *protect, *unconfirmed, *replacing);
+            (
+                address,
+                WrittenInstance { attributes, instance_id, predecessor, protect, replacing, seen, spec, unconfirmed },
+            )
         }))
     }
 }
@@ -210,12 +219,21 @@ where
             let mut instances = BTreeMap::new();
             let mut neighbour = AppliedSpec::unknown();
             while let Some((address, instance)) = map.next_entry::<Address, Instance<P>>()? {
-                let Instance { attributes, instance_id, predecessor, protect, seen, spec, unconfirmed } = instance;
+                let Instance { attributes, instance_id, predecessor, protect, replacing, seen, spec, unconfirmed } =
+                    instance;
                 let spec = AppliedSpec::from(spec).sharing(&neighbour);
                 neighbour.clone_from(&spec);
                 let predecessor = predecessor.into();
-                let recorded =
-                    RecordedInstance { instance_id, predecessor, seen, protect, unconfirmed, spec, attributes };
+                let recorded = RecordedInstance {
+                    instance_id,
+                    predecessor,
+                    seen,
+                    protect,
+                    unconfirmed,
+                    spec,
+                    replacing,
+                    attributes,
+                };
                 instances.insert(address, recorded);
             }
             Ok(instances)
@@ -370,6 +388,7 @@ mod tests {
             protect: true,
             unconfirmed: false,
             spec: AppliedSpec::from(json!({"bundle_id": "b"})),
+            replacing: false,
             attributes: Attributes { state: "RUNNING".into(), ..Attributes::default() },
         };
         state.instances.insert(Address::named("edge", "a"), recorded);

@@ -124,7 +124,19 @@ fn check_header(header: &Header, state: &PriorState) -> Result<(), String> {
 /// Applies one record.
 pub fn apply_record(state: &mut PriorState, open: &mut OpenIntents, record: Record) {
     match record {
-        Record::Header(_) | Record::Isolate { .. } => {}
+        Record::Header(_) => {}
+        Record::Isolate { ids, replaces } => {
+            #[cfg(test)]
+            let replaces = match crate::sim::sabotage::is(crate::sim::sabotage::Sabotage::ForgetReplacement) {
+                true => Vec::new(),
+                false => replaces,
+            };
+            for address in replaces {
+                if let Some(recorded) = state.instances.get_mut(&address) {
+                    recorded.replacing |= ids.contains(&recorded.instance_id);
+                }
+            }
+        }
         Record::Intent(intent) => {
             open.entry(intent.token.clone()).or_insert_with(|| OpenIntent::new(intent));
         }
@@ -155,8 +167,16 @@ pub fn apply_record(state: &mut PriorState, open: &mut OpenIntents, record: Reco
             state.deposed.retain(|deposed| deposed.instance_id != instance_id);
             let attributes = Attributes::default();
             let spec = AppliedSpec::from(spec);
-            let recorded =
-                RecordedInstance { instance_id, predecessor, seen: true, protect, unconfirmed, spec, attributes };
+            let recorded = RecordedInstance {
+                instance_id,
+                predecessor,
+                seen: true,
+                protect,
+                unconfirmed,
+                spec,
+                replacing: false,
+                attributes,
+            };
             state.instances.insert(address, recorded);
         }
         Record::Confirmed { address, instance_id } => confirm(state, &address, &instance_id),
@@ -247,6 +267,7 @@ fn assign(state: &mut PriorState, open: &OpenIntent, matches: &[(Address, Instan
             protect: member.protect,
             unconfirmed,
             spec: spec.named(&member.name),
+            replacing: false,
             attributes: Attributes { created_time: Some(at), ..Attributes::default() },
         };
         if let Some(other) = state.instances.insert(address.clone(), recorded)

@@ -190,6 +190,10 @@ pub enum Record {
     Isolate {
         /// Which.
         ids: Vec<InstanceId>,
+        /// Addresses among theirs that get another instance once theirs is destroyed (`replace: destroy_first`). The purchase
+        /// is the other half of the replacement, and follows whatever happens to this process.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        replaces: Vec<Address>,
     },
     /// An order is going out.
     Order(Order),

@@ -18,6 +18,7 @@ pub mod prior;
 pub mod store;
 #[cfg(test)]
 mod tests;
+mod unfinished;
 mod upgrade;
 
 pub use crate::disk::{Disk, OsDisk};
@@ -29,3 +30,4 @@ pub use journal::{Header, Intent, Journal, Member, Record, Via};
 pub use order::{OpenIntents, OpenOrder, Order, OrderKind, OrderTarget};
 pub use prior::{Binding, Deposed, PriorState, RecordedInstance};
 pub use store::{StateError, Store};
+pub use unfinished::{Ordered, UnfinishedOrder};

@@ -58,6 +58,9 @@ pub struct RecordedInstance {
     pub unconfirmed: bool,
     /// The spec last applied, in the manifest's words; null for one found again of which nothing is known.
     pub spec: AppliedSpec,
+    /// Its destroy was requested as the first half of a replacement (`replace: destroy_first`): once it is isolated, the
+    /// purchase of its successor follows.
+    pub replacing: bool,
     /// What the cloud said of it last.
     pub attributes: Attributes,
 }

@@ -89,6 +89,14 @@ pub enum StateError {
         /// What is wrong with it, as a predicate.
         problem: String,
     },
+    /// The orders of interrupted commands cannot be used.
+    #[error("{} {problem}", path.display())]
+    Unfinished {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, as a predicate.
+        problem: String,
+    },
 }
 
 impl StateError {
@@ -138,6 +146,11 @@ impl StateError {
             ),
             Self::ReservedName { .. } => "name another file with --state, for example one that ends in .json".into(),
             Self::Foreign { .. } => "name the right state with --state, or change the manifest back".into(),
+            Self::Unfinished { path, .. } => format!(
+                "nothing was changed. It lists renewals and replacements of interrupted commands, which must not be ordered twice. \
+                 If none was interrupted in the last seven days, move {} aside",
+                path.display()
+            ),
             Self::Journal { path, .. } => format!(
                 "nothing was changed. The journal records purchases under way: restore it from version control together with the state. \
                  Only if you are sure that nothing is under way, move {} aside",
@@ -166,7 +179,7 @@ fn shell_quoted(path: &Path) -> String {
 }
 
 /// How names of files beside a state end.
-const RESERVED: [&str; 5] = [".backup", ".journal", ".lock", ".begun", ".tmp"];
+const RESERVED: [&str; 6] = [".backup", ".journal", ".lock", ".begun", ".unfinished", ".tmp"];
 
 /// What `Store::old_name` says of a state at `path`.
 pub(super) fn old_name(path: &Path, extension: &str) -> Option<PathBuf> {

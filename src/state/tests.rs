@@ -48,6 +48,7 @@ fn state(ids: &[&str]) -> PriorState {
             protect: false,
             unconfirmed: false,
             spec: AppliedSpec::unknown(),
+            replacing: false,
             attributes: crate::model::Attributes::default(),
         };
         state.instances.insert(Address::indexed("web", n as u32), recorded);
@@ -247,4 +248,36 @@ fn instances_of_a_purchase_without_an_attempt_are_unconfirmed() {
         }
         assert_eq!(state.instances[&Address::single("db")].unconfirmed, unconfirmed, "{records:?}");
     }
+}
+
+#[test]
+fn the_first_half_of_a_replacement_is_remembered_until_its_instance_is_gone() {
+    let mut folded = state(&["lhins-0", "lhins-1"]);
+    let web = |n| Address::indexed("web", n);
+    let isolate = |replaces: &[Address]| Record::Isolate {
+        ids: vec!["lhins-0".into(), "lhins-1".into()],
+        replaces: replaces.to_vec(),
+    };
+    let mut open = OpenIntents::new();
+    apply_record(&mut folded, &mut open, isolate(&[]));
+    assert!(folded.instances.values().all(|recorded| !recorded.replacing));
+    // An address that another instance stands at by now is not meant.
+    folded.instances.get_mut(&web(1)).unwrap().instance_id = "lhins-9".into();
+    apply_record(&mut folded, &mut open, isolate(&[web(0), web(1), web(7)]));
+    let replacing =
+        |state: &PriorState| state.instances.values().map(|recorded| recorded.replacing).collect::<Vec<_>>();
+    assert_eq!(replacing(&folded), [true, false]);
+    let text = codec::encode(&folded);
+    assert_eq!(codec::decode(&text).unwrap(), folded);
+    let reason = DepartureReason::Isolated;
+    apply_record(
+        &mut folded,
+        &mut open,
+        Record::Gone { address: web(0), instance_id: "lhins-0".into(), reason, deposed: false },
+    );
+    assert_eq!(replacing(&folded), [false]);
+    assert_eq!(*folded.predecessor(&web(0)), Predecessor::Instance("lhins-0".into()));
+    // A journal without the field was written before there was one.
+    let old: Record = serde_json::from_str(r#"{"type":"isolate","ids":["lhins-0"]}"#).unwrap();
+    assert_eq!(old, Record::Isolate { ids: vec!["lhins-0".into()], replaces: Vec::new() });
 }

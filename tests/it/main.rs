@@ -20,6 +20,8 @@ mod fmt;
 mod github;
 mod graph;
 mod import;
+#[cfg(unix)]
+mod interrupted;
 mod language;
 mod large_input;
 mod leaks;

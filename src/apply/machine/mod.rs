@@ -21,8 +21,8 @@ use crate::cloud::CloudError;
 use crate::desired::{DependencyRef, DesiredInstance, DesiredState, Moves};
 use crate::event::{Event, Item, ItemStatus};
 use crate::model::{
-    Address, Attributes, InstanceId, Ownership, Power, Predecessor, Replace, Secret, Site, SplitMix64, StackName,
-    Timestamp,
+    Address, Attributes, InstanceId, Life, ObservedInstance, Ownership, Power, Predecessor, Replace, Secret, Site,
+    SplitMix64, StackName, Timestamp,
 };
 use crate::observe::state::ObservedState;
 use crate::plan::batch::still_wanted;
@@ -284,8 +284,19 @@ impl Machine {
                     altered.entry(action.as_str()).or_insert_with(Vec::new).push(change.address.clone());
                 }
                 (Action::Purge, Some(id)) if change.reason == Reason::ReturnedAlready => {
-                    self.part_from_returned(&change.address, id);
+                    self.part_from_isolated(&change.address, id);
                     terminations.push((change.address.clone(), id.clone()));
+                }
+                (Action::Replace(Replace::DestroyFirst), Some(id)) if live.is_some_and(is_isolated) => {
+                    // The first half happened before; the purchase is planned once it is recorded.
+                    self.part_from_isolated(&change.address, id);
+                    if self.setup.purge {
+                        terminations.push((change.address.clone(), id.clone()));
+                    } else {
+                        let detail = Some("was isolated already".to_owned());
+                        self.set_item(&change.address, Some(id), ItemStatus::Isolated, detail, None);
+                    }
+                    self.replan = true;
                 }
                 (Action::Replace(Replace::DestroyFirst), Some(id)) => {
                     self.replaced_first.insert(change.address.clone());
@@ -387,11 +398,11 @@ impl Machine {
         change.unconfirmed.is_some() && !self.setup.adopt && self.setup.ownership == Ownership::Tags
     }
 
-    /// What is isolated and stands at an address parts from it before it is destroyed.
-    fn part_from_returned(&mut self, address: &Address, id: &InstanceId) {
+    /// An isolated instance that is recorded at an address leaves it, before it is purged or another is bought.
+    fn part_from_isolated(&mut self, address: &Address, id: &InstanceId) {
         if self.state.instances.get(address).is_some_and(|recorded| recorded.instance_id == *id) {
-            let (address, instance_id) = (address.clone(), id.clone());
-            self.at_start.push(Record::Gone { address, instance_id, reason: DepartureReason::Isolated, deposed: true });
+            let (address, instance_id, deposed) = (address.clone(), id.clone(), self.setup.purge);
+            self.at_start.push(Record::Gone { address, instance_id, reason: DepartureReason::Isolated, deposed });
         }
     }
 
@@ -572,6 +583,8 @@ impl Machine {
             && recorded.instance_id == *id
         {
             recorded.seen = true;
+            // It runs, and nothing is about to destroy it: whoever isolates it later does not do half of a replacement.
+            recorded.replacing &= attributes.life() != Life::Running || self.replaced_first.contains(address);
             recorded.attributes.update(attributes);
         }
     }
@@ -658,6 +671,11 @@ fn error_detail(error: &CloudError) -> String {
         Some(code) => format!("{code}: {}", error.message.trim_end_matches('.')),
         None => error.message.clone(),
     }
+}
+
+/// Whether an instance is out of service and will be released.
+fn is_isolated(live: &ObservedInstance) -> bool {
+    matches!(live.attributes.life(), Life::Isolated | Life::Ending)
 }
 
 /// A purchase's index is its node in the graph.

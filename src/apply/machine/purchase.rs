@@ -41,7 +41,7 @@ pub(super) struct Purchase {
     wanted: bool,
     pub(super) group: usize,
     pub(super) phase: Phase,
-    began: Option<Timestamp>,
+    pub(super) began: Option<Timestamp>,
     tries: u32,
     refusals: u32,
     /// The refusal that a dry run is to confirm.

@@ -5,7 +5,7 @@ use super::super::poll::{AHEAD_MAX, EXPECTED_MIN, INTERVAL_MIN, Outlook, between
 use super::write::EarlyRename;
 use super::{Machine, error_detail, node_of};
 use crate::cloud::CloudError;
-use crate::cloud::limits::DESCRIBE_BATCH_MAX;
+use crate::cloud::limits::{DESCRIBE_BATCH_MAX, SIGNATURE_VALID_SECS};
 use crate::desired::DesiredInstance;
 use crate::event::ItemStatus;
 use crate::model::{Address, InstanceId, Life, ObservedInstance, Timestamp};
@@ -16,6 +16,9 @@ use std::time::Duration;
 
 /// Wait before a poll is tried again that failed after its own repetitions.
 const POLL_AGAIN: Duration = Duration::from_secs(5);
+
+/// So far the service's clock may be off ours (the limit for signatures).
+const CLOCKS_DIFFER_BY: Duration = Duration::from_secs(SIGNATURE_VALID_SECS);
 
 /// One instance that is waited for.
 pub(super) struct Wait {
@@ -306,7 +309,8 @@ impl Machine {
             if wait.seen {
                 // Rule 6: seen, and seen no more.
                 let address = wait.address.clone();
-                self.found_dead(now, &address, id, Life::Ending);
+                let created = self.state.instances.get(&address).and_then(|recorded| recorded.attributes.created_time);
+                self.found_dead(&address, id, Life::Ending, created);
             } else {
                 // Never listed yet. That it is gone cannot be concluded from this, however long it takes.
                 self.check_deadline(now, id);
@@ -333,7 +337,7 @@ impl Machine {
             }
             Life::Failed | Life::Isolated | Life::Ending => {
                 let address = wait.address.clone();
-                self.found_dead(now, &address, id, instance.attributes.life());
+                self.found_dead(&address, id, instance.attributes.life(), instance.attributes.created_time);
             }
             Life::Pending | Life::Other => self.check_deadline(now, id),
         }
@@ -361,13 +365,14 @@ impl Machine {
     }
 
     /// An instance of ours that is no more, or will never be: its address's predecessor from now on.
-    pub(super) fn found_dead(&mut self, now: Timestamp, address: &Address, id: &InstanceId, life: Life) {
-        let (reason, status, deposed) = match life {
-            Life::Failed => (DepartureReason::LaunchFailed, ItemStatus::Failed, true),
-            Life::Isolated => (DepartureReason::Isolated, ItemStatus::NotStarted, false),
-            _ => (DepartureReason::Gone, ItemStatus::NotStarted, false),
+    pub(super) fn found_dead(&mut self, address: &Address, id: &InstanceId, life: Life, created: Option<Timestamp>) {
+        let (reason, deposed) = match life {
+            Life::Failed => (DepartureReason::LaunchFailed, true),
+            Life::Isolated => (DepartureReason::Isolated, false),
+            _ => (DepartureReason::Gone, false),
         };
-        let _ = now;
+        let paid_now = self.was_bought_now(id, created);
+        let status = if life == Life::Failed || paid_now { ItemStatus::Failed } else { ItemStatus::NotStarted };
         let why = reason.to_string();
         self.record(Record::Gone { address: address.clone(), instance_id: id.clone(), reason, deposed });
         let detail = match life {
@@ -375,6 +380,7 @@ impl Machine {
                 self.passing.insert((address.clone(), Some(id.clone())));
                 "the service could not launch it (LAUNCH_FAILED); the next apply buys another".to_owned()
             }
+            _ if paid_now => format!("bought by this run, and {why} already; the next plan shows another purchase"),
             _ => {
                 // The token names what is gone: another purchase, with this one as predecessor.
                 self.replan = true;
@@ -391,6 +397,15 @@ impl Machine {
             let label = self.groups.label(group).to_owned();
             self.wait_ended_badly(id, &label);
         }
+    }
+
+    /// Whether this run paid for an instance. A service that remembers a token answers with what it brought long ago: that is
+    /// older than the purchase, and cost nothing now. Another purchase after one that was paid is a new decision.
+    fn was_bought_now(&self, id: &InstanceId, created: Option<Timestamp>) -> bool {
+        let purchase = self.waits.get(id).and_then(|wait| wait.purchase);
+        let began = purchase.and_then(|purchase| self.purchases[purchase].began);
+        let is_older = began.zip(created).is_some_and(|(began, created)| created < began.minus(CLOCKS_DIFFER_BY));
+        self.origins.is_created(id) && !is_older
     }
 
     fn wait_ended_badly(&mut self, id: &InstanceId, label: &str) {

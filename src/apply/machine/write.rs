@@ -180,7 +180,9 @@ impl Machine {
             };
             if let Kind::Isolate { targets } = &self.writes[id].kind {
                 let ids = targets.iter().map(|(_, id)| id.clone()).collect();
-                self.record(Record::Isolate { ids });
+                let is_replaced = |address: &&Address| self.replaced_first.contains(*address);
+                let replaces = targets.iter().map(|(address, _)| address).filter(is_replaced).cloned().collect();
+                self.record(Record::Isolate { ids, replaces });
             }
             self.effects.push(Effect::Write { write: id, action, body: canonical(&body), until: None });
         }
@@ -362,6 +364,7 @@ impl Machine {
                 self.record(Record::Gone { address, instance_id, reason: DepartureReason::NotReturned, deposed: true });
             }
             self.record(Record::Kept { instance_id: instance.clone(), why: detail.to_owned() });
+            self.replan |= self.replaced_first.contains(address);
         }
         self.end_isolation(id, ItemStatus::Kept, detail, request_id);
     }

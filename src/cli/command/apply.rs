@@ -336,6 +336,7 @@ impl Desk<'_> {
         };
         // Whoever was asked agreed to settling, and to nothing else: with a plan there would be items.
         let before = match self.answer() {
+            _ if report.is_repetition => format!("Already {}.", kind.done().to_lowercase()),
             Some(_) => format!("{}: what an earlier run left open is settled.", kind.done()),
             None => "No changes.".to_owned(),
         };

@@ -135,7 +135,8 @@ fn forget_states(folder: &Path) -> std::io::Result<bool> {
             Err(error) => error.kind() == std::io::ErrorKind::NotFound,
         };
         if is_ours {
-            let beside = [".backup", ".journal", ".lock", ".begun"].map(|suffix| suffixed(&state, suffix));
+            let beside =
+                [".backup", ".journal", ".lock", ".begun", ".unfinished"].map(|suffix| suffixed(&state, suffix));
             let old = ["journal", "lock", "begun"].map(|extension| state.with_extension(extension));
             for file in [state].into_iter().chain(beside).chain(old) {
                 match std::fs::remove_file(&file) {

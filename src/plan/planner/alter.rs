@@ -1,9 +1,9 @@
 //! What differs at an address that has its instance: changed in place, or replaced.
 
-use super::{Missing, Planner, unconfirmed};
+use super::{Inputs, Missing, Planner, unconfirmed};
 use crate::desired::DesiredInstance;
 use crate::diag::{Diagnostic, Span};
-use crate::model::{Address, InstanceId, Life, ObservedInstance, Predecessor};
+use crate::model::{Address, InstanceId, Life, ObservedInstance, Predecessor, Replace};
 use crate::plan::attribute::Kind;
 use crate::plan::change::{
     ACCEPT_NO_REFUND, ALLOW_DATA_LOSS, Action, After, Blocked, BlockedKind, Change, Forced, Need, Reason, count,
@@ -107,7 +107,7 @@ impl<'a> Planner<'a> {
         change.notes = verdict.notes;
         change.after = Some(After::of(desired));
         change.refund = self.inputs.observed.catalogue.returnable.get(id).cloned();
-        if desired.replace == crate::model::Replace::CreateFirst {
+        if desired.replace == Replace::CreateFirst {
             // Bought beside the old one, which is its predecessor; that one is returned once the new one runs.
             let missing = Missing { predecessor: Predecessor::Instance(id.clone()), reason: change.reason.clone() };
             self.missing.insert(address, missing);
@@ -118,7 +118,53 @@ impl<'a> Planner<'a> {
         }
     }
 
-    pub(super) fn refuse_isolated(&mut self, address: &Address, desired: &DesiredInstance, live: &ObservedInstance) {
+    /// An isolated instance is the first half of a replacement (`replace: destroy_first`) that the state records, or that the
+    /// manifest still asks for: then the second half follows. Without a record somebody else may have isolated it, so consent
+    /// to the loss of its data is asked for. Otherwise the user decides.
+    pub(super) fn plan_isolated(
+        &mut self,
+        address: &'a Address,
+        desired: &'a DesiredInstance,
+        recorded: &'a RecordedInstance,
+        live: &'a ObservedInstance,
+    ) {
+        let id = &recorded.instance_id;
+        if recorded.replacing {
+            let predecessor = Predecessor::Instance(id.clone());
+            let missing = Missing { predecessor, reason: Reason::Removed(id.0.clone()) };
+            self.missing.insert(address, missing);
+            return;
+        }
+        let diffs = differences(desired, &recorded.spec, Some(&live.attributes));
+        let Inputs { observed, desired: stack, .. } = self.inputs;
+        let case = Case {
+            diffs: &diffs,
+            id,
+            live: Some(live),
+            catalogue: &observed.catalogue,
+            region: &stack.region,
+            site: stack.site,
+        };
+        let verdict = judge(&case);
+        let needs_another = desired.replace_now || !verdict.forced.is_empty();
+        if desired.replace != Replace::DestroyFirst || !needs_another || !verdict.refused.is_empty() {
+            self.refuse_isolated(address, desired, live);
+            return;
+        }
+        let change = Change {
+            instance_id: Some(id.clone()),
+            source: Some(desired.span),
+            diffs,
+            ..Change::new(address, Action::NoOp, Reason::AsDesired)
+        };
+        self.replace(address, desired, recorded, change, verdict);
+        if let Some(change) = self.changes.last_mut() {
+            change.refund = None;
+            change.notes.push(format!("{id} is isolated already"));
+        }
+    }
+
+    fn refuse_isolated(&mut self, address: &Address, desired: &DesiredInstance, live: &ObservedInstance) {
         let what = standing(address, &live.attributes, self.inputs.observed.at).unwrap_or_default();
         self.diagnostics.push(
             Diagnostic::error("isolated", format!("`{address}` is isolated"))

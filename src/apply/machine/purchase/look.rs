@@ -221,17 +221,18 @@ impl Machine {
         };
         match finding {
             Finding::Complete(matches) => {
-                let dead: Vec<(Address, InstanceId, Life)> = matches
+                let dead: Vec<(Address, InstanceId, Life, Option<Timestamp>)> = matches
                     .iter()
                     .filter_map(|(address, instance)| {
-                        let live = seen.get(instance)?.attributes.life();
+                        let attributes = &seen.get(instance)?.attributes;
+                        let live = attributes.life();
                         matches!(live, Life::Failed | Life::Isolated | Life::Ending)
-                            .then(|| (address.clone(), instance.clone(), live))
+                            .then(|| (address.clone(), instance.clone(), live, attributes.created_time))
                     })
                     .collect();
                 self.assign(now, id, matches, Via::Look);
-                for (address, instance, life) in dead {
-                    self.found_dead(now, &address, &instance, life);
+                for (address, instance, life, created) in dead {
+                    self.found_dead(&address, &instance, life, created);
                 }
             }
             Finding::Nothing => match self.stranger(id, &seen.strangers) {
