@@ -11,6 +11,13 @@ pub const CREATE_BATCH_MAX: usize = 30;
 /// Most ids, and largest `Limit`, in one DescribeInstances (model).
 pub const DESCRIBE_BATCH_MAX: usize = 100;
 
+/// Most instances that a listing may count. Ten times the largest fleet that is measured; a number from outside beyond it would
+/// decide how much memory the listing takes.
+pub const LISTED_INSTANCES_MAX: u64 = 100_000;
+
+/// Most rows of any other listing, such as bundles and images: an account has dozens.
+pub const LISTED_ROWS_MAX: usize = 20_000;
+
 /// Most resources in one IsolateInstances, attached data disks counted (model).
 pub const ISOLATE_BATCH_MAX: usize = 20;
 

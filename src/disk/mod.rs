@@ -189,11 +189,11 @@ impl Disk for OsDisk {
             use rustix::fs::{FallocateFlags, fallocate};
             let file = Self::open(path, std::fs::OpenOptions::new().write(true))?;
             let result = fallocate(&file, FallocateFlags::KEEP_SIZE, 0, len.max(1));
-            return match result {
+            match result {
                 Err(errno @ (rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT)) => Err(errno.into()),
-                // A file system that cannot reserve tells nothing.
+                // A file system that cannot reserve space does not show whether there is any.
                 _ => Ok(()),
-            };
+            }
         }
         #[cfg(not(target_os = "linux"))]
         Ok(())
@@ -203,7 +203,7 @@ impl Disk for OsDisk {
         #[cfg(unix)]
         {
             use std::os::unix::fs::MetadataExt;
-            return Ok(std::fs::symlink_metadata(path)?.nlink());
+            Ok(std::fs::symlink_metadata(path)?.nlink())
         }
         #[cfg(not(unix))]
         Ok(1)

@@ -1,7 +1,7 @@
 //! Asking the cloud: by id, or for all that the stack may own.
 
 use super::state::observed;
-use crate::cloud::limits::DESCRIBE_BATCH_MAX;
+use crate::cloud::limits::{DESCRIBE_BATCH_MAX, LISTED_INSTANCES_MAX};
 use crate::cloud::port::{CloudRead, ReadAction};
 use crate::cloud::reported::missing;
 use crate::cloud::types::{DescribeInstancesReply, TAG_STACK};
@@ -86,8 +86,14 @@ pub async fn owned(
         let (total, first) = describe(cloud, page(stack, ownership, 0)).await?;
         let total = total.ok_or_else(|| missing(ReadAction::DescribeInstances.name(), "TotalCount"))?;
         let size = DESCRIBE_BATCH_MAX as u64;
-        let calls: Vec<_> =
-            (1..total.div_ceil(size)).map(|n| describe(cloud, page(stack, ownership, n * size))).collect();
+        if total > LISTED_INSTANCES_MAX {
+            let what =
+                format!("the service counts {total} instances, more than the {LISTED_INSTANCES_MAX} that are read");
+            return Err(CloudError::transport(ErrorClass::Ambiguous, ReadAction::DescribeInstances.name(), what));
+        }
+        // A page that is not full is the last, whatever the service counts.
+        let pages = if (first.len() as u64) < size { 1 } else { total.div_ceil(size) };
+        let calls: Vec<_> = (1..pages).map(|n| describe(cloud, page(stack, ownership, n * size))).collect();
         // Each page is put where it belongs when it comes: between two pages there is time for it.
         let (mut found, mut listed, mut steady) = (BTreeMap::new(), 0u64, true);
         let mut put = |count: Option<u64>, page: Vec<ObservedInstance>| {

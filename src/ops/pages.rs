@@ -1,9 +1,9 @@
 //! Listings that come in pages.
 
-use crate::cloud::CloudError;
-use crate::cloud::limits::DESCRIBE_BATCH_MAX;
+use crate::cloud::limits::{DESCRIBE_BATCH_MAX, LISTED_ROWS_MAX};
 use crate::cloud::port::{CloudRead, ReadAction};
 use crate::cloud::reported::{missing, number};
+use crate::cloud::{CloudError, ErrorClass};
 use serde_json::{Value, json};
 
 /// Reads all pages of the listing `set` that `filter` asks for.
@@ -26,6 +26,10 @@ pub(super) async fn all_pages(
             _ => return Err(missing(action.name(), set)),
         };
         // Where the whole number is not reported, a page that is not full is the last.
+        if rows.len() + page.len() > LISTED_ROWS_MAX {
+            let what = format!("the listing `{set}` has more than {LISTED_ROWS_MAX} rows");
+            return Err(CloudError::transport(ErrorClass::Ambiguous, action.name(), what));
+        }
         let over = page.is_empty() || total.is_none() && page.len() < DESCRIBE_BATCH_MAX;
         rows.extend(page);
         if over || total.is_some_and(|total| rows.len() as u64 >= total) {

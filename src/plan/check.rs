@@ -606,7 +606,7 @@ instances:
             ("one token for two", |p| batch(p, "gone").token = batch(p, "web[0]").token.clone()),
             ("another token", |p| batch(p, "gone").token = "0".repeat(64).into()),
             ("another predecessor", |p| {
-                batch(p, "gone").members[0].predecessor = Predecessor::Instance("lhins-1x".into())
+                batch(p, "gone").members[0].predecessor = Predecessor::Instance("lhins-1x".into());
             }),
             ("no predecessor", |p| batch(p, "gone").members[0].predecessor = Predecessor::None),
             ("another request", |p| batch(p, "gone").body["BundleId"] = json!("large")),

@@ -132,7 +132,7 @@ fn in_place(case: &Case<'_>, diff: &AttributeDiff, verdict: &mut Verdict) {
                 .help("or ask for another instance with --replace"),
         ),
         Kind::FirewallTemplateId => {
-            verdict.note("replaces all firewall rules of the instance by those of the template")
+            verdict.note("replaces all firewall rules of the instance by those of the template");
         }
         _ => {}
     }

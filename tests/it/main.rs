@@ -19,6 +19,7 @@ mod files;
 mod fmt;
 mod github;
 mod graph;
+mod huge_numbers;
 mod import;
 #[cfg(unix)]
 mod interrupted;

@@ -16,7 +16,7 @@ impl<'a> Planner<'a> {
             return;
         }
         // Instances of a pending purchase are recovered with it, before a plan is carried out.
-        let pending: BTreeSet<&str> = self.inputs.open.keys().map(|token| token.short()).collect();
+        let pending: BTreeSet<&str> = self.inputs.open.keys().map(crate::model::ClientToken::short).collect();
         let untracked: Vec<&'a ObservedInstance> = self
             .unclaimed()
             .filter(|live| !matches!(live.attributes.life(), Life::Isolated | Life::Ending))

@@ -148,7 +148,7 @@ fn compare(model: &Value, class: &str, value: &Map<String, Value>, path: &str, w
                 ("int64" | "uint64" | "int" | "integer", Value::Number(number))
                     if number.is_i64() || number.is_u64() => {}
                 (_, Value::Object(map)) if !model["objects"][class].is_null() => {
-                    compare(model, class, map, &path, wrong)
+                    compare(model, class, map, &path, wrong);
                 }
                 _ => wrong.push(format!("{path} is {value}, not {class}")),
             }
