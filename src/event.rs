@@ -1,7 +1,7 @@
 //! What happens during a run, as owned data: the interface between apply and report. People, JSON readers and tests see
 //! the same events.
 
-use crate::model::{Address, InstanceId};
+use crate::model::{Address, InstanceId, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -108,6 +108,38 @@ pub struct Progress {
     pub total: usize,
     /// How many of them are in which state: `waiting`, `buying`, `pending`, `running`, `failed`, `changing`, `changed`, `isolating`, `isolated`, `destroyed`.
     pub states: BTreeMap<&'static str, usize>,
+    /// Why it waits, while a request is retried or an instance is not listed yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+}
+
+/// Why a group waits, and for how long.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Retry {
+    /// Attempts or lookups so far that brought no result.
+    pub attempts: u32,
+    /// What the last one brought.
+    pub last_error: String,
+    /// When the next one begins, at the latest.
+    #[serde(serialize_with = "serialize_time")]
+    #[schemars(with = "String")]
+    pub next: Timestamp,
+}
+
+fn serialize_time<S: serde::Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(time)
+}
+
+impl std::fmt::Display for Retry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { attempts, last_error, next } = self;
+        let attempts = if *attempts == 1 { "1 attempt".to_owned() } else { format!("{attempts} attempts") };
+        // `2026-11-27T12:05:10.123Z`: the date is in no doubt during a run.
+        let next = next.to_string();
+        let time = next.split_once('T').map_or(next.as_str(), |(_, time)| time);
+        let time = time.split_once('.').map_or(time, |(whole, _)| whole);
+        write!(f, "{attempts}, last: {last_error}; next lookup at {} UTC", time.trim_end_matches('Z'))
+    }
 }
 
 /// An event.

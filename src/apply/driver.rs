@@ -66,6 +66,7 @@ pub async fn run(mut machine: Machine, mut driver: Driver<'_>) -> Outcome {
     let mut timers: BTreeMap<TimerId, u64> = BTreeMap::new();
     let mut timer_number = 0u64;
     let mut signal = None;
+    let mut is_stuck = false;
     let mut next_signal = (driver.signals)();
     let mut inputs = VecDeque::from([Input::Start]);
     loop {
@@ -108,11 +109,12 @@ pub async fn run(mut machine: Machine, mut driver: Driver<'_>) -> Outcome {
                     }
                     Effect::Send { purchase } => {
                         let Some(request) = prepared.remove(&purchase) else {
-                            debug_assert!(false, "a purchase is sent once for each signature");
+                            inputs.extend(refuse_to_send(purchase, "a purchase is sent once for each signature"));
                             continue;
                         };
                         if !driver.may_send(&request) {
-                            debug_assert!(false, "a purchase leaves only after its intent and attempt are durable");
+                            let rule = "a purchase is sent only after its intent and attempt are durable";
+                            inputs.extend(refuse_to_send(purchase, rule));
                             continue;
                         }
                         calls.push(Box::pin(send_purchase(write, purchase, request)));
@@ -182,8 +184,12 @@ pub async fn run(mut machine: Machine, mut driver: Driver<'_>) -> Outcome {
                     }
                     // Nothing under way and not finished: a mistake of ours. Ending is safe, everything is written down.
                     None => {
-                        debug_assert!(false, "nothing is under way and not finished: {}", machine.pending());
-                        inputs.push_back(Input::JournalFailed { why: "nothing is under way".into() });
+                        let what = format!("nothing is under way and not finished: {}", machine.pending());
+                        if std::mem::replace(&mut is_stuck, true) {
+                            // It does not even stop.
+                            break;
+                        }
+                        inputs.push_back(Input::Defect { what });
                     }
                 }
             }
@@ -218,9 +224,21 @@ async fn send_purchase(write: &dyn CloudWrite, purchase: PurchaseId, request: Pr
         let request_id = RequestId(reply.request_id.clone());
         let answer: CreateInstancesReply = reply.read(WriteAction::CreateInstances.name())?;
         // Without ids it is not known what was bought, as after a lost response: it is looked for.
-        let ids = answer.instance_id_set.filter(|ids| !ids.is_empty() && !ids.iter().any(String::is_empty));
+        let ids = answer.instance_id_set.filter(|ids| !ids.is_empty());
         let ids = ids.ok_or_else(|| missing(WriteAction::CreateInstances.name(), "InstanceIdSet"))?;
-        Ok((ids.into_iter().map(InstanceId).collect(), request_id))
+        let ids: Vec<InstanceId> = ids.into_iter().map(InstanceId).collect();
+        match ids.iter().find(|id| !id.has_documented_shape()) {
+            None => Ok((ids, request_id)),
+            // No usable response: the instances are found by their tags or name.
+            Some(wrong) => Err(CloudError {
+                request_id: Some(request_id.0),
+                ..CloudError::transport(
+                    ErrorClass::Ambiguous,
+                    WriteAction::CreateInstances.name(),
+                    format!("the response has `{wrong}` where an instance id (lhins-…) should be"),
+                )
+            }),
+        }
     });
     Done::Input(Input::Sent { purchase, result })
 }
@@ -244,6 +262,13 @@ async fn send_write(write: &dyn CloudWrite, id: WriteId, action: WriteAction, bo
         Err(error) => Err(error),
     };
     Done::Input(Input::Written { write: id, result })
+}
+
+/// A rule of the protocol is broken: the request is not sent, and the run ends.
+fn refuse_to_send(purchase: PurchaseId, rule: &str) -> [Input; 2] {
+    let error =
+        CloudError::transport(ErrorClass::NotSent, "lhprov", format!("not sent, since this rule is broken: {rule}"));
+    [Input::Defect { what: format!("this rule is broken: {rule}") }, Input::Sent { purchase, result: Err(error) }]
 }
 
 fn not_written_down() -> CloudError {

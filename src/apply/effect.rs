@@ -131,6 +131,11 @@ pub enum Input {
     },
     /// The time that calls in flight get after a signal is over.
     GraceOver,
+    /// The driver found a rule of the protocol broken: a defect of lhprov.
+    Defect {
+        /// The broken rule.
+        what: String,
+    },
     /// The journal cannot be written. Nothing that has to be written down first was or will be done.
     JournalFailed {
         /// The disk's reason.

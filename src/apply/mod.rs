@@ -6,6 +6,7 @@
 
 pub mod driver;
 pub mod effect;
+pub mod failure_policy;
 pub mod graph;
 pub mod machine;
 pub mod poll;

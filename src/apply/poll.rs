@@ -12,7 +12,7 @@ pub const INTERVAL_MIN: Duration = Duration::from_millis(250);
 
 /// Longest interval. Twice as long would make a slow boot look slower than it is; half as long would double the calls of a
 /// wait in which nothing happens.
-const INTERVAL_MAX: Duration = Duration::from_secs(5);
+pub const INTERVAL_MAX: Duration = Duration::from_secs(5);
 
 /// Share of the waited time by which a look may be late.
 const LATENESS: u32 = 12;

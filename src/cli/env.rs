@@ -30,6 +30,7 @@
 //! No other option has a variable (`args::surface`): consent has to be visible on the command line. Unless the table has
 //! another rule, an empty variable counts as unset. Variables that a manifest names with `${env:NAME}` are read besides.
 
+use crate::model::shell;
 use crate::report::style::{ColorChoice, ColorWishes};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -121,18 +122,8 @@ pub fn arguments() -> impl Iterator<Item = OsString> {
 
 /// The command line for people, without the program's folder. Secrets are never part of one.
 pub fn command_line() -> String {
-    let words = arguments().skip(1).map(|word| quoted(&word.to_string_lossy()));
-    std::iter::once("lhprov".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
-}
-
-/// A word as a shell reads it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
+    let words: Vec<String> = arguments().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    shell::join(std::iter::once("lhprov").chain(words.iter().map(String::as_str)))
 }
 
 /// Makes `folder` the working directory, from which all relative paths start.
@@ -167,14 +158,6 @@ pub fn without_empty_variables(command: clap::Command) -> clap::Command {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn quotes_what_a_shell_would_take_apart() {
-        assert_eq!(quoted("-f"), "-f");
-        assert_eq!(quoted("a b"), "'a b'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-        assert_eq!(quoted(""), "''");
-    }
 
     #[test]
     fn exempts_hosts_and_what_is_below_them() {

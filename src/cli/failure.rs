@@ -1,7 +1,8 @@
 //! Any error: what to say, what would help, and the exit code. Hints are attached here, once for all commands.
 
 use super::exit::Exit;
-use super::github;
+use super::{github, hints};
+use crate::apply::failure_policy::may_pass;
 use crate::cloud::client::ClientError;
 use crate::cloud::credential::CredentialError;
 use crate::cloud::endpoint::EndpointError;
@@ -36,6 +37,8 @@ pub struct Failure {
     closing: Option<String>,
     /// How the process ends.
     pub exit: Exit,
+    /// Whether the same command can succeed later, with nothing changed by its user.
+    pub can_repeat: bool,
 }
 
 #[derive(Debug)]
@@ -58,13 +61,19 @@ impl Failure {
 
     /// An error with its causes.
     pub fn of(exit: Exit, error: impl Into<anyhow::Error>) -> Self {
-        Self { what: What::Error { error: error.into(), details: Vec::new(), help: Vec::new() }, closing: None, exit }
+        Self {
+            what: What::Error { error: error.into(), details: Vec::new(), help: Vec::new() },
+            closing: None,
+            exit,
+            can_repeat: false,
+        }
     }
 
     /// An error with lines under it, such as the list of what differs.
     fn with_details(exit: Exit, heading: impl Into<String>, details: Vec<String>, help: &[&str]) -> Self {
         let help = help.iter().map(|line| (*line).to_owned()).collect();
-        Self { what: What::Error { error: anyhow::Error::msg(heading.into()), details, help }, closing: None, exit }
+        let what = What::Error { error: anyhow::Error::msg(heading.into()), details, help };
+        Self { what, closing: None, exit, can_repeat: false }
     }
 
     /// A mistake on the command line.
@@ -79,12 +88,12 @@ impl Failure {
 
     /// What has a place in the manifest, with an end of its own.
     fn diagnosed(exit: Exit, diagnostics: Diagnostics, sources: Arc<Sources>) -> Self {
-        Self { what: What::Diagnostics(diagnostics, sources), closing: None, exit }
+        Self { what: What::Diagnostics(diagnostics, sources), closing: None, exit, can_repeat: false }
     }
 
     /// What may not be done.
     pub fn blocked(blocked: Vec<Blocked>) -> Self {
-        Self { what: What::Blocked(blocked), closing: None, exit: Exit::Refused }
+        Self { what: What::Blocked(blocked), closing: None, exit: Exit::Refused, can_repeat: false }
     }
 
     /// A saved plan that no longer fits.
@@ -125,6 +134,13 @@ impl Failure {
         if let What::Error { help, .. } = &mut self.what {
             help.push(line.into());
         }
+        self
+    }
+
+    /// Says that the same command can succeed later, with nothing changed by its user.
+    #[must_use]
+    pub fn repeatable(mut self) -> Self {
+        self.can_repeat = true;
         self
     }
 
@@ -181,6 +197,8 @@ impl Failure {
                 causes,
                 &["please report these lines, with the manifest if you may show it"],
             ),
+            OpsError::Defect(what) => Self::new(Exit::Error, format!("internal error: {what}"))
+                .help("please report this line; the run has ended, and what it did is recorded"),
             OpsError::Declined => Self::new(Exit::Declined, "not carried out: nothing was changed"),
         }
     }
@@ -199,10 +217,19 @@ impl Failure {
         let text = match &self.what {
             What::Error { error, details, help } => {
                 let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
-                failure::render(&error.to_string(), &[causes, details.clone()].concat(), help, palette)
+                let help: Vec<String> = help.iter().map(|help| hints::with_flags(help)).collect();
+                failure::render(&error.to_string(), &[causes, details.clone()].concat(), &help, palette)
             }
-            What::Diagnostics(diagnostics, sources) => diagnostic::render(diagnostics, sources, palette.is_coloured()),
-            What::Blocked(blocked) => blocked.iter().map(|blocked| blocked_text(blocked, palette)).collect(),
+            What::Diagnostics(diagnostics, sources) => {
+                diagnostic::render(&hints::complete_diagnostics(diagnostics.clone()), sources, palette.is_coloured())
+            }
+            What::Blocked(blocked) => {
+                let complete = |blocked: &Blocked| {
+                    let help = blocked.help.iter().map(|help| hints::with_flags(help)).collect();
+                    blocked_text(&Blocked { help, ..blocked.clone() }, palette)
+                };
+                blocked.iter().map(complete).collect()
+            }
         };
         text + &closing
     }
@@ -219,6 +246,7 @@ impl From<LockError> for Failure {
     fn from(error: LockError) -> Self {
         match &error {
             LockError::Held(_) => Self::of(Exit::Locked, error)
+                .repeatable()
                 .help("wait until it is done, or let this run wait with --lock-timeout 10m")
                 .help("the lock ends with the process that holds it, however that ends"),
             LockError::Unsupported { .. } => Self::of(Exit::Error, error)
@@ -240,7 +268,10 @@ impl From<LockError> for Failure {
 
 impl From<CloudError> for Failure {
     fn from(error: CloudError) -> Self {
-        let failure = Self::of(Exit::Error, error.clone());
+        // No response, or one that says nothing about the request: the network, the rate, a server's fault.
+        let says_nothing = error.code.is_none() || error.class == ErrorClass::Throttled || error.is("InternalError");
+        let can_repeat = may_pass(error.class) && says_nothing;
+        let failure = Self { can_repeat, ..Self::of(Exit::Error, error.clone()) };
         match error.code.as_deref().and_then(explain::explanation) {
             Some(explanation) => {
                 let failure = failure.help(format!("{} {}", explanation.meaning, explanation.way_out));

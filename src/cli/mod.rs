@@ -11,6 +11,7 @@ mod events;
 mod exit;
 mod failure;
 mod github;
+mod hints;
 mod host;
 mod life;
 mod load;
@@ -56,6 +57,7 @@ fn run_command() -> Exit {
     if !matches!(cli.command, Command::Complete(_)) {
         variables::warn_unread(&definition, console);
     }
+    hints::note_flags(&cli.global, &words);
     let outcome = variables::split_lists(&mut cli.global, &words)
         .and_then(|()| check_sandbox(&cli, &words))
         .and_then(|()| check_saved(&cli, &words))

@@ -234,6 +234,7 @@ pub fn write(
             accept_unknown_price: own.save.accept_unknown_price,
             token_ttl_ms: own.run.token_ttl.map(as_millis),
             visibility_grace_ms: own.run.visibility_grace.map(as_millis),
+            price_tolerance: own.save.price_tolerance,
             refreshed: !own.no_refresh,
         },
         made,

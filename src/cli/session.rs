@@ -30,11 +30,14 @@ pub struct Ended {
     pub items: Vec<Item>,
     /// What ended it before its end, in one line.
     pub error: Option<String>,
+    /// Whether the same command goes on, and can succeed with nothing changed by its user.
+    pub can_repeat: bool,
 }
 
 impl From<Exit> for Ended {
     fn from(exit: Exit) -> Self {
-        Self { exit, items: Vec::new(), error: None }
+        let can_repeat = matches!(exit, Exit::Locked | Exit::Interrupted(_));
+        Self { exit, items: Vec::new(), error: None, can_repeat }
     }
 }
 
@@ -43,19 +46,8 @@ impl From<Exit> for Ended {
 pub enum Nature {
     /// It only reads.
     Reads,
-    /// It changes something, and the same command goes on with what it leaves.
+    /// It changes something.
     Changes,
-}
-
-impl Nature {
-    /// The command that goes on after such an end.
-    pub fn next(self, exit: Exit) -> Option<String> {
-        let goes_on = match exit {
-            Exit::Error | Exit::Locked | Exit::Partial | Exit::Refused | Exit::Preflight | Exit::Interrupted(_) => true,
-            Exit::Done | Exit::Changes | Exit::Drift | Exit::Stale | Exit::Declined | Exit::Usage => false,
-        };
-        (self == Nature::Changes && goes_on).then(env::command_line)
-    }
 }
 
 /// Runs `body` with what `--events` names as a listener, and writes its last event however it ends.
@@ -68,6 +60,7 @@ pub fn with_events(
     // Nothing may end a run without its account, a mistake of ours neither. What it did is not known then.
     let body = |sinks| {
         guarded(|| body(sinks)).unwrap_or_else(|mut failure| {
+            failure.can_repeat = nature == Nature::Changes;
             failure.exit = if nature == Nature::Changes { Exit::Partial } else { Exit::Error };
             Err(failure)
         })
@@ -77,12 +70,13 @@ pub fn with_events(
     };
     let events = Arc::new(JsonLines::new(to.open()?, || SystemClock.now()));
     let ended = body(vec![Arc::clone(&events) as Arc<dyn EventSink>]);
-    let (exit, items, error) = match &ended {
-        Ok(ended) => (ended.exit, ended.items.as_slice(), ended.error.clone()),
-        Err(failure) => (failure.exit, &[][..], Some(failure.line())),
+    let (exit, items, error, can_repeat) = match &ended {
+        Ok(ended) => (ended.exit, ended.items.as_slice(), ended.error.clone(), ended.can_repeat),
+        Err(failure) => (failure.exit, &[][..], Some(failure.line()), failure.can_repeat),
     };
     let open_items = items.iter().filter(|item| !item.status.is_done()).cloned().collect();
-    let (exit_code, counts, next) = (exit.code(), event_counts(items), nature.next(exit));
+    let next = (can_repeat && nature == Nature::Changes).then(env::command_line);
+    let (exit_code, counts) = (exit.code(), event_counts(items));
     events.emit(Event::Summary { exit_code, counts, open_items, error, next });
     if let Err(error) = events.finish() {
         // The run itself went its way; its result counts.

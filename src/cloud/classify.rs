@@ -130,6 +130,34 @@ mod tests {
         assert!(!error("FailedOperation").is_dry_run_success());
     }
 
+    /// Does a response to a dry run say that the purchase would fail now? Whatever it would prove about a purchase.
+    #[test]
+    fn a_dry_run_is_refused_by_every_response_but_three_kinds() {
+        use crate::cloud::CloudError;
+        let error = |code: &str| CloudError {
+            code: Some(code.to_owned()),
+            ..CloudError::transport(classify(code), "CreateInstances", "m")
+        };
+        for code in
+            known_codes().chain(["FailedOperation.RealNameAuthRequired", "Brandnew.Family", "ServiceUnavailable"])
+        {
+            let family = code.split('.').next().unwrap_or_default();
+            let says_nothing = matches!(
+                family,
+                "RequestLimitExceeded"
+                    | "InternalError"
+                    | "AuthFailure"
+                    | "UnauthorizedOperation"
+                    | "IpInBlacklist"
+                    | "IpNotInWhitelist"
+                    | "DryRunOperation"
+            );
+            assert_eq!(error(code).refuses_dry_run(), !says_nothing, "{code}");
+        }
+        let lost = CloudError::transport(Ambiguous, "CreateInstances", "connection reset");
+        assert!(!lost.refuses_dry_run());
+    }
+
     proptest! {
         /// Nothing but a known family may prove that nothing happened.
         #[test]

@@ -53,6 +53,15 @@ impl CloudError {
         self.is("DryRunOperation")
     }
 
+    /// Whether this response to a dry run says that the purchase would fail now. That is another question than the class
+    /// answers: an unlisted failure does not prove that a purchase had no effect, but a dry run has none.
+    pub fn refuses_dry_run(&self) -> bool {
+        let is_response = self.code.is_some() && !self.is_dry_run_success();
+        let says_nothing =
+            matches!(self.class, ErrorClass::Throttled | ErrorClass::Auth | ErrorClass::SignatureExpired);
+        is_response && !says_nothing && !self.is("InternalError")
+    }
+
     /// Whether the code is `code` or below it (`First` covers `First.Second`).
     pub fn is(&self, code: &str) -> bool {
         self.code

@@ -56,6 +56,13 @@ impl fmt::Display for Address {
     }
 }
 
+impl Address {
+    /// The address as a word of a command line, to be pasted into a shell.
+    pub fn quoted(&self) -> String {
+        super::shell::quoted(&self.to_string()).into_owned()
+    }
+}
+
 /// A text that is not an address.
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is not an address (expected `db`, `web[0]` or `edge[\"a\"]`)")]

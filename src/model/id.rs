@@ -59,6 +59,14 @@ string_id!(
     Lineage
 );
 
+impl InstanceId {
+    /// Whether it has the shape that the API documents: `lhins-` and letters or digits.
+    pub fn has_documented_shape(&self) -> bool {
+        let rest = self.0.strip_prefix("lhins-").unwrap_or_default();
+        !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    }
+}
+
 impl ClientToken {
     /// First 16 characters: what the `lhprov-batch` tag and the journal's readable lines carry.
     pub fn short(&self) -> &str {

@@ -11,6 +11,7 @@ pub mod money;
 pub mod predecessor;
 pub mod random;
 pub mod secret;
+pub mod shell;
 pub mod tag;
 pub mod time;
 

@@ -1,5 +1,6 @@
 //! Decimal amounts with their currency. No floats.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// An amount in ten-thousandths of the currency's unit.
@@ -60,6 +61,53 @@ impl fmt::Display for Amount {
     }
 }
 
+/// By how much a price may rise above the one that was approved: hundredths of a percent. A price that falls is no change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PriceTolerance(u32);
+
+impl PriceTolerance {
+    /// No rise at all.
+    pub const NONE: Self = Self(0);
+
+    /// Whether a price is at most the approved one and the tolerance. What cannot be read is no price.
+    pub fn admits(self, approved: &str, now: &str) -> bool {
+        let (Some(approved), Some(now)) = (Amount::parse(approved), Amount::parse(now)) else { return approved == now };
+        i128::from(now.0) * 10_000 <= i128::from(approved.0) * (10_000 + i128::from(self.0))
+    }
+
+    /// Whether it is zero.
+    pub fn is_none(&self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl std::str::FromStr for PriceTolerance {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = text.strip_suffix('%').unwrap_or(text).trim_end();
+        let (_, decimals) = number.split_once('.').unwrap_or((number, ""));
+        let hundredths = Amount::parse(number).filter(|amount| amount.0 >= 0 && decimals.len() <= 2);
+        // Amounts are ten-thousandths.
+        let hundredths = hundredths.and_then(|amount| u32::try_from(amount.0 / 100).ok());
+        hundredths.filter(|number| *number <= 100_000).map(Self).ok_or_else(|| {
+            format!(
+                "`{text}` is not a percentage: write a number from 0 to 1000 with at most two decimals, such as 2.5"
+            )
+        })
+    }
+}
+
+impl fmt::Display for PriceTolerance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0 / 100, self.0 % 100) {
+            (whole, 0) => write!(f, "{whole} %"),
+            (whole, hundredths) => write!(f, "{whole}.{hundredths:02} %"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,5 +121,16 @@ mod tests {
             assert_eq!(Amount::parse(bad), None, "{bad}");
         }
         assert_eq!((Amount::parse("1.25").unwrap().times(3) + Amount(1)).to_string(), "3.7501");
+    }
+
+    #[test]
+    fn reads_and_writes_tolerances() {
+        for (text, shown) in [("0", "0 %"), ("5", "5 %"), ("2.5%", "2.50 %"), ("0.01", "0.01 %"), ("1000 %", "1000 %")]
+        {
+            assert_eq!(text.parse::<PriceTolerance>().unwrap().to_string(), shown);
+        }
+        for bad in ["", "-1", "1001", "1.234", "x", "5 percent", "%"] {
+            assert!(bad.parse::<PriceTolerance>().is_err(), "{bad}");
+        }
     }
 }

@@ -30,7 +30,14 @@ async fn describe(cloud: &dyn CloudRead, body: Value) -> Result<(Option<u64>, Ve
         (None, _) => return Err(missing(action.name(), "InstanceSet")),
     };
     let instances: Option<Vec<ObservedInstance>> = set.into_iter().map(observed).collect();
-    Ok((page.total_count, instances.ok_or_else(|| missing(action.name(), "InstanceId"))?))
+    let found = instances.ok_or_else(|| missing(action.name(), "InstanceId"))?;
+    match found.iter().find(|instance| !instance.id.has_documented_shape()) {
+        None => Ok((page.total_count, found)),
+        Some(wrong) => {
+            let what = format!("the response has `{}` where an instance id (lhins-…) should be", wrong.id);
+            Err(CloudError::transport(ErrorClass::Ambiguous, action.name(), what))
+        }
+    }
 }
 
 /// Describes instances by id, 100 to a call, always with `Limit: 100` (its default is 20). An id that does not exist is

@@ -222,10 +222,10 @@ fn not_alone(desired: &DesiredState, found: &[Drift], drift: &Drift) -> Option<D
     );
     Some(
         Diagnostic::error("not-editable", what)
-            .help(format!("put the old value back with `lhprov apply --only '{}'`", drift.address))
+            .help(format!("put the old value back with `lhprov apply --only {}`", drift.address.quoted()))
             .help(format!(
-                "or write a block of its own for it, and `lhprov state mv '{}' ADDRESS`; or use `ignore_changes`",
-                drift.address
+                "or write a block of its own for it, and `lhprov state mv {} ADDRESS`; or use `ignore_changes`",
+                drift.address.quoted()
             )),
     )
 }

@@ -110,6 +110,8 @@ pub struct ApplyReport {
     pub stop: Option<OpsError>,
     /// Whether an earlier run had done all of this command before.
     pub is_repetition: bool,
+    /// Whether the same command goes on with what is not done, and nobody has to decide or mend anything first.
+    pub can_repeat: bool,
 }
 
 impl ApplyReport {
@@ -162,6 +164,7 @@ pub(super) async fn apply_under_lock(
         left: None,
         before: Before::default(),
         passes: Passes::default(),
+        hindrance: Hindrance::default(),
     };
     let mut report = run.go().await?;
     if let Err(error) = run.end_replacements(&report) {
@@ -190,6 +193,36 @@ pub(super) struct Run<'a> {
     pub(super) before: Before,
     /// What is known from earlier passes, and what was agreed to.
     pub(super) passes: Passes,
+    /// What keeps the same command from going on.
+    pub(super) hindrance: Hindrance,
+}
+
+/// What keeps the same command from going on with what a run left.
+#[derive(Default)]
+pub(super) struct Hindrance {
+    /// Failures that a later run may not meet.
+    passing: BTreeSet<(Address, Option<InstanceId>)>,
+    /// Credentials, a clock, the disk or a defect ended the run.
+    is_for_all: bool,
+}
+
+impl Hindrance {
+    fn note(&mut self, outcome: &Outcome, save_error: Option<&StateError>) {
+        let account = &outcome.account;
+        self.passing.extend(account.passing.iter().cloned());
+        self.is_for_all |= account.fatal.is_some() || account.defect.is_some() || save_error.is_some();
+        self.is_for_all |= account.stopped && outcome.signal.is_none();
+    }
+
+    /// Whether nothing of these items waits for a decision or an edit.
+    pub(super) fn admits_repeating(&self, items: &[Item]) -> bool {
+        let may_pass = |item: &Item| match item.status {
+            ItemStatus::Failed => self.passing.contains(&(item.address.clone(), item.instance_id.clone())),
+            ItemStatus::Unclear => false,
+            _ => true,
+        };
+        !self.is_for_all && items.iter().all(may_pass)
+    }
 }
 
 impl Run<'_> {
@@ -335,7 +368,8 @@ impl Run<'_> {
         }
         if let Some(agreed) = &self.passes.agreed {
             let is_later = self.passes.before > 0;
-            let beyond = if is_later { agreed.beyond(planned, &self.done_before()) } else { Vec::new() };
+            let beyond =
+                if is_later { agreed.beyond(&planned.plan, &planned.adopted, &self.done_before()) } else { Vec::new() };
             if !beyond.is_empty() {
                 return Err(OpsError::Beyond(beyond));
             }
@@ -518,6 +552,7 @@ impl Run<'_> {
         self.tell(&mut account.state);
         let save_error = save(context, &mut account.state, &account.open, &mut journal).err();
         self.note_standing(&outcome.account);
+        self.hindrance.note(&outcome, save_error.as_ref());
         for item in std::mem::take(&mut outcome.account.items) {
             // An earlier round's word on an address is overtaken by a later one's.
             if !item.status.is_departure() {
@@ -543,13 +578,20 @@ impl Run<'_> {
                 exit => exit,
             },
         };
+        let exit = match exit {
+            ApplyExit::Done if account.defect.is_some() => ApplyExit::Partial,
+            exit => exit,
+        };
+        let stop = account.defect.map(OpsError::Defect);
+        let can_repeat = self.hindrance.admits_repeating(&items);
         ApplyReport {
             items,
             exit,
             open: account.open.len(),
             state: account.state,
             save_error,
-            stop: None,
+            stop,
+            can_repeat,
             is_repetition: false,
         }
     }
@@ -575,7 +617,17 @@ impl Run<'_> {
                     ApplyExit::Done => ApplyExit::Partial,
                     exit => exit,
                 };
-                Ok(ApplyReport { items, exit, state, open, save_error: None, stop: Some(stop), is_repetition: false })
+                let can_repeat = self.hindrance.admits_repeating(&items);
+                Ok(ApplyReport {
+                    items,
+                    exit,
+                    state,
+                    open,
+                    save_error: None,
+                    stop: Some(stop),
+                    can_repeat,
+                    is_repetition: false,
+                })
             }
             _ => Err(stop),
         }

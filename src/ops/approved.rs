@@ -8,6 +8,7 @@ use crate::desired::DesiredState;
 use crate::event::Event;
 use crate::model::Address;
 use crate::model::digest::sha256_hex;
+use crate::model::money::PriceTolerance;
 use crate::plan::Planned;
 use crate::plan::seal::{Actions, Bound, BoundState, Difference, Moved, Seal};
 use crate::state::{Begun, PriorState, StateError, Store};
@@ -24,6 +25,8 @@ pub struct Approved<'a> {
     pub bound: Bound,
     /// Whether inputs may have moved as long as the actions are the same.
     pub if_equivalent: bool,
+    /// By how much prices may have risen.
+    pub price_tolerance: PriceTolerance,
 }
 
 /// Why a saved plan is stale.
@@ -111,8 +114,8 @@ impl<'a> Progress<'a> {
     pub(super) fn admit(&self, planned: &Planned, is_first: bool) -> Result<(), OpsError> {
         let (saved, fresh) = (&self.approved.seal.actions, Actions::of(&planned.plan));
         let differences = match is_first && !self.goes_on {
-            true => saved.differences(&fresh),
-            false => saved.beyond(&fresh),
+            true => saved.differences(&fresh, self.approved.price_tolerance),
+            false => saved.beyond(&fresh, self.approved.price_tolerance),
         };
         if differences.is_empty() { Ok(()) } else { Err(OpsError::Stale(Stale::Actions(differences))) }
     }

@@ -57,6 +57,9 @@ pub enum OpsError {
     /// A later pass (`--until-settled`) that wants something else than what was agreed to; what, in words.
     #[error("what is to be done now goes beyond what was agreed to: {}", .0.join("; "))]
     Beyond(Vec<String>),
+    /// A rule of the protocol is broken: a defect of ours, which ended the run.
+    #[error("internal error: {0}")]
+    Defect(String),
     /// Declined at the prompt, or nobody to ask.
     #[error("not carried out")]
     Declined,

@@ -313,7 +313,7 @@ async fn ask_dry_run(
     let answer = match cloud.read(ReadAction::DryRunCreateInstances, dry_run(body)).await {
         Ok(_) => Ok(None),
         Err(error) if error.is_dry_run_success() => Ok(None),
-        Err(error) if error.class == ErrorClass::Refused => {
+        Err(error) if error.refuses_dry_run() => {
             let code = error.code.unwrap_or_default();
             let help = explain::explanation(&code).map(|explanation| explanation.way_out.to_owned());
             Ok(Some(Refusal { code, message: error.message, help }))

@@ -1,6 +1,6 @@
 //! Renewing: more time for instances, those that are isolated back into service. Under the exclusive lock, like every purchase.
 
-use super::apply::{ApplyOptions, ApplyReport, Consent, Question, Run, apply_plan};
+use super::apply::{ApplyOptions, ApplyReport, Consent, Hindrance, Question, Run, apply_plan};
 use super::context::Context;
 use super::error::OpsError;
 use super::load::{account_of, bind_account, load_prior};
@@ -67,6 +67,7 @@ pub async fn renew(
         left: None,
         before: Before::default(),
         passes: Passes::default(),
+        hindrance: Hindrance::default(),
     };
     if let Some(report) = run.settle().await? {
         return Ok(report);

@@ -5,14 +5,15 @@
 
 use super::apply::{ApplyExit, ApplyReport, Run, exit_of};
 use super::error::OpsError;
+use crate::apply::failure_policy::may_pass;
 use crate::apply::machine::Account;
-use crate::cloud::ErrorClass;
 use crate::desired::DesiredState;
 use crate::event::{Event, Item, ItemStatus};
 use crate::model::time::show_duration;
 use crate::model::{Address, InstanceId, SplitMix64};
 use crate::observe::state::ObservedState;
-use crate::plan::{Action, Plan, Planned, Reason};
+use crate::plan::seal::SavedChange;
+use crate::plan::{Action, Plan, Planned};
 use crate::state::PriorState;
 use futures_util::future::{Either, select};
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,9 +52,9 @@ pub(super) struct Passes {
     unanswered: BTreeSet<Address>,
 }
 
-/// What was agreed to: what was to be done, by address.
+/// What was agreed to: the changes, by address.
 #[derive(Default)]
-pub(super) struct Agreement(BTreeMap<Address, BTreeSet<Action>>);
+pub(super) struct Agreement(BTreeMap<Address, Vec<SavedChange>>);
 
 /// Whether another pass makes sense after a machine has ended.
 #[derive(Default)]
@@ -119,7 +120,7 @@ impl Standing {
 impl Agreement {
     pub(super) fn extend(&mut self, plan: &Plan) {
         for change in plan.changes.iter().filter(|change| change.action != Action::NoOp) {
-            self.0.entry(change.address.clone()).or_default().insert(change.action);
+            self.0.entry(change.address.clone()).or_default().push(SavedChange::of(change));
         }
     }
 
@@ -130,47 +131,28 @@ impl Agreement {
     }
 
     /// What a plan wants beyond what was agreed to, in words. What is done is done: nothing is bought for it again.
-    pub(super) fn beyond(&self, planned: &Planned, done: &BTreeSet<&Address>) -> Vec<String> {
-        let changes = planned.plan.changes.iter().filter(|change| match self.0.get(&change.address) {
+    pub(super) fn beyond(&self, plan: &Plan, adopted: &[Address], done: &BTreeSet<&Address>) -> Vec<String> {
+        let changes = plan.changes.iter().filter(|change| match self.0.get(&change.address) {
             Some(_)
                 if done.contains(&change.address) && (change.action.costs_money() || change.action.loses_data()) =>
             {
                 true
             }
-            Some(agreed) => !is_rest_of(agreed, change.action, &change.reason),
+            Some(agreed) => {
+                let now = SavedChange::of(change);
+                !agreed.iter().any(|approved| now.completes(approved))
+            }
             None => !matches!(change.action, Action::NoOp | Action::Forget | Action::Move),
         });
         let mut beyond: Vec<String> = changes
             .map(|change| format!("{}: {} ({})", change.address, change.action.as_str(), change.reason))
             .collect();
-        let strangers = planned.adopted.iter().filter(|address| {
+        let strangers = adopted.iter().filter(|address| {
             let agreed = self.0.get(*address);
-            !agreed.is_some_and(|agreed| agreed.contains(&Action::Import))
+            !agreed.is_some_and(|agreed| agreed.iter().any(|change| change.action() == Some(Action::Import)))
         });
         beyond.extend(strangers.map(|address| format!("{address}: import (found by name alone)")));
         beyond
-    }
-}
-
-/// Whether an action is what is left to do of others, which were agreed to for the same address.
-fn is_rest_of(agreed: &BTreeSet<Action>, action: Action, reason: &Reason) -> bool {
-    let any = |wanted: fn(&Action) -> bool| agreed.iter().any(wanted);
-    let buys = any(|action| matches!(action, Action::Create | Action::Replace(_)));
-    let returns = any(|action| action.is_removal());
-    match action {
-        _ if agreed.contains(&action) => true,
-        Action::NoOp
-        | Action::Resume
-        | Action::Import
-        | Action::Update
-        | Action::Start
-        | Action::Stop
-        | Action::Forget
-        | Action::Move => true,
-        Action::Create => buys,
-        // What stood there, or a launch that failed on the way.
-        Action::Isolate => returns || (buys && matches!(reason, Reason::Deposed(_))),
-        Action::Purge | Action::Upgrade | Action::Reinstall | Action::Replace(_) | Action::Renew => false,
     }
 }
 
@@ -252,7 +234,8 @@ impl Run<'_> {
             let live = item.instance_id.as_ref().and_then(|id| observed.instances.get(id));
             let public_addresses = live.map(|live| live.attributes.public_addresses.clone()).unwrap_or_default();
             let agreed = self.passes.agreed.as_ref().and_then(|agreed| agreed.0.get(&item.address));
-            let was_altered = agreed.is_some_and(|agreed| agreed.iter().any(|action| action.is_alteration()));
+            let was_altered =
+                agreed.is_some_and(|agreed| agreed.iter().filter_map(SavedChange::action).any(Action::is_alteration));
             let status = if was_altered && !item.created { ItemStatus::Updated } else { ItemStatus::Running };
             let item = Item { status, public_addresses, detail: None, ..item };
             self.context.events.emit(Event::Item(item.clone()));
@@ -362,6 +345,7 @@ impl Run<'_> {
             }
         }
         report.items = self.with_origins(std::mem::take(&mut report.items));
+        report.can_repeat = self.hindrance.admits_repeating(&report.items);
         for item in report.items.iter_mut().filter(|item| item.created && item.status == ItemStatus::Updated) {
             // Bought by an earlier pass and named by a later one: that is one thing, a new instance that runs.
             item.status = ItemStatus::Running;
@@ -382,11 +366,6 @@ impl Run<'_> {
     }
 }
 
-/// Whether an error may be gone at the next try.
-fn may_pass(class: ErrorClass) -> bool {
-    matches!(class, ErrorClass::NotSent | ErrorClass::Throttled | ErrorClass::Ambiguous)
-}
-
 /// `2 still pending, 1 unknown`
 fn in_words(items: &[Item]) -> String {
     let mut counts: BTreeMap<ItemStatus, usize> = BTreeMap::new();
@@ -401,11 +380,19 @@ fn in_words(items: &[Item]) -> String {
 mod tests {
     use super::*;
     use crate::model::Replace;
+    use crate::plan::{AttributeDiff, Change, Reason};
 
     #[test]
     fn the_rest_of_what_was_agreed_to_is_told_from_more() {
         let (create, replace) = (Action::Create, Action::Replace(Replace::CreateFirst));
         let deposed = Reason::Deposed("LAUNCH_FAILED".into());
+        let change = |action: Action, reason: Reason| {
+            let diff =
+                AttributeDiff { kind: crate::plan::attribute::Kind::BundleId, before: "a".into(), after: "b".into() };
+            let diffs = if action.is_alteration() { vec![diff] } else { Vec::new() };
+            let instance_id = (action != create).then(|| InstanceId::from("lhins-1"));
+            Change { instance_id, diffs, ..Change::new(&Address::single("web"), action, reason) }
+        };
         for (agreed, action, reason, is_rest) in [
             (create, Action::Resume, Reason::StillPending, true),
             (create, Action::Import, Reason::FoundAgain("lhins-1".into()), true),
@@ -416,14 +403,19 @@ mod tests {
             (create, replace, Reason::Forced, false),
             (create, Action::Reinstall, Reason::Differs, false),
             (create, Action::Upgrade, Reason::Differs, false),
+            (create, Action::Stop, Reason::Differs, true),
             (Action::Resume, Action::Create, Reason::LaunchFailed("lhins-1".into()), false),
+            (Action::Resume, Action::Stop, Reason::Differs, false),
+            (Action::Resume, Action::Update, Reason::Differs, false),
             (Action::Update, Action::Create, Reason::Gone("lhins-1".into()), false),
             (replace, Action::Create, Reason::Removed("lhins-1".into()), true),
             (replace, Action::Isolate, Reason::NotInManifest, true),
             (Action::Upgrade, Action::Upgrade, Reason::Differs, true),
-            (Action::Upgrade, Action::Reinstall, Reason::Differs, false),
         ] {
-            let told = is_rest_of(&BTreeSet::from([agreed]), action, &reason);
+            let mut agreement = Agreement::default();
+            agreement.extend(&Plan { changes: vec![change(agreed, Reason::New)], ..Plan::default() });
+            let plan = Plan { changes: vec![change(action, reason.clone())], ..Plan::default() };
+            let told = agreement.beyond(&plan, &[], &BTreeSet::new()).is_empty();
             assert_eq!(told, is_rest, "{agreed:?}, then {action:?}: {reason}");
         }
     }

@@ -52,7 +52,7 @@ pub async fn move_address(
     }
     if let Some(other) = state.instances.get(to) {
         let what = format!("`{to}` has {} already", other.instance_id);
-        let help = format!("move that one away first, or forget it with `lhprov state rm '{to}'`");
+        let help = format!("move that one away first, or forget it with `lhprov state rm {}`", to.quoted());
         return Err(OpsError::mistake(what, [help.as_str()]));
     }
     let Some(recorded) = state.instances.remove(from) else { return Err(nothing_at(context, &state, from)) };

@@ -1,19 +1,21 @@
 //! Ownership tags of what was not bought with them: an instance that is imported, or that has another address now.
 
 use super::context::Context;
+use crate::apply::failure_policy::{Decision, FailedAttempt, History, Operation, decide};
+use crate::cloud::CloudError;
 use crate::cloud::port::WriteAction;
 use crate::cloud::types::{TAG_BATCH, TAG_STACK};
-use crate::cloud::{CloudError, ErrorClass};
 use crate::desired::DesiredState;
-use crate::model::{Address, InstanceId, ObservedInstance, Ownership, Predecessor};
+use crate::model::{Address, InstanceId, ObservedInstance, Ownership, Predecessor, SplitMix64};
 use crate::plan::batch::{batch, cut};
 use crate::plan::request::batch_tag;
 use crate::state::PriorState;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-/// How often a call is made that the service puts off.
-const TRIES: usize = 4;
+/// Time that setting the tags of one instance may take.
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// What became of the tags.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,6 +59,8 @@ pub(super) async fn set(
     if desired.ownership != Ownership::Tags {
         return tagged;
     }
+    let mut jitter = SplitMix64::new(context.seed.rotate_left(29));
+    let mut no_more: Option<String> = None;
     for (address, instance) in instances {
         let Some(value) = tags.get(*address) else { continue };
         let stack = desired.stack.as_str();
@@ -65,25 +69,31 @@ pub(super) async fn set(
             tagged.set += 1;
             continue;
         }
-        let outcome = match account {
-            Some(account) => one(context, desired, account, &instance.id, value).await,
-            None => Err("the service does not say whose account this is".to_owned()),
+        let outcome = match (account, &no_more) {
+            (_, Some(why)) => Err((why.clone(), true)),
+            (Some(account), None) => one(context, desired, account, &instance.id, value, &mut jitter).await,
+            (None, None) => Err(("the service does not say whose account this is".to_owned(), true)),
         };
         match outcome {
             Ok(()) => tagged.set += 1,
-            Err(why) => tagged.refused.push(((*address).clone(), instance.id.clone(), why)),
+            Err((why, is_for_all)) => {
+                tagged.refused.push(((*address).clone(), instance.id.clone(), why.clone()));
+                no_more = no_more.or_else(|| is_for_all.then_some(why));
+            }
         }
     }
     tagged
 }
 
+/// Sets the tags of one instance. The error says whether it would meet every other instance, too.
 async fn one(
     context: &Context,
     desired: &DesiredState,
     account: &str,
     id: &InstanceId,
     value: &str,
-) -> Result<(), String> {
+    jitter: &mut SplitMix64,
+) -> Result<(), (String, bool)> {
     let body = json!({
         "Resource": format!("qcs::lighthouse:{}:uin/{account}:instance/{id}", desired.region),
         "ReplaceTags": [
@@ -91,21 +101,18 @@ async fn one(
             {"TagKey": TAG_STACK, "TagValue": desired.stack},
         ],
     });
-    let mut last = String::new();
-    // The same tags twice are the same tags: a repetition is safe.
-    for _ in 0..TRIES {
-        match call(context, body.to_string()).await {
-            Ok(()) => return Ok(()),
-            Err(error) => {
-                let again = matches!(error.class, ErrorClass::Throttled | ErrorClass::Ambiguous | ErrorClass::NotSent);
-                last = error.to_string();
-                if !again {
-                    break;
-                }
-            }
+    let began = context.clock.now();
+    let mut history = History::default();
+    loop {
+        let Err(error) = call(context, body.to_string()).await else { return Ok(()) };
+        history.count(error.class);
+        let elapsed = context.clock.now().since(began);
+        match decide(Operation::Tag, &FailedAttempt::of(&error, &history, elapsed, DEADLINE, jitter.next_unit())) {
+            // The same tags twice are the same tags.
+            Decision::Retry(wait) | Decision::Ambiguous(wait) => context.clock.sleep(wait).await,
+            decision => return Err((error.to_string(), decision == Decision::EndRun)),
         }
     }
-    Err(last)
 }
 
 async fn call(context: &Context, body: String) -> Result<(), CloudError> {

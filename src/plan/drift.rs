@@ -308,7 +308,7 @@ pub fn standing(address: &Address, live: &Attributes, at: Timestamp) -> Option<S
             let since = live.isolated_time.map(|time| format!(" since {time}")).unwrap_or_default();
             let until = live.isolated_time.map(|time| format!(" on {}", time.plus(KEPT).date())).unwrap_or_default();
             let why = if expired.is_some() { "has expired and is isolated" } else { "is isolated" };
-            format!("{why}{since}; it is released{until} unless `lhprov renew {address}` brings it back")
+            format!("{why}{since}; it is released{until} unless `lhprov renew {}` brings it back", address.quoted())
         }
         "TERMINATING" | "DELETING" => "is being destroyed".to_owned(),
         "LAUNCH_FAILED" => "failed to launch".to_owned(),

@@ -14,6 +14,7 @@ pub mod planner;
 pub mod preflight;
 pub mod questions;
 mod relocate;
+pub mod remainder;
 pub mod renewal;
 pub mod request;
 mod same;

@@ -21,6 +21,8 @@ mod writer;
 #[cfg(test)]
 mod change_tests;
 #[cfg(test)]
+mod defect_tests;
+#[cfg(test)]
 mod hand_tests;
 #[cfg(test)]
 mod stage;

@@ -161,7 +161,7 @@ fn a_refusal_ends_its_item_and_independent_ones_go_on() {
         };
         have_ids(&run, &running, true);
         if code.contains("SoldOut") {
-            run.ended(6, &[("failed", 1), ("not_started", 1), ("running", 1)], true);
+            run.ended(6, &[("failed", 1), ("not_started", 1), ("running", 1)], false);
             assert!(run.flat().contains("depends on a, which is not there"), "{}", run.text);
         } else {
             // Each type of bundle has a quota of its own or shares one; somebody came through in any case.
@@ -178,7 +178,7 @@ fn when_everything_is_refused_nothing_happened() {
     let folder = place(THREE);
     let sandbox = Sandbox::serve(&folder, &["--balance=1.00", "--fault=denied:DryRun:n=1"]);
     let run = Run::now(&folder, &sandbox);
-    let failed = run.ended(1, &[("failed", 1), ("not_started", 2)], true).with("failed", "Failed:");
+    let failed = run.ended(1, &[("failed", 1), ("not_started", 2)], false).with("failed", "Failed:");
     have_requests(&run, &failed);
     run.with("not_started", "Not started:");
     assert!(run.flat().contains("help: The balance of the account does not cover the purchase."), "{}", run.text);
@@ -255,7 +255,7 @@ fn settled_and_then_refused() {
         &protected.replace("  db: { protect: true }\n", "").replace(", depends_on: [db]", ""),
     );
     let run = Run::now(&folder, &sandbox);
-    let running = run.ended(6, &[("running", 3)], true).with("running", "Running:");
+    let running = run.ended(6, &[("running", 3)], false).with("running", "Running:");
     // What the manifest still wants was bought while settling, and what it wants no more was found.
     let (bought, found): (Vec<&Value>, Vec<&Value>) = running.into_iter().partition(|item| item["created"] == true);
     have_ids(&run, &bought, true);
@@ -264,7 +264,7 @@ fn settled_and_then_refused() {
     run.stopped_by("protect");
     // And again: nothing to settle any more, so the refusal has its own code.
     let run = Run::now(&folder, &sandbox);
-    run.ended(7, &[], true).stopped_by("protect");
+    run.ended(7, &[], false).stopped_by("protect");
     assert!(run.flat().contains("Nothing was changed."), "{}", run.text);
 }
 
@@ -311,7 +311,7 @@ fn locked_damaged_and_declined() {
     let journal = folder.read("state/three.json.journal");
     folder.write("state/three.json.journal", &journal.replacen("lhbp-", "lhpb-", 1));
     let run = Run::now(&folder, &sandbox);
-    run.ended(1, &[], true).stopped_by("is damaged at line 2");
+    run.ended(1, &[], false).stopped_by("is damaged at line 2");
     assert!(run.flat().contains("nothing was changed"), "{}", run.text);
     folder.write("state/three.json.journal", &journal);
 

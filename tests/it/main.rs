@@ -14,6 +14,7 @@ mod consent;
 mod credentials;
 mod events;
 mod explain;
+mod failure_policy;
 mod far;
 mod files;
 mod fmt;

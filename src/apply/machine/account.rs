@@ -25,12 +25,23 @@ pub struct Account {
     pub stopped: bool,
     /// Why nothing can be written down any more.
     pub fatal: Option<String>,
+    /// A broken rule of the protocol: a defect of lhprov that ended the run.
+    pub defect: Option<String>,
 }
 
 impl Account {
     /// Of a run in which nothing was to be done.
     pub fn of_nothing(state: PriorState, open: OpenIntents) -> Self {
-        Self { state, open, items: Vec::new(), passing: BTreeSet::new(), replan: false, stopped: false, fatal: None }
+        Self {
+            state,
+            open,
+            items: Vec::new(),
+            passing: BTreeSet::new(),
+            replan: false,
+            stopped: false,
+            fatal: None,
+            defect: None,
+        }
     }
 }
 
@@ -75,12 +86,12 @@ impl Machine {
     }
 
     /// Bought, and who is who is not decided: the members, with the ids that are theirs together.
-    fn account_for_unmatched(&mut self, id: PurchaseId) {
+    pub(super) fn account_for_unmatched(&mut self, id: PurchaseId, state: &str) {
         let intent = &self.purchases[id].intent;
         let created = self.origins.was_asked(&intent.token);
         let answer = self.open.get(&intent.token).and_then(|entry| entry.answer.as_ref());
         let ids: Vec<&str> = answer.into_iter().flat_map(|answer| &answer.ids).map(InstanceId::as_str).collect();
-        let why = format!("bought ({}); the next apply decides which of them stands where", ids.join(", "));
+        let why = format!("{state} ({}); the next apply decides which of them stands where", ids.join(", "));
         let request_id = answer.map(|answer| answer.request_id.clone()).filter(|request_id| !request_id.is_empty());
         for address in intent.members.iter().map(|member| member.address.clone()).collect::<Vec<_>>() {
             self.set_item(&address, None, ItemStatus::Pending, Some(why.clone()), request_id.clone());
@@ -107,7 +118,7 @@ impl Machine {
     pub fn finish(mut self) -> Account {
         for id in 0..self.purchases.len() {
             if self.purchases[id].phase == Phase::Answered {
-                self.account_for_unmatched(id);
+                self.account_for_unmatched(id, "bought");
             }
         }
         self.replan |= self.leaves_work();
@@ -119,6 +130,7 @@ impl Machine {
             replan: self.replan,
             stopped: self.stopping,
             fatal: self.fatal,
+            defect: self.defect,
         }
     }
 }

@@ -7,12 +7,12 @@ mod order;
 mod step;
 
 use super::super::effect::{Effect, TimerId, WriteId};
-use super::write::{Kind, Write, WritePhase, is_busy};
+use super::super::failure_policy::{Decision, FailedAttempt, History, Operation, decide, decide_after_check};
+use super::write::{Kind, Write, WritePhase};
 use super::{Machine, error_detail};
-use crate::cloud::port::Service;
 use crate::cloud::{CloudError, ErrorClass};
 use crate::desired::DesiredInstance;
-use crate::event::ItemStatus;
+use crate::event::{ItemStatus, Retry};
 use crate::model::digest::canonical;
 use crate::model::{Address, InstanceId, InstanceSpec, ObservedInstance, Power, RequestId, Secret, Timestamp};
 use crate::plan::{Action, Change};
@@ -26,9 +26,6 @@ use std::time::Duration;
 pub(super) use order::LEAVES_WITHIN;
 use step::{CallParts, steps};
 pub(super) use step::{Step, isolate_body, terminate_body};
-
-/// Tries of a step that is not refused and does not come to an end.
-const TRIES_MAX: u32 = 8;
 
 /// The changes of one instance.
 pub(super) struct Alteration {
@@ -44,7 +41,8 @@ pub(super) struct Alteration {
     order: Option<String>,
     /// How it was before the order.
     before: String,
-    tries: u32,
+    /// The failed attempts of the present step.
+    history: History,
     /// Whether its step goes alone, since a call for several was refused.
     alone: bool,
     timeout: Duration,
@@ -124,7 +122,7 @@ impl Machine {
             phase: Phase::Looking,
             order: None,
             before: String::new(),
-            tries: 0,
+            history: History::default(),
             alone: false,
             timeout,
             began: None,
@@ -297,48 +295,69 @@ impl Machine {
                 self.settle_order(*index, false, &why);
             }
         }
-        match error.class {
-            // Permission for the Tag service is one of its own; without it the rest goes on.
-            ErrorClass::Auth if step.action().service() == Service::Tag => {
-                members.iter().for_each(|index| self.alteration_ends(*index, ItemStatus::Failed, &detail));
-            }
-            ErrorClass::Auth => {
-                members.iter().for_each(|index| self.alteration_ends(*index, ItemStatus::Failed, &detail));
-                self.stop(now, &detail);
-            }
+        let operation = step.operation();
+        let mut decisions = Vec::with_capacity(members.len());
+        for index in members {
+            self.alterations[*index].history.count(error.class);
+            let failed = self.failed_alteration(now, *index, error);
+            decisions.push((*index, decide(operation, &failed)));
+        }
+        let is_refused =
+            error.class == ErrorClass::Refused && decisions.iter().any(|(_, one)| *one == Decision::Reject);
+        if is_refused && members.len() > 1 {
             // One refuses for all of them: one by one.
-            ErrorClass::Refused if members.len() > 1 => {
-                for index in members {
-                    self.alterations[*index].alone = true;
-                    self.set_alteration_phase(*index, Phase::Ready(now));
-                }
+            for index in members {
+                self.alterations[*index].alone = true;
+                self.set_alteration_phase(*index, Phase::Ready(now));
             }
-            ErrorClass::Refused if is_busy(error) => {
-                members.iter().for_each(|index| self.try_again(now, *index));
+            return;
+        }
+        if is_refused && error.is("UnsupportedOperation.KeyPairBindDuplicate") && self.unbind_first(members[0]) {
+            self.set_alteration_phase(members[0], Phase::Ready(now));
+            return;
+        }
+        for (index, decision) in &decisions {
+            self.follow_alteration_decision(now, *index, *decision, error.class);
+        }
+        if decisions.iter().any(|(_, decision)| *decision == Decision::EndRun) {
+            self.stop(now, &detail);
+        }
+    }
+
+    fn follow_alteration_decision(&mut self, now: Timestamp, index: usize, decision: Decision, class: ErrorClass) {
+        let detail = self.alterations[index].last_error.clone().map(|(detail, _)| detail).unwrap_or_default();
+        self.alterations[index].changed |= class == ErrorClass::Ambiguous;
+        match decision {
+            Decision::Retry(wait) => {
+                let next = now.plus(wait);
+                self.set_alteration_phase(index, Phase::Ready(next));
+                let alteration = &self.alterations[index];
+                let retry = Retry { attempts: alteration.history.attempts, last_error: detail, next };
+                self.groups.set_retry_at(&alteration.address, &retry);
             }
-            ErrorClass::Refused
-                if error.is("UnsupportedOperation.KeyPairBindDuplicate") && self.unbind_first(members[0]) =>
-            {
-                self.set_alteration_phase(members[0], Phase::Ready(now));
-            }
-            ErrorClass::Refused => {
-                // It may be refused because it is made already: what is there decides.
-                for index in members {
-                    self.set_alteration_phase(*index, Phase::Unsure { since: now, refused: true });
-                }
+            Decision::Ambiguous(_) => {
+                self.set_alteration_phase(index, Phase::Unsure { since: now, refused: false });
                 self.poll_soon(now);
             }
-            ErrorClass::NotSent | ErrorClass::Throttled | ErrorClass::SignatureExpired => {
-                members.iter().for_each(|index| self.try_again(now, *index));
-            }
-            ErrorClass::Ambiguous => {
-                for index in members {
-                    self.alterations[*index].changed = true;
-                    self.set_alteration_phase(*index, Phase::Unsure { since: now, refused: false });
-                }
+            // It may be refused because it is made already: what is there decides.
+            Decision::Reject if class == ErrorClass::Refused => {
+                self.set_alteration_phase(index, Phase::Unsure { since: now, refused: true });
                 self.poll_soon(now);
+            }
+            Decision::Reject | Decision::EndRun => self.alteration_ends(index, ItemStatus::Failed, &detail),
+            Decision::GiveUp => {
+                let alteration = &self.alterations[index];
+                self.passing.insert((alteration.address.clone(), Some(alteration.id.clone())));
+                self.alteration_ends(index, ItemStatus::Failed, &detail);
             }
         }
+    }
+
+    fn failed_alteration(&mut self, now: Timestamp, index: usize, error: &CloudError) -> FailedAttempt {
+        let jitter = self.jitter.next_unit();
+        let alteration = &self.alterations[index];
+        let elapsed = now.since(alteration.began.unwrap_or(now));
+        FailedAttempt::of(error, &alteration.history, elapsed, alteration.timeout, jitter)
     }
 
     /// The service takes no key that is bound already, and may take the others away when it binds some: those that are bound
@@ -356,19 +375,13 @@ impl Machine {
         true
     }
 
-    fn try_again(&mut self, now: Timestamp, index: usize) {
-        self.alterations[index].tries += 1;
-        let tries = self.alterations[index].tries;
-        let wait = self.backoff(tries);
-        let alteration = &mut self.alterations[index];
-        let began = alteration.began.unwrap_or(now);
-        if now.plus(wait).since(began) <= alteration.timeout {
-            self.set_alteration_phase(index, Phase::Ready(now.plus(wait)));
-        } else {
-            self.passing.insert((alteration.address.clone(), Some(alteration.id.clone())));
-            let detail = alteration.last_error.as_ref().map(|(detail, _)| detail.clone()).unwrap_or_default();
-            self.alteration_ends(index, ItemStatus::Failed, &detail);
-        }
+    /// An attempt without a usable response, of which a check shows no effect.
+    fn retry_after_check(&mut self, now: Timestamp, index: usize) {
+        let operation = self.alterations[index].steps.front().map_or(Operation::Change, Step::operation);
+        let error = CloudError::transport(ErrorClass::Ambiguous, "", "");
+        let failed = self.failed_alteration(now, index, &error);
+        let decision = decide_after_check(operation, &failed);
+        self.follow_alteration_decision(now, index, decision, ErrorClass::Ambiguous);
     }
 
     /// What a poll says of the changes under way.
@@ -432,12 +445,15 @@ impl Machine {
             // Where nothing shows whether an order happened, time does not tell either.
             Phase::Unsure { .. } if self.alterations[index].orders() && made.is_none() => {}
             Phase::Unsure { since, .. } if self.alterations[index].orders() => self.look_for_order(now, index, since),
-            Phase::Unsure { .. } if self.alterations[index].tries < TRIES_MAX => self.try_again(now, index),
-            Phase::Unsure { .. } => {
-                let detail = self.alterations[index].last_error.clone().map(|(detail, _)| detail).unwrap_or_default();
-                self.alteration_ends(index, ItemStatus::Failed, &detail);
-            }
+            Phase::Unsure { .. } => self.retry_after_check(now, index),
             _ => {}
+        }
+    }
+
+    /// Ends changes whose deadline is over while no instance could be read.
+    pub(super) fn check_alteration_deadlines(&mut self, now: Timestamp) {
+        for index in self.alteration_queues.polled.clone() {
+            self.check_alteration_deadline(now, index);
         }
     }
 
@@ -478,7 +494,7 @@ impl Machine {
         let alteration = &mut self.alterations[index];
         alteration.changed = true;
         alteration.alone = false;
-        alteration.tries = 0;
+        alteration.history = History::default();
         alteration.last_error = None;
         let Some(step) = alteration.steps.pop_front() else { return };
         if let Some(live) = &mut alteration.live {

@@ -16,6 +16,7 @@ mod wait;
 mod write;
 
 use super::effect::{Effect, Input, PurchaseId, TimerId};
+use super::failure_policy::History;
 use super::graph::{ExecutionGraph, NodeId, NodeSpec};
 use crate::cloud::CloudError;
 use crate::desired::{DependencyRef, DesiredInstance, DesiredState, Moves};
@@ -165,6 +166,9 @@ pub struct Machine {
     stopping: bool,
     stopped_by: Option<String>,
     fatal: Option<String>,
+    defect: Option<String>,
+    /// Failed polls in a row.
+    failed_polls: History,
     replan: bool,
     jitter: SplitMix64,
     started: bool,
@@ -213,6 +217,8 @@ impl Machine {
             stopping: false,
             stopped_by: None,
             fatal: None,
+            defect: None,
+            failed_polls: History::default(),
             replan: false,
             jitter,
             started: false,
@@ -496,6 +502,10 @@ impl Machine {
                 self.stop(now, &format!("stopped by {signal}"));
             }
             Input::GraceOver => self.give_up_in_flight(),
+            Input::Defect { what } => {
+                self.defect.get_or_insert(what.clone());
+                self.stop(now, &format!("internal error: {what}"));
+            }
             Input::JournalFailed { why } => {
                 self.fatal.get_or_insert(why.clone());
                 self.stop(now, &format!("the journal cannot be written: {why}"));
@@ -654,14 +664,6 @@ impl Machine {
             "purchases {purchases:?}, waits {waits:?}, writes {writes}, {altering:?}, turns {:?}",
             self.turns_wanted
         )
-    }
-
-    /// Waiting time before try number `tries` + 1: doubling, capped, with jitter.
-    fn backoff(&mut self, tries: u32) -> Duration {
-        const FIRST: Duration = Duration::from_millis(500);
-        const LONGEST: Duration = Duration::from_secs(20);
-        let full = FIRST.saturating_mul(1 << tries.min(10)).min(LONGEST);
-        full.mul_f64(0.5 + 0.5 * self.jitter.next_unit())
     }
 }
 

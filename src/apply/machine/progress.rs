@@ -4,10 +4,14 @@
 use super::super::effect::{Effect, PurchaseId};
 use super::Machine;
 use super::purchase::Phase;
-use crate::event::{Event, ItemStatus, Progress};
-use crate::model::Address;
+use crate::event::{Event, ItemStatus, Progress, Retry};
 use crate::model::address::compact;
+use crate::model::{Address, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+/// Shortest time between two explanations of one group that is not listed yet.
+const UNLISTED_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The groups of a run.
 #[derive(Default)]
@@ -29,6 +33,11 @@ struct Group {
     words: Vec<&'static str>,
     counts: BTreeMap<&'static str, usize>,
     shown: BTreeMap<&'static str, usize>,
+    /// Why it waits.
+    retry: Option<Retry>,
+    shown_retry: Option<Retry>,
+    /// Lookups in a row that did not list all of it, and when that was shown last.
+    unlisted: (u32, Option<Timestamp>),
 }
 
 impl Groups {
@@ -37,8 +46,17 @@ impl Groups {
         for (place, member) in members.iter().enumerate() {
             self.places.entry(member.clone()).or_default().push((number, place));
         }
-        let (words, counts, shown) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        self.list.push(Group { label: compact(&members), members, purchase: None, words, counts, shown });
+        self.list.push(Group {
+            label: compact(&members),
+            members,
+            purchase: None,
+            words: Vec::new(),
+            counts: BTreeMap::new(),
+            shown: BTreeMap::new(),
+            retry: None,
+            shown_retry: None,
+            unlisted: (0, None),
+        });
         self.changed.insert(number);
         number
     }
@@ -65,6 +83,41 @@ impl Groups {
         self.changed.insert(number);
     }
 
+    /// Why a group waits; none if it does not.
+    pub(super) fn set_retry(&mut self, number: usize, retry: Option<Retry>) {
+        let group = &mut self.list[number];
+        if retry.is_none() {
+            group.unlisted = (0, None);
+        }
+        if group.retry != retry {
+            group.retry = retry;
+            self.changed.insert(number);
+        }
+    }
+
+    /// Why the groups of an address wait.
+    pub(super) fn set_retry_at(&mut self, address: &Address, retry: &Retry) {
+        let numbers: Vec<usize> = self.places.get(address).into_iter().flatten().map(|(number, _)| *number).collect();
+        for number in numbers {
+            self.set_retry(number, Some(retry.clone()));
+        }
+    }
+
+    /// A lookup did not list all of a group.
+    pub(super) fn note_unlisted(&mut self, number: usize, now: Timestamp) {
+        let group = &mut self.list[number];
+        group.unlisted.0 += 1;
+        let since = *group.unlisted.1.get_or_insert(now);
+        if now.since(since) >= UNLISTED_INTERVAL {
+            group.unlisted.1 = Some(now);
+            let attempts = group.unlisted.0;
+            let last_error = "bought, and not listed yet".to_owned();
+            // The longest interval between two polls.
+            let next = now.plus(super::super::poll::INTERVAL_MAX);
+            self.set_retry(number, Some(Retry { attempts, last_error, next }));
+        }
+    }
+
     /// Something of an address has changed.
     pub(super) fn touch_member(&mut self, address: &Address) {
         for (number, place) in self.places.get(address).into_iter().flatten() {
@@ -79,13 +132,32 @@ impl Machine {
     pub(super) fn show_progress(&mut self) {
         for number in std::mem::take(&mut self.groups.changed) {
             let counts = self.group_states(number);
+            let waits = self.groups.list[number].retry.is_some() && self.group_waits(number, &counts);
             let group = &mut self.groups.list[number];
-            if counts != group.shown {
+            if !waits {
+                group.retry = None;
+            }
+            if counts != group.shown || group.retry != group.shown_retry {
                 group.shown.clone_from(&counts);
-                let progress =
-                    Progress { group: number, label: group.label.clone(), total: group.members.len(), states: counts };
+                group.shown_retry.clone_from(&group.retry);
+                let progress = Progress {
+                    group: number,
+                    label: group.label.clone(),
+                    total: group.members.len(),
+                    states: counts,
+                    retry: group.retry.clone(),
+                };
                 self.effects.push(Effect::Emit(Event::Progress(progress)));
             }
+        }
+    }
+
+    /// Whether something of a group is still retried or waited for.
+    fn group_waits(&self, number: usize, counts: &BTreeMap<&'static str, usize>) -> bool {
+        let purchase = self.groups.list[number].purchase.map(|id| &self.purchases[id].phase);
+        match purchase {
+            Some(Phase::InFlight { .. } | Phase::Checking | Phase::Ended) => false,
+            _ => counts.keys().any(|word| !matches!(*word, "running" | "changed" | "isolated" | "destroyed" | "ended")),
         }
     }
 

@@ -5,12 +5,13 @@ mod look;
 mod refusal;
 
 use super::super::effect::{Effect, PurchaseId};
+use super::super::failure_policy::{Decision, FailedAttempt, History, Operation, decide};
 use super::{Machine, error_detail, node_of};
 use crate::cloud::limits::SIGNATURE_VALID_SECS;
 use crate::cloud::port::WriteAction;
 use crate::cloud::{CloudError, ErrorClass};
 use crate::desired::DependencyRef;
-use crate::event::ItemStatus;
+use crate::event::{ItemStatus, Retry};
 use crate::model::{Address, InstanceId, ObservedInstance, RequestId, Secret, Timestamp};
 use crate::observe::ownership::{self, Sought};
 use crate::plan::request::wire_body;
@@ -42,7 +43,10 @@ pub(super) struct Purchase {
     pub(super) group: usize,
     pub(super) phase: Phase,
     pub(super) began: Option<Timestamp>,
-    tries: u32,
+    /// Its failed attempts and lookups.
+    history: History,
+    /// Lookups that found nothing while an earlier attempt is ambiguous.
+    lookups: u32,
     refusals: u32,
     /// The refusal that a dry run is to confirm.
     refusal: Option<Refusal>,
@@ -93,7 +97,8 @@ impl Purchase {
             group,
             phase: Phase::Blocked,
             began: None,
-            tries: 0,
+            history: History::default(),
+            lookups: 0,
             refusals: 0,
             refusal: None,
             contradicted: 0,
@@ -104,6 +109,10 @@ impl Purchase {
 
     pub(super) fn is_over(&self, stopping: bool) -> bool {
         matches!(self.phase, Phase::Settled | Phase::Ended) || (stopping && self.phase == Phase::Answered)
+    }
+
+    pub(super) fn note_failed_lookup(&mut self, detail: &str, error: &CloudError) {
+        self.last_error = Some((detail.to_owned(), error.request_id.clone()));
     }
 
     fn addresses(&self) -> impl Iterator<Item = &Address> {
@@ -311,11 +320,49 @@ impl Machine {
             .collect();
         let all_seen = names.iter().all(|(_, name)| !name.is_empty());
         if !(one_name || all_seen || waited_enough) {
-            return;
+            return self.wait_for_names(now, id, answer.at);
         }
         let wanted: Vec<(&Address, &str)> = members.iter().map(|m| (&m.address, m.name.as_str())).collect();
         let matches = ownership::match_members(&wanted, &names);
         self.assign(now, id, matches, Via::Answer);
+    }
+
+    /// Waits until all instances of a response are listed, at most until the deadline that one instance has, too.
+    fn wait_for_names(&mut self, now: Timestamp, id: PurchaseId, answered: Timestamp) {
+        let purchase = &self.purchases[id];
+        let since = answered.max(purchase.began.unwrap_or(answered)).min(now);
+        if now.since(since) >= purchase.timeout {
+            self.end_unmatched(id);
+        }
+    }
+
+    /// Bought, and not listed by the deadline: the journal keeps the ids, and the next run matches them.
+    fn end_unmatched(&mut self, id: PurchaseId) {
+        let state = match &self.purchases[id].last_error {
+            Some((error, _)) => format!("bought, and not listed within the time-out; {error}"),
+            None => "bought, and not listed within the time-out".to_owned(),
+        };
+        self.account_for_unmatched(id, &state);
+        self.set_phase(id, Phase::Ended);
+        let label = self.label(id).to_owned();
+        self.node_failed(node_of(id), &label);
+    }
+
+    /// The purchases whose instances are not matched yet: checks their deadlines where no instance could be read.
+    pub(super) fn check_unmatched_deadlines(&mut self, now: Timestamp) {
+        let answered: Vec<PurchaseId> = self.queues.answered.iter().copied().collect();
+        for id in answered {
+            self.match_answer(now, id, None);
+        }
+    }
+
+    /// When the youngest of the purchases was answered whose instances are not matched yet.
+    pub(super) fn youngest_unmatched(&self) -> Option<Timestamp> {
+        let answered = self.queues.answered.iter().filter_map(|id| {
+            let answer = self.entry(*id)?.answer.as_ref()?;
+            Some(answer.at.max(self.purchases[*id].began.unwrap_or(answer.at)))
+        });
+        answered.max()
     }
 
     fn assign(&mut self, now: Timestamp, id: PurchaseId, matches: Vec<(Address, InstanceId)>, via: Via) {
@@ -359,39 +406,51 @@ impl Machine {
             let why = error.code.clone().unwrap_or_else(|| "not sent".to_owned());
             self.record(Record::NoEffect { token, why });
         }
-        match error.class {
-            ErrorClass::Auth => {
+        match self.decide_failed(now, id, Operation::Purchase, error) {
+            Decision::Reject => self.refused(now, id, signed_at, error, &detail),
+            decision => self.follow_decision(now, id, error, decision),
+        }
+    }
+
+    /// Counts a failed attempt and decides what follows.
+    fn decide_failed(&mut self, now: Timestamp, id: PurchaseId, operation: Operation, error: &CloudError) -> Decision {
+        self.purchases[id].history.count(error.class);
+        decide(operation, &self.failed_attempt(now, id, error))
+    }
+
+    fn failed_attempt(&mut self, now: Timestamp, id: PurchaseId, error: &CloudError) -> FailedAttempt {
+        let jitter = self.jitter.next_unit();
+        let purchase = &self.purchases[id];
+        let elapsed = now.since(purchase.began.unwrap_or(now));
+        FailedAttempt::of(error, &purchase.history, elapsed, purchase.timeout, jitter)
+    }
+
+    fn follow_decision(&mut self, now: Timestamp, id: PurchaseId, error: &CloudError, decision: Decision) {
+        let detail = error_detail(error);
+        match decision {
+            // Every attempt begins with a lookup, so that a retry and an ambiguous attempt go the same way.
+            Decision::Retry(wait) | Decision::Ambiguous(wait) => {
+                let next = now.plus(wait);
+                self.set_phase(id, Phase::Ready(next));
+                self.explain_retry(id, self.purchases[id].history.attempts, &detail, next);
+            }
+            Decision::Reject => self.end_after_failure(id, &detail, error.request_id.clone()),
+            Decision::GiveUp => {
+                let passing: Vec<_> = self.purchases[id].addresses().map(|address| (address.clone(), None)).collect();
+                self.passing.extend(passing);
+                self.end_after_failure(id, &detail, error.request_id.clone());
+            }
+            Decision::EndRun => {
                 self.end_after_failure(id, &detail, error.request_id.clone());
                 self.stop(now, &detail);
-            }
-            ErrorClass::SignatureExpired if self.purchases[id].tries > 0 => {
-                // Signed a moment ago and too old again: one of the clocks is wrong.
-                self.end_after_failure(id, &detail, error.request_id.clone());
-                self.stop(now, &detail);
-            }
-            ErrorClass::Refused => self.refused(now, id, signed_at, error, &detail),
-            ErrorClass::SignatureExpired | ErrorClass::NotSent | ErrorClass::Throttled | ErrorClass::Ambiguous => {
-                self.retry_or_give_up(now, id, error);
             }
         }
     }
 
-    fn retry_or_give_up(&mut self, now: Timestamp, id: PurchaseId, error: &CloudError) {
-        let tries = self.purchases[id].tries;
-        self.purchases[id].tries += 1;
-        let wait = self.backoff(tries);
-        let began = self.purchases[id].began.unwrap_or(now);
-        let detail = error_detail(error);
-        if error.class == ErrorClass::Auth {
-            self.end_after_failure(id, &detail, error.request_id.clone());
-            self.stop(now, &detail);
-        } else if now.plus(wait).since(began) > self.purchases[id].timeout {
-            let passing: Vec<_> = self.purchases[id].addresses().map(|address| (address.clone(), None)).collect();
-            self.passing.extend(passing);
-            self.end_after_failure(id, &detail, error.request_id.clone());
-        } else {
-            self.set_phase(id, Phase::Ready(now.plus(wait)));
-        }
+    /// Shows why a purchase waits.
+    fn explain_retry(&mut self, id: PurchaseId, attempts: u32, last_error: &str, next: Timestamp) {
+        let retry = Retry { attempts, last_error: last_error.to_owned(), next };
+        self.groups.set_retry(self.purchases[id].group, Some(retry));
     }
 
     /// Ends a purchase that no further try can help in this run.

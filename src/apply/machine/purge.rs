@@ -1,10 +1,11 @@
 //! Destroying for good what is isolated. It may be repeated: what is gone is gone, and whether it is can be seen.
 
 use super::super::effect::WriteId;
-use super::write::{Kind, RETURN_TIMEOUT, TRIES_MAX, Write, WritePhase, is_busy};
+use super::super::failure_policy::{Decision, Operation, decide_after_check};
+use super::write::{Kind, RETURN_TIMEOUT, Write, WritePhase};
 use super::{Machine, error_detail};
+use crate::cloud::CloudError;
 use crate::cloud::limits::TERMINATE_BATCH_MAX;
-use crate::cloud::{CloudError, ErrorClass};
 use crate::event::ItemStatus;
 use crate::model::{Address, InstanceId, Life, ObservedInstance, RequestId, Timestamp};
 use crate::state::Record;
@@ -33,11 +34,11 @@ impl Machine {
             self.poll_soon(now);
             return;
         };
-        self.writes[id].tries += 1;
-        let (tries, detail) = (self.writes[id].tries, error_detail(&error));
+        let decision = self.decide_write(now, id, Operation::Purge, &error);
+        let detail = error_detail(&error);
         let Kind::Terminate { targets } = &self.writes[id].kind else { return };
-        match error.class {
-            ErrorClass::Refused if targets.len() > 1 && !is_busy(&error) => {
+        match decision {
+            Decision::Reject if targets.len() > 1 => {
                 // One refuses for all of them: one by one.
                 let (targets, began) = (targets.clone(), self.writes[id].began);
                 self.set_write_phase(id, WritePhase::Over);
@@ -47,25 +48,20 @@ impl Machine {
                     self.push_write(write);
                 }
             }
-            ErrorClass::Auth => {
-                self.end_termination(id, ItemStatus::Failed, &detail, error.request_id);
-                self.stop(now, &detail);
-            }
-            _ if tries >= TRIES_MAX => {
-                if error.class != ErrorClass::Refused {
-                    self.passing.extend(targets.iter().map(|(address, one)| (address.clone(), Some(one.clone()))));
-                }
-                self.end_termination(id, ItemStatus::Failed, &detail, error.request_id);
-            }
             // Refused because it is destroyed already, or no answer: what is there decides.
-            ErrorClass::Refused | ErrorClass::Ambiguous if !is_busy(&error) => {
-                self.writes[id].refused = Some((detail, error.request_id));
+            Decision::Reject | Decision::Ambiguous(_) => {
+                self.writes[id].refused = Some(error);
                 self.set_write_phase(id, WritePhase::Polling);
                 self.poll_soon(now);
             }
-            _ => {
-                let wait = self.backoff(tries);
-                self.set_write_phase(id, WritePhase::Due(now.plus(wait)));
+            Decision::Retry(wait) => self.set_write_phase(id, WritePhase::Due(now.plus(wait))),
+            Decision::GiveUp => {
+                self.passing.extend(targets.iter().map(|(address, one)| (address.clone(), Some(one.clone()))));
+                self.end_termination(id, ItemStatus::Failed, &detail, error.request_id);
+            }
+            Decision::EndRun => {
+                self.end_termination(id, ItemStatus::Failed, &detail, error.request_id);
+                self.stop(now, &detail);
             }
         }
     }
@@ -102,15 +98,22 @@ impl Machine {
             let began = self.writes[id].began.unwrap_or(now);
             if now.since(began) >= RETURN_TIMEOUT {
                 self.end_termination(id, ItemStatus::Pending, "not destroyed yet at the end of the time-out", None);
-            } else if let Some((detail, request_id)) = self.writes[id].refused.take()
+            } else if let Some(error) = self.writes[id].refused.take()
                 && !ending
             {
-                if self.writes[id].tries < 3 {
-                    let wait = self.backoff(self.writes[id].tries);
-                    self.set_write_phase(id, WritePhase::Due(now.plus(wait)));
-                    self.want_write_turns(now);
-                } else {
-                    self.end_termination(id, ItemStatus::Failed, &detail, request_id);
+                let failed = self.failed_write(now, id, &error);
+                match decide_after_check(Operation::Purge, &failed) {
+                    Decision::Retry(wait) | Decision::Ambiguous(wait) => {
+                        self.set_write_phase(id, WritePhase::Due(now.plus(wait)));
+                        self.want_write_turns(now);
+                    }
+                    decision => {
+                        if let (Decision::GiveUp, Kind::Terminate { targets }) = (decision, &self.writes[id].kind) {
+                            let targets = targets.iter().map(|(address, one)| (address.clone(), Some(one.clone())));
+                            self.passing.extend(targets);
+                        }
+                        self.end_termination(id, ItemStatus::Failed, &error_detail(&error), error.request_id);
+                    }
                 }
             }
         }

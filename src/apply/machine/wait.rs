@@ -1,17 +1,18 @@
 //! Between an id and a running instance: polling, deadlines, names.
 
 use super::super::effect::{Effect, TimerId};
+use super::super::failure_policy::{Decision, FailedAttempt, History, Operation, decide};
 use super::super::poll::{AHEAD_MAX, EXPECTED_MIN, INTERVAL_MIN, Outlook, between_ticks, interval, next_look};
 use super::write::EarlyRename;
 use super::{Machine, error_detail, node_of};
 use crate::cloud::CloudError;
 use crate::cloud::limits::{DESCRIBE_BATCH_MAX, SIGNATURE_VALID_SECS};
 use crate::desired::DesiredInstance;
-use crate::event::ItemStatus;
+use crate::event::{ItemStatus, Retry};
 use crate::model::{Address, InstanceId, Life, ObservedInstance, Timestamp};
 use crate::plan::Change;
 use crate::state::{DepartureReason, Member, Record};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Wait before a poll is tried again that failed after its own repetitions.
@@ -214,6 +215,7 @@ impl Machine {
         self.poll_not_before = now.plus(result.as_ref().map_or(POLL_AGAIN, |_| between_ticks(asked.len())));
         match result {
             Ok(found) => {
+                self.failed_polls = History::default();
                 let knew = self.fastest_boot.is_some();
                 let answered: Vec<usize> = self.queues.answered.iter().copied().collect();
                 for id in answered {
@@ -235,17 +237,66 @@ impl Machine {
                 if !knew {
                     self.expect_the_others();
                 }
+                self.explain_unlisted(now, asked, &found);
             }
-            Err(error) => {
-                for id in asked {
-                    if let Some(wait) = self.waits.get_mut(id) {
-                        wait.last_error = Some(error_detail(&error));
-                    }
-                    self.check_deadline(now, id);
-                }
-            }
+            Err(error) => self.poll_failed(now, asked, &error),
         }
         self.plan_next_poll(now);
+    }
+
+    /// Nothing could be read: whatever is waited for waits on, at most until its deadline.
+    fn poll_failed(&mut self, now: Timestamp, asked: &[InstanceId], error: &CloudError) {
+        let detail = error_detail(error);
+        self.failed_polls.count(error.class);
+        let failed = FailedAttempt::of(error, &self.failed_polls, Duration::ZERO, Duration::MAX, 0.0);
+        if decide(Operation::Lookup, &failed) == Decision::EndRun {
+            return self.stop(now, &detail);
+        }
+        for id in asked {
+            if let Some(wait) = self.waits.get_mut(id) {
+                wait.last_error = Some(detail.clone());
+            }
+            self.check_deadline(now, id);
+        }
+        for id in self.queues.answered.clone() {
+            self.purchases[id].note_failed_lookup(&detail, error);
+        }
+        self.check_unmatched_deadlines(now);
+        self.check_write_deadlines(now, &detail);
+        self.check_alteration_deadlines(now);
+        self.form_calls(now);
+        let attempts = self.failed_polls.attempts;
+        let retry = Retry { attempts, last_error: detail, next: self.poll_not_before };
+        for number in self.groups_waiting_for(asked) {
+            self.groups.set_retry(number, Some(retry.clone()));
+        }
+    }
+
+    /// The groups with a member among these instances, or with a purchase whose instances are not matched yet.
+    fn groups_waiting_for(&self, asked: &[InstanceId]) -> BTreeSet<usize> {
+        let waited = asked.iter().filter_map(|id| self.waits.get(id)).filter(|wait| !wait.over).map(|wait| wait.group);
+        waited.chain(self.queues.answered.iter().map(|id| self.purchases[*id].group)).collect()
+    }
+
+    /// Says of each group of which an instance was bought and is not listed why it waits, at most every ten seconds.
+    fn explain_unlisted(
+        &mut self,
+        now: Timestamp,
+        asked: &[InstanceId],
+        found: &BTreeMap<InstanceId, ObservedInstance>,
+    ) {
+        let unlisted: Vec<InstanceId> = asked.iter().filter(|id| !found.contains_key(*id)).cloned().collect();
+        let listed: Vec<InstanceId> = asked.iter().filter(|id| found.contains_key(*id)).cloned().collect();
+        let waiting = match unlisted.is_empty() {
+            true => BTreeSet::new(),
+            false => self.groups_waiting_for(&unlisted),
+        };
+        for number in waiting.iter().copied() {
+            self.groups.note_unlisted(number, now);
+        }
+        for number in self.groups_waiting_for(&listed).difference(&waiting).copied() {
+            self.groups.set_retry(number, None);
+        }
     }
 
     /// Plans the next tick for when something is to be asked about.
@@ -255,7 +306,9 @@ impl Machine {
             || !self.write_queues.polling.is_empty()
             || !self.alteration_queues.polled.is_empty();
         let others = others.then(|| {
-            let youngest = changing.max().map(|began| now.since(began)).unwrap_or_default();
+            // The youngest decides: what has waited for long can wait a little longer, what is new cannot.
+            let begun = changing.max().into_iter().chain(self.youngest_unmatched()).chain(self.youngest_polled_write());
+            let youngest = begun.max().map(|began| now.since(began)).unwrap_or_default();
             now.plus(interval(youngest))
         });
         if let Some(at) = others.into_iter().chain(self.wait_queues.next_due()).min() {

@@ -2,6 +2,7 @@
 //! set twice is set, and whether an instance is isolated can be seen.
 
 use super::super::effect::{Effect, TimerId, WriteId};
+use super::super::failure_policy::{Decision, FailedAttempt, History, Operation, decide, decide_after_check};
 use super::alter::{LEAVES_WITHIN, Step, isolate_body, terminate_body};
 use super::{Machine, error_detail};
 use crate::cloud::limits::{ISOLATE_BATCH_MAX, RENAME_BATCH_MAX};
@@ -15,9 +16,6 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Tries of a write that fails without being refused.
-pub(super) const TRIES_MAX: u32 = 8;
-
 /// How long a return may take before it is left to the next run.
 pub(super) const RETURN_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
@@ -25,10 +23,11 @@ pub(super) const RETURN_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 pub(super) struct Write {
     pub(super) kind: Kind,
     pub(super) phase: WritePhase,
-    pub(super) tries: u32,
+    /// Its failed attempts.
+    pub(super) history: History,
     pub(super) began: Option<Timestamp>,
-    /// Why the last try of a return was refused: its instance's state decides what that means.
-    pub(super) refused: Option<(String, Option<String>)>,
+    /// The last attempt, refused or without a usable response: the state of its instances decides what follows.
+    pub(super) refused: Option<CloudError>,
     request_id: Option<RequestId>,
 }
 
@@ -70,7 +69,7 @@ impl Write {
     }
 
     pub(super) fn new(kind: Kind, phase: WritePhase) -> Self {
-        Self { kind, phase, tries: 0, began: None, refused: None, request_id: None }
+        Self { kind, phase, history: History::default(), began: None, refused: None, request_id: None }
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -247,10 +246,8 @@ impl Machine {
             self.rename_what_can_be(now);
             return;
         }
-        let passing = error.class != ErrorClass::Auth && (error.class != ErrorClass::Refused || is_busy(&error));
-        self.writes[id].tries += 1;
-        if passing && self.writes[id].tries < TRIES_MAX {
-            let wait = self.backoff(self.writes[id].tries);
+        let decision = self.decide_write(now, id, Operation::Rename, &error);
+        if let Decision::Retry(wait) | Decision::Ambiguous(wait) = decision {
             self.set_write_phase(id, WritePhase::Due(now.plus(wait)));
             return;
         }
@@ -260,6 +257,28 @@ impl Machine {
             self.name_failed(instance, &detail);
             self.finish_wait_if_done(now, instance);
         }
+        if decision == Decision::EndRun {
+            self.stop(now, &detail);
+        }
+    }
+
+    /// Counts a failed attempt of a write and decides what follows.
+    pub(super) fn decide_write(
+        &mut self,
+        now: Timestamp,
+        id: WriteId,
+        operation: Operation,
+        error: &CloudError,
+    ) -> Decision {
+        self.writes[id].history.count(error.class);
+        decide(operation, &self.failed_write(now, id, error))
+    }
+
+    pub(super) fn failed_write(&mut self, now: Timestamp, id: WriteId, error: &CloudError) -> FailedAttempt {
+        let jitter = self.jitter.next_unit();
+        let write = &self.writes[id];
+        let elapsed = now.since(write.began.unwrap_or(now));
+        FailedAttempt::of(error, &write.history, elapsed, RETURN_TIMEOUT, jitter)
     }
 
     fn isolation_failed(
@@ -269,11 +288,10 @@ impl Machine {
         targets: Vec<(Address, InstanceId)>,
         error: &CloudError,
     ) {
-        self.writes[id].tries += 1;
-        let tries = self.writes[id].tries;
         let detail = error_detail(error);
-        match error.class {
-            ErrorClass::Refused if targets.len() > 1 => {
+        let is_kept = error.is("UnsupportedOperation.ResourceNotReturnable");
+        match self.decide_write(now, id, Operation::Destroy, error) {
+            Decision::Reject if targets.len() > 1 => {
                 // One refuses for all of them, or they have more disks than one call may return: one by one.
                 self.set_write_phase(id, WritePhase::Over);
                 for target in targets {
@@ -284,25 +302,26 @@ impl Machine {
                     }
                 }
             }
-            ErrorClass::Refused
-                if self.setup.accept_no_refund && error.is("UnsupportedOperation.ResourceNotReturnable") =>
-            {
+            Decision::Reject if is_kept && self.setup.accept_no_refund => {
                 self.keep(id, &targets, &detail, error.request_id.clone());
             }
-            ErrorClass::Refused | ErrorClass::Ambiguous if !error.is("UnsupportedOperation.ResourceNotReturnable") => {
-                self.writes[id].refused = Some((detail, error.request_id.clone()));
+            Decision::Reject if is_kept => {
+                self.end_isolation(id, ItemStatus::Failed, &detail, error.request_id.clone());
+            }
+            // Refused because it is isolated already, or no response: the instance's state decides.
+            Decision::Reject | Decision::Ambiguous(_) => {
+                self.writes[id].refused = Some(error.clone());
                 self.set_write_phase(id, WritePhase::Polling);
                 self.poll_soon(now);
             }
-            ErrorClass::NotSent | ErrorClass::Throttled | ErrorClass::SignatureExpired if tries < TRIES_MAX => {
-                let wait = self.backoff(tries);
-                self.set_write_phase(id, WritePhase::Due(now.plus(wait)));
-            }
-            _ => {
-                if matches!(error.class, ErrorClass::NotSent | ErrorClass::Throttled) {
-                    self.passing.extend(targets.into_iter().map(|(address, instance)| (address, Some(instance))));
-                }
+            Decision::Retry(wait) => self.set_write_phase(id, WritePhase::Due(now.plus(wait))),
+            Decision::GiveUp => {
+                self.passing.extend(targets.into_iter().map(|(address, instance)| (address, Some(instance))));
                 self.end_isolation(id, ItemStatus::Failed, &detail, error.request_id.clone());
+            }
+            Decision::EndRun => {
+                self.end_isolation(id, ItemStatus::Failed, &detail, error.request_id.clone());
+                self.stop(now, &detail);
             }
         }
     }
@@ -352,6 +371,25 @@ impl Machine {
         }
     }
 
+    /// Ends returns and purges whose deadline is over while no instance could be read.
+    pub(super) fn check_write_deadlines(&mut self, now: Timestamp, why: &str) {
+        for id in self.write_queues.polling.clone() {
+            if now.since(self.writes[id].began.unwrap_or(now)) < RETURN_TIMEOUT {
+                continue;
+            }
+            let detail = format!("not seen to be done at the end of the time-out ({why})");
+            match self.writes[id].kind {
+                Kind::Terminate { .. } => self.end_termination(id, ItemStatus::Pending, &detail, None),
+                _ => self.end_isolation(id, ItemStatus::Pending, &detail, None),
+            }
+        }
+    }
+
+    /// Since when the youngest of the returns and purges is polled.
+    pub(super) fn youngest_polled_write(&self) -> Option<Timestamp> {
+        self.write_queues.polling.iter().filter_map(|id| self.writes[*id].began).max()
+    }
+
     fn was_listed(&self, address: &Address, instance: &InstanceId) -> bool {
         let recorded = self.state.instances.get(address).filter(|recorded| recorded.instance_id == *instance);
         recorded.is_none_or(|recorded| recorded.seen)
@@ -396,19 +434,25 @@ impl Machine {
             self.end_isolation(id, ItemStatus::Pending, "not isolated yet at the end of the time-out", None);
             return;
         }
-        if let Some((detail, request_id)) = self.writes[id].refused.take() {
+        if let Some(error) = self.writes[id].refused.take() {
             // Refused, or no answer, and it is still there. What is being created or operated on may be returned later.
             let busy =
                 instances.iter().any(|i| i.attributes.life() == Life::Pending || i.operation_state == "OPERATING");
-            if busy || self.writes[id].tries < 3 {
-                let wait = self.backoff(self.writes[id].tries);
+            let failed = self.failed_write(now, id, &error);
+            let failed = FailedAttempt { is_temporary: failed.is_temporary || busy, ..failed };
+            let decision = decide_after_check(Operation::Destroy, &failed);
+            let detail = error_detail(&error);
+            if let Decision::Retry(wait) | Decision::Ambiguous(wait) = decision {
                 self.set_write_phase(id, WritePhase::Due(now.plus(wait)));
                 self.want_write_turns(now);
             } else if !instances.is_empty() && instances.iter().all(|i| i.attributes.life() == Life::Failed) {
                 // Whether a failed launch can be returned is undocumented. Where it cannot, nothing is left to do.
-                self.keep(id, left, &detail, request_id);
+                self.keep(id, left, &detail, error.request_id);
             } else {
-                self.end_isolation(id, ItemStatus::Failed, &detail, request_id);
+                if decision == Decision::GiveUp {
+                    self.passing.extend(left.iter().map(|(address, one)| (address.clone(), Some(one.clone()))));
+                }
+                self.end_isolation(id, ItemStatus::Failed, &detail, error.request_id);
             }
             return;
         }
@@ -467,15 +511,4 @@ impl Machine {
             }
         }
     }
-}
-
-/// Whether the refusal is for something that passes.
-pub(super) fn is_busy(error: &CloudError) -> bool {
-    [
-        "UnsupportedOperation.LatestOperationUnfinished",
-        "OperationDenied.InstanceOperationInProgress",
-        "OperationDenied.InstanceCreating",
-    ]
-    .iter()
-    .any(|code| error.is(code))
 }

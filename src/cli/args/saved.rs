@@ -2,6 +2,7 @@
 
 use super::run::ApplyArgs;
 use super::shared::duration;
+use crate::model::money::PriceTolerance;
 use crate::plan::change::given_consents;
 use clap::Args;
 use std::path::PathBuf;
@@ -28,6 +29,9 @@ pub struct SaveArgs {
     /// With --out: consent already now to paying prices that are not known
     #[arg(long)]
     pub accept_unknown_price: bool,
+    /// With --out: let prices rise by so many percent until the plan is applied; a lower price is never stale
+    #[arg(long, value_name = "PERCENT", default_value = "0")]
+    pub price_tolerance: PriceTolerance,
     /// Plan as if confirmed; with --out: confirm already now that recovered and unconfirmed instances are this stack's
     #[arg(long)]
     pub adopt: bool,
@@ -56,13 +60,17 @@ pub struct ApplyCommand {
     /// With a saved plan: refuse one that is older
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub max_plan_age: Option<Duration>,
+    /// With a saved plan: go on although prices have risen by up to so many percent; a lower price is never stale
+    #[arg(long, value_name = "PERCENT")]
+    pub price_tolerance: Option<PriceTolerance>,
     /// As for `destroy`.
     #[command(flatten)]
     pub apply: ApplyArgs,
 }
 
 /// Options of `plan` that do nothing unless it is saved.
-pub const SAVE_FLAGS: [&str; 4] = ["max_plan_age", "allow_data_loss", "accept_no_refund", "accept_unknown_price"];
+pub const SAVE_FLAGS: [&str; 5] =
+    ["max_plan_age", "price_tolerance", "allow_data_loss", "accept_no_refund", "accept_unknown_price"];
 
 /// Options of `apply` that do nothing without a saved plan.
-pub const SAVED_FLAGS: [&str; 2] = ["if_equivalent", "max_plan_age"];
+pub const SAVED_FLAGS: [&str; 3] = ["if_equivalent", "max_plan_age", "price_tolerance"];

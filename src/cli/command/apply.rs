@@ -2,6 +2,7 @@
 
 use super::{renew, saved};
 use crate::cli::args::{ApplyArgs, ApplyCommand, Global, RenewArgs, ReportFormat};
+use crate::cli::env;
 use crate::cli::exit::{Exit, Signal};
 use crate::cli::failure::{Failure, way_out};
 use crate::cli::github;
@@ -13,6 +14,7 @@ use crate::cli::session::{self, Ended, Nature, Session};
 use crate::cli::variables;
 use crate::clock::Clock as _;
 use crate::event::EventSink;
+use crate::model::money::PriceTolerance;
 use crate::ops::{self, ApplyExit, ApplyOptions, ApplyReport, Approved, Consent, OpsError, Question};
 use crate::plan::change::{CONSENTS, DestroyScope};
 use crate::plan::seal::Saved;
@@ -59,13 +61,13 @@ pub(super) enum Kind<'a> {
     Destroy,
     /// More time for some.
     Renew(&'a RenewArgs),
-    /// A saved plan, and whether its inputs may have moved.
-    Saved(&'a Saved, bool),
+    /// A saved plan, whether its inputs may have moved, and by how much prices may have risen.
+    Saved(&'a Saved, bool, PriceTolerance),
 }
 
 impl Kind<'_> {
     fn is_destroy(self) -> bool {
-        matches!(self, Kind::Destroy) || matches!(self, Kind::Saved(saved, _) if saved.seal.asked.destroy)
+        matches!(self, Kind::Destroy) || matches!(self, Kind::Saved(saved, ..) if saved.seal.asked.destroy)
     }
 
     fn command(self) -> &'static str {
@@ -137,7 +139,7 @@ pub(super) fn carry_out(
         }
         match report {
             Ok(report) => desk.give_account(kind, report),
-            Err(error) => desk.refused(error, kind),
+            Err(error) => desk.refused(error),
         }
     });
     // A name that is being looked up must not hold the end up: everything that counts is on disk.
@@ -155,12 +157,13 @@ async fn perform(
     let desired = &session.loaded.desired;
     Ok(match kind {
         Kind::Renew(own) => ops::renew(&session.context, desired, &renew::options(own, desired)?, consent).await,
-        Kind::Saved(saved, if_equivalent) => {
+        Kind::Saved(saved, if_equivalent, price_tolerance) => {
             let approved = Approved {
                 seal: &saved.seal,
                 checksum: &saved.checksum,
                 bound: bound(&session.loaded, &session.context.endpoint),
                 if_equivalent,
+                price_tolerance,
             };
             ops::apply_saved(&session.context, desired, options, &approved, consent).await
         }
@@ -169,16 +172,15 @@ async fn perform(
 }
 
 fn interrupted_early(signal: Signal, console: Console) -> Ended {
-    let exit = Exit::Interrupted(signal);
-    console.say(&format!("{}: {}\n", signal.name(), nothing_changed(exit)));
-    exit.into()
+    console.say(&format!("{}: {}\n", signal.name(), nothing_changed(true)));
+    Exit::Interrupted(signal).into()
 }
 
 /// The account of a run that was ended before it began.
-fn nothing_changed(exit: Exit) -> String {
-    match Nature::Changes.next(exit) {
-        Some(again) => format!("nothing was changed. To go on, run `{again}` again."),
-        None => "nothing was changed.".to_owned(),
+fn nothing_changed(can_repeat: bool) -> String {
+    match can_repeat {
+        true => format!("nothing was changed. To go on, run `{}` again.", env::command_line()),
+        false => "nothing was changed.".to_owned(),
     }
 }
 
@@ -242,16 +244,16 @@ impl Desk<'_> {
         *self.answer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn refused(&self, error: OpsError, kind: Kind<'_>) -> Result<Ended, Failure> {
+    fn refused(&self, error: OpsError) -> Result<Ended, Failure> {
         match (error, self.answer()) {
             (OpsError::Declined, Some(Answer::Signal)) => Ok(interrupted_early(self.signal(), self.console)),
             (OpsError::Declined, Some(Answer::Nobody)) => {
                 Err(Failure::new(Exit::Declined, "there is no terminal to ask on, and nothing is done without consent")
-                    .help(format!("look at the plan, then run `lhprov {} --yes`", kind.command())))
+                    .help(format!("look at the plan, then run `{} --yes`", env::command_line())))
             }
             (error, _) => {
                 let failure = Failure::of_operation(error, Arc::clone(&self.session.loaded.sources));
-                let closing = nothing_changed(failure.exit).replacen('n', "N", 1);
+                let closing = nothing_changed(failure.can_repeat).replacen('n', "N", 1);
                 Err(if failure.exit == Exit::Declined { failure } else { failure.closing(closing) })
             }
         }
@@ -277,7 +279,9 @@ impl Desk<'_> {
         let quiet = only_settled.then(|| self.nothing_to_do(kind, &report));
         let told = outputs_text(&report);
         let outputs = report.state.outputs.clone();
-        let ApplyReport { items, save_error, stop, .. } = report;
+        let ApplyReport { items, save_error, stop, can_repeat, .. } = report;
+        // Whoever declined a later question can be asked again.
+        let stop_can_pass = matches!(stop, None | Some(OpsError::Declined));
         let troubles: Vec<Failure> = [
             stop.map(|stop| Failure::of_operation(stop, Arc::clone(&self.session.loaded.sources))),
             save_error.map(|error| {
@@ -289,7 +293,12 @@ impl Desk<'_> {
         .flatten()
         .collect();
         let error = troubles.first().map(Failure::line);
-        let again = Nature::Changes.next(exit);
+        let can_repeat = match exit {
+            Exit::Done => false,
+            Exit::Interrupted(_) => true,
+            _ => can_repeat && (stop_can_pass || troubles.iter().all(|trouble| trouble.can_repeat)),
+        };
+        let again = can_repeat.then(env::command_line);
         let desired = &self.session.loaded.desired;
         let (stack, region) = (desired.stack.as_str(), desired.region.as_str());
         let (command, sandbox) = (kind.command(), self.session.sandbox);
@@ -314,12 +323,12 @@ impl Desk<'_> {
         for trouble in troubles {
             trouble.tell(self.console);
         }
-        let Err(failed) = written else { return Ok(Ended { exit, items, error }) };
+        let Err(failed) = written else { return Ok(Ended { exit, items, error, can_repeat }) };
         let told = Failure::output(&failed);
         self.console.say(&told.render(self.console.stderr));
         let unread = if items.is_empty() { Exit::Error } else { Exit::Partial };
         let exit = if exit == Exit::Done { unread } else { exit };
-        Ok(Ended { exit, items, error: error.or_else(|| Some(told.line())) })
+        Ok(Ended { exit, items, error: error.or_else(|| Some(told.line())), can_repeat: exit == Exit::Partial })
     }
 
     fn nothing_to_do(&self, kind: Kind<'_>, report: &ApplyReport) -> String {

@@ -4,13 +4,14 @@ use crate::cli::args::{Global, PlanArgs, ReportFormat};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::github;
+use crate::cli::hints;
 use crate::cli::host;
 use crate::cli::paper::Paper;
 use crate::cli::saved;
 use crate::cli::session::{self, Ended, Nature, Session};
 use crate::cli::variables;
 use crate::event::EventSink;
-use crate::model::InstanceId;
+use crate::model::{InstanceId, shell};
 use crate::ops::{self, PlanOptions, PlanReport};
 use crate::plan::change::ADOPT;
 use crate::report::console::Console;
@@ -73,7 +74,8 @@ fn plan(
             report = planning => report,
         };
         match report {
-            Ok(report) => {
+            Ok(mut report) => {
+                hints::complete_plan(&mut report.planned);
                 let ended = show((global, own), &session, &report, paper, console);
                 // The process ends here: the memory of a large fleet is not given back piece by piece.
                 std::mem::forget((report, session.loaded));
@@ -177,7 +179,7 @@ fn save(
     write_document(own, session, report, &mut bytes).map_err(|error| Failure::output(&error))?;
     let text = String::from_utf8_lossy(&bytes);
     saved::write(path, &text, global, own, (&session.loaded, &session.context.endpoint, report))?;
-    let mut words = vec!["lhprov apply".to_owned(), path.display().to_string()];
+    let mut words = vec!["lhprov apply".to_owned(), shell::quoted(&path.to_string_lossy()).into_owned()];
     words.extend(session.sandbox.then(|| "--sandbox".to_owned()));
     let given = own.save.consents();
     let needs = report.planned.plan.needs.iter().map(|need| need.flag).filter(|flag| !given.contains(flag));

@@ -20,7 +20,8 @@ pub(super) fn run(path: &Path, global: &Global, own: &ApplyCommand, console: Con
             Ok((file, global, apply))
         });
         paper.told(begun.and_then(|(file, global, apply)| {
-            carry_out(Kind::Saved(&file.saved, own.if_equivalent), &global, &apply, (&paper, console), sinks)
+            let tolerance = own.price_tolerance.unwrap_or(file.saved.seal.asked.price_tolerance);
+            carry_out(Kind::Saved(&file.saved, own.if_equivalent, tolerance), &global, &apply, (&paper, console), sinks)
         }))
     })
 }

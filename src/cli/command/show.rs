@@ -5,7 +5,7 @@ use crate::cli::args::{Global, ShowArgs};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::saved::{self, SavedFile};
-use crate::model::Address;
+use crate::model::{Address, shell};
 use crate::plan::change::{ACCEPT_NO_REFUND, ACCEPT_UNKNOWN_PRICE, ALLOW_DATA_LOSS};
 use crate::plan::seal::{Asked, Seal};
 use crate::report::console::Console;
@@ -22,7 +22,7 @@ pub fn run(global: &Global, own: &ShowArgs, console: Console) -> Result<Exit, Fa
             if !is_path(word) && word.parse::<Address>().is_ok() && state::knows(global, word, console) {
                 return Err(Failure::usage(format!("`{word}` is a file here and an address of the state"))
                     .help(format!("write ./{word} for the file"))
-                    .help(format!("`lhprov state show {word}` shows the address")));
+                    .help(format!("`lhprov state show {}` shows the address", shell::quoted(word))));
             }
             show_plan(own, &saved::read(Path::new(word))?, console)
         }

@@ -96,8 +96,9 @@ async fn removed(session: &Session, address: &Address) -> Result<Done, OpsError>
     let gone = ops::forget(&session.context, &session.loaded.desired, address).await?;
     let ids: Vec<&str> = gone.instance_ids.iter().map(InstanceId::as_str).collect();
     let mut notes = format!(
-        "It is only forgotten: {} still runs and costs what it did. Back with `lhprov import '{address}' {}`.\n",
+        "It is only forgotten: {} still runs and costs what it did. Back with `lhprov import {} {}`.\n",
         if ids.len() == 1 { "the instance" } else { "each instance" },
+        address.quoted(),
         ids.first().unwrap_or(&"ID"),
     );
     if gone.is_wanted_still {

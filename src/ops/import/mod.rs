@@ -231,7 +231,7 @@ impl Eye<'_> {
     fn obstacle(&self, live: &ObservedInstance) -> Option<(String, String)> {
         let (id, seen) = (&live.id, &live.attributes);
         if let Some(address) = self.prior.holder(id) {
-            let way_out = format!("`lhprov state mv '{address}' ADDRESS` gives it another address");
+            let way_out = format!("`lhprov state mv {} ADDRESS` gives it another address", address.quoted());
             return Some((format!("stands at `{address}` already"), way_out));
         }
         let owned = (self.desired.ownership == Ownership::Tags).then_some(Field::Tags);
@@ -268,7 +268,11 @@ impl Eye<'_> {
         let vacant = self.desired.instances.iter().filter(|(address, _)| !self.prior.instances.contains_key(*address));
         let mut named = vacant.filter(|(_, wanted)| wanted.spec.instance_name == seen.instance_name);
         let (address, _) = named.next()?;
-        Some(format!("bears the name of `{address}`, which has no instance: `lhprov import '{address}' {}`", live.id))
+        Some(format!(
+            "bears the name of `{address}`, which has no instance: `lhprov import {} {}`",
+            address.quoted(),
+            live.id
+        ))
     }
 
     fn the_one<'f>(
@@ -283,7 +287,7 @@ impl Eye<'_> {
         };
         if let Some(recorded) = self.prior.instances.get(address).filter(|recorded| recorded.instance_id != *id) {
             let what = format!("`{address}` has {} already", recorded.instance_id);
-            let help = format!("`lhprov state rm '{address}'` forgets that one without touching it");
+            let help = format!("`lhprov state rm {}` forgets that one without touching it", address.quoted());
             return Err(OpsError::mistake(what, [help.as_str()]));
         }
         match self.obstacle(live) {

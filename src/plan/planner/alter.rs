@@ -172,7 +172,7 @@ impl<'a> Planner<'a> {
                 .at(desired.span)
                 .label(format!("{} ({}) {what}", live.id, live.attributes.state))
                 .detail("An isolated instance is out of service and is released after seven days.")
-                .help(format!("bring it back with `lhprov renew {address}`"))
+                .help(format!("bring it back with `lhprov renew {}`", address.quoted()))
                 .help(format!("or remove `{address}` from the manifest, apply, and add it again to buy a new one")),
         );
     }
@@ -200,11 +200,10 @@ impl<'a> Planner<'a> {
             if live.attributes.life() == Life::Isolated {
                 let span = self.inputs.desired.instances[*address].span;
                 let text = format!("`{address}` would be bought anew, and {} can be brought back", live.id);
-                self.diagnostics.push(
-                    Diagnostic::warning("recoverable", text).at(span).help(format!(
-                        "`lhprov renew {address}` buys time for it instead, with its disk and addresses"
-                    )),
-                );
+                self.diagnostics.push(Diagnostic::warning("recoverable", text).at(span).help(format!(
+                    "`lhprov renew {}` buys time for it instead, with its disk and addresses",
+                    address.quoted()
+                )));
             }
         }
     }

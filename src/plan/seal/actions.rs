@@ -1,7 +1,9 @@
 //! The actions of a saved plan, and how those of a fresh one differ from them.
 
+use crate::model::money::PriceTolerance;
 use crate::model::{Address, ClientToken, InstanceId};
 use crate::plan::change::{Action, Change, Plan, Reason};
+use crate::plan::remainder::Relation;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -94,7 +96,7 @@ pub(super) fn action(word: &str, order: Option<&str>) -> Option<Action> {
 }
 
 impl SavedChange {
-    fn of(change: &Change) -> Self {
+    pub(crate) fn of(change: &Change) -> Self {
         Self {
             address: change.address.clone(),
             action: change.action.as_str().to_owned(),
@@ -117,6 +119,25 @@ impl SavedChange {
 
     fn is(&self, words: &[&str]) -> bool {
         words.contains(&self.action.as_str())
+    }
+
+    /// The action.
+    pub(crate) fn action(&self) -> Option<Action> {
+        action(&self.action, self.order.as_deref())
+    }
+
+    /// Whether this change, planned now, completes an approved one of the same address.
+    pub(crate) fn completes(&self, approved: &SavedChange) -> bool {
+        let (Some(now), Some(was)) = (self.action(), approved.action()) else { return false };
+        let is_approved = |(name, _, after): &(String, Value, Value)| {
+            approved.diffs.iter().any(|(other, _, wanted)| other == name && wanted == after)
+        };
+        let relation = Relation {
+            same_instance: self.instance_id.is_some() && self.instance_id == approved.instance_id,
+            values_approved: !self.diffs.is_empty() && self.diffs.iter().all(is_approved),
+            is_deposed: matches!(self.reason, Reason::Deposed(_)),
+        };
+        now.completes(was, relation)
     }
 
     fn attributes(&self) -> String {
@@ -169,7 +190,7 @@ impl Actions {
     }
 
     /// Where a fresh plan is not this one. What was open when this one was made may have been settled meanwhile.
-    pub fn differences(&self, fresh: &Actions) -> Vec<Difference> {
+    pub fn differences(&self, fresh: &Actions, tolerance: PriceTolerance) -> Vec<Difference> {
         let (saved, fresh) = (self.by_address(), fresh.by_address());
         let addresses: BTreeSet<&Address> = saved.keys().chain(fresh.keys()).copied().collect();
         let mut list = Vec::new();
@@ -187,7 +208,7 @@ impl Actions {
             let none = Vec::new();
             let (was, is) = (saved.get(address).unwrap_or(&none), fresh.get(address).unwrap_or(&none));
             let what = match was.len() == is.len() {
-                true => was.iter().zip(is).find_map(|(was, is)| difference(*was, *is)),
+                true => was.iter().zip(is).find_map(|(was, is)| difference(*was, *is, tolerance)),
                 false => Some(format!("planned was {}, now it is {}", describe(was), describe(is))),
             };
             list.extend(what.map(|what| Difference { address: address.clone(), what }));
@@ -196,13 +217,13 @@ impl Actions {
     }
 
     /// What a fresh plan would do that this one, carried out in part already, does not contain.
-    pub fn beyond(&self, fresh: &Actions) -> Vec<Difference> {
+    pub fn beyond(&self, fresh: &Actions, tolerance: PriceTolerance) -> Vec<Difference> {
         let saved = self.by_address();
         let mut list = Vec::new();
         for (address, steps) in fresh.by_address() {
             let approved = saved.get(address).map_or(&[][..], Vec::as_slice);
             for step in steps {
-                if !approved.iter().any(|approved| is_rest_of(step, *approved)) && !self.is_settled(step) {
+                if !approved.iter().any(|approved| is_rest_of(step, *approved, tolerance)) && !self.is_settled(step) {
                     let what =
                         format!("{} is to be done, and planned was {}", step.change.describe(), describe(approved));
                     list.push(Difference { address: address.clone(), what });
@@ -220,26 +241,19 @@ impl Actions {
 }
 
 /// Whether a step is what is left of an approved one.
-fn is_rest_of(step: Step<'_>, approved: Step<'_>) -> bool {
-    let (now, was) = (step.change, approved.change);
-    if difference(approved, step).is_none() {
+fn is_rest_of(step: Step<'_>, approved: Step<'_>, tolerance: PriceTolerance) -> bool {
+    if difference(approved, step, tolerance).is_none() {
         return true;
     }
-    let bought = was.is(&["create", "replace"]);
-    let left = |(name, _, after): &(String, Value, Value)| {
-        was.diffs.iter().any(|(other, _, wanted)| other == name && wanted == after)
-    };
-    let is_left = !now.diffs.is_empty() && now.diffs.iter().all(left);
-    match now.action.as_str() {
-        // The purchase of an address, whatever became of the first attempt: its predecessor is part of the protocol.
-        "create" | "resume" | "import" => bought || was.is(&["resume", "import"]) && !now.is(&["create"]),
-        // Names and the like that the purchase could not carry, and what is left of a change in place.
-        "update" | "start" | "stop" => bought || is_left,
-        "upgrade" | "reinstall" => is_left && now.instance_id == was.instance_id,
-        // What was replaced, or failed to launch.
-        "isolate" | "purge" if bought => now.action != "purge" || was.is(&["replace"]),
-        "forget" => was.is(&["isolate", "purge", "replace"]) && now.instance_id == was.instance_id,
-        _ => false,
+    is_within(step.change, approved.change, tolerance) && step.change.completes(approved.change)
+}
+
+/// Whether a price is at most what was approved and the tolerance.
+fn is_within(now: &SavedChange, was: &SavedChange, tolerance: PriceTolerance) -> bool {
+    match (&was.price, &now.price) {
+        (Some((was, was_in)), Some((now, now_in))) => was_in == now_in && tolerance.admits(was, now),
+        // What one of the two could not learn is no difference.
+        _ => true,
     }
 }
 
@@ -251,7 +265,7 @@ fn describe(steps: &[Step<'_>]) -> String {
 }
 
 /// In what a step is not the saved one, in words.
-fn difference(saved: Step<'_>, fresh: Step<'_>) -> Option<String> {
+fn difference(saved: Step<'_>, fresh: Step<'_>, tolerance: PriceTolerance) -> Option<String> {
     let (was, is) = (saved.change, fresh.change);
     if (&was.action, &was.order, &was.instance_id) != (&is.action, &is.order, &is.instance_id) {
         return Some(match was.describe() == is.describe() {
@@ -274,11 +288,12 @@ fn difference(saved: Step<'_>, fresh: Step<'_>) -> Option<String> {
     if (&was.moved_from, &was.predecessor) != (&is.moved_from, &is.predecessor) {
         return Some(format!("{} stood elsewhere, or after another instance", is.describe()));
     }
-    // What one of the two could not learn is no difference.
-    if let (Some((was, _)), Some((now, currency))) = (&was.price, &is.price)
-        && was != now
-    {
-        return Some(format!("{} costs {now} {currency} now, and cost {was} when it was planned", is.describe()));
+    if let (Some((was, was_in)), Some((now, now_in)), false) = (&was.price, &is.price, is_within(is, was, tolerance)) {
+        let what = is.describe();
+        return Some(format!(
+            "{what} costs {now} {now_in} now, and cost {was} {was_in} when it was planned; a rise of {tolerance} is admitted \
+             (--price-tolerance)"
+        ));
     }
     if let (Some((true, ..)), Some((false, code, _))) = (&was.refund, &is.refund) {
         return Some(format!("the service no longer takes {} back (code {code})", is.describe()));
@@ -292,6 +307,8 @@ mod tests {
     use crate::model::Replace;
     use crate::plan::AttributeDiff;
     use serde_json::json;
+
+    const EXACT: PriceTolerance = PriceTolerance::NONE;
 
     fn change(name: &str, action: Action) -> Change {
         Change::new(&Address::single(name), action, Reason::New)
@@ -322,16 +339,16 @@ mod tests {
             Change { price: Some(("30.00".into(), "CNY".into())), ..change("edge", Action::Upgrade) },
             change("web", Action::Create),
         ]);
-        assert_eq!(saved.differences(&saved), []);
+        assert_eq!(saved.differences(&saved, EXACT), []);
         let fresh = of(vec![
             change("cache", Action::Create),
             renamed("c"),
             Change { price: Some(("60.00".into(), "CNY".into())), ..change("edge", Action::Upgrade) },
         ]);
-        insta::assert_snapshot!(words(&saved.differences(&fresh)), @r"
+        insta::assert_snapshot!(words(&saved.differences(&fresh, EXACT)), @r"
         cache: planned was `no-op`, now it is `create`: is new
         db: `update` of lhins-1 has other values of instance_name
-        edge: `upgrade` costs 60.00 CNY now, and cost 30.00 when it was planned
+        edge: `upgrade` costs 60.00 CNY now, and cost 30.00 CNY when it was planned; a rise of 0 % is admitted (--price-tolerance)
         web: planned was `create`, now it is nothing
         ");
         // A price that could not be learned is no difference.
@@ -341,7 +358,7 @@ mod tests {
             change("edge", Action::Upgrade),
             change("web", Action::Create),
         ]);
-        assert_eq!(saved.differences(&unpriced), []);
+        assert_eq!(saved.differences(&unpriced, EXACT), []);
     }
 
     #[test]
@@ -357,10 +374,13 @@ mod tests {
             id("lhins-1", change("db", Action::NoOp)),
             change("web", Action::Create),
         ]);
-        assert_eq!(saved.beyond(&rest), []);
-        assert_ne!(saved.differences(&rest), []);
+        assert_eq!(saved.beyond(&rest, EXACT), []);
+        assert_ne!(saved.differences(&rest, EXACT), []);
         for other in [
-            id("lhins-9", change("cache", Action::Isolate)),
+            Change {
+                reason: Reason::Deposed("LAUNCH_FAILED".into()),
+                ..id("lhins-9", change("cache", Action::Isolate))
+            },
             renamed("c"),
             id("lhins-1", change("db", Action::Isolate)),
             id("lhins-1", change("db", Action::Reinstall)),
@@ -368,7 +388,7 @@ mod tests {
         ] {
             let allowed = other.address.block == "cache";
             // A launch that failed is returned; nothing else that is new is.
-            assert_eq!(saved.beyond(&of(vec![other.clone()])).is_empty(), allowed, "{other:?}");
+            assert_eq!(saved.beyond(&of(vec![other.clone()]), EXACT).is_empty(), allowed, "{other:?}");
         }
     }
 
@@ -376,9 +396,31 @@ mod tests {
     fn what_was_open_may_be_settled_and_nothing_more() {
         let saved = Actions { open: [Address::single("db")].into(), ..of(vec![change("web", Action::Create)]) };
         let fresh = |action| of(vec![change("db", action), change("web", Action::Create)]);
-        assert_eq!(saved.differences(&fresh(Action::Resume)), []);
-        assert_eq!(saved.differences(&fresh(Action::NoOp)), []);
-        assert_eq!(saved.differences(&fresh(Action::Create)).len(), 1);
-        assert_eq!(saved.differences(&fresh(Action::Upgrade)).len(), 1);
+        assert_eq!(saved.differences(&fresh(Action::Resume), EXACT), []);
+        assert_eq!(saved.differences(&fresh(Action::NoOp), EXACT), []);
+        assert_eq!(saved.differences(&fresh(Action::Create), EXACT).len(), 1);
+        assert_eq!(saved.differences(&fresh(Action::Upgrade), EXACT).len(), 1);
+    }
+
+    #[test]
+    fn a_lower_price_is_no_difference_and_a_higher_one_within_the_tolerance() {
+        let priced = |price: &str, currency: &str| {
+            let price = Some((price.to_owned(), currency.to_owned()));
+            of(vec![Change { price, instance_id: Some("lhins-1".into()), ..change("db", Action::Upgrade) }])
+        };
+        let saved = priced("24.9999", "CNY");
+        for (now, currency, tolerance, is_stale) in [
+            ("24.9988", "CNY", "0", false),
+            ("0", "CNY", "0", false),
+            ("25", "CNY", "0", true),
+            ("26.2498", "CNY", "5", false),
+            ("26.2500", "CNY", "5%", true),
+            ("10", "USD", "100", true),
+        ] {
+            let tolerance: PriceTolerance = tolerance.parse().unwrap();
+            let fresh = priced(now, currency);
+            assert_eq!(!saved.differences(&fresh, tolerance).is_empty(), is_stale, "{now} {currency}");
+            assert_eq!(!saved.beyond(&fresh, tolerance).is_empty(), is_stale, "{now} {currency}");
+        }
     }
 }

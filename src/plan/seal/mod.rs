@@ -8,12 +8,13 @@ mod actions;
 mod document;
 mod shown;
 
-pub use actions::{Actions, Difference};
+pub use actions::{Actions, Difference, SavedChange};
 pub use document::{Saved, SavedError, read, seal_document};
 
 use super::change::given_consents;
 use crate::model::address::compact;
 use crate::model::digest::FieldHasher;
+use crate::model::money::PriceTolerance;
 use crate::model::{Address, Lineage, Site, StackName, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -124,6 +125,9 @@ pub struct Asked {
     pub token_ttl_ms: Option<u64>,
     /// `--visibility-grace`, in milliseconds.
     pub visibility_grace_ms: Option<u64>,
+    /// `--price-tolerance`, in hundredths of a percent.
+    #[serde(default, skip_serializing_if = "PriceTolerance::is_none")]
+    pub price_tolerance: PriceTolerance,
     /// Whether the cloud was asked.
     pub refreshed: bool,
 }

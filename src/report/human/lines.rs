@@ -1,13 +1,13 @@
 //! A run where no terminal shows it: a line for what is worth one, and how far it is at most every ten seconds.
 
 use super::tally::{Tally, histogram};
-use crate::event::{Event, EventSink, Item, ItemStatus};
+use crate::event::{Event, EventSink, Item, ItemStatus, Progress};
 use crate::model::Timestamp;
 use crate::model::time::show_duration;
 use crate::report::console::Console;
 use crate::report::style::{Label, Palette};
 use crate::report::text::{clean_line, wrap};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +27,27 @@ struct Inner {
     said: Said,
     begun: Option<Timestamp>,
     told: Option<Timestamp>,
+    /// By group: the reason that was shown last, and when.
+    explained: BTreeMap<usize, (String, Timestamp)>,
+}
+
+impl Inner {
+    /// Says why a group waits: a new reason at once, one that was said at most every ten seconds.
+    fn explain(&mut self, progress: &Progress, now: Timestamp, write: &(dyn Fn(&str) + Send + Sync)) {
+        let Some(retry) = &progress.retry else {
+            self.explained.remove(&progress.group);
+            return;
+        };
+        let is_new = self
+            .explained
+            .get(&progress.group)
+            .is_none_or(|(last_error, at)| *last_error != retry.last_error || now.since(*at) >= INTERVAL);
+        if is_new {
+            self.explained.insert(progress.group, (retry.last_error.clone(), now));
+            let text = format!("{}: {retry}", progress.label);
+            write(&format!("  {}\n", wrap(&clean_line(&text), 2, 6)));
+        }
+    }
 }
 
 impl Lines {
@@ -50,6 +71,7 @@ impl EventSink for Lines {
                 inner.begun.get_or_insert(now);
             }
             Event::Progress(progress) => {
+                inner.explain(&progress, now, self.write.as_ref());
                 inner.tally.take(progress);
                 let begun = *inner.begun.get_or_insert(now);
                 let told = *inner.told.get_or_insert(begun);
@@ -113,7 +135,7 @@ impl Said {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Progress;
+    use crate::event::Retry;
     use crate::model::Address;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicI64, Ordering};
@@ -135,7 +157,14 @@ mod tests {
                 label: "web[0-29]".into(),
                 total: 30,
                 states: [("running", second), ("pending", 30 - second)].into(),
+                retry: None,
             }));
+        }
+        for (second, error) in [(25, "A"), (26, "A"), (36, "A"), (37, "B")] {
+            time.store(second * 1000, Ordering::Relaxed);
+            let retry = Some(Retry { attempts: 3, last_error: error.into(), next: Timestamp((second + 10) * 1000) });
+            let (label, states) = ("db".into(), [("queued", 1)].into());
+            lines.emit(Event::Progress(Progress { group: 1, label, total: 1, states, retry }));
         }
         let item = Item {
             address: Address::single("db"),
@@ -153,6 +182,10 @@ mod tests {
         insta::assert_snapshot!(*out.lock().unwrap(), @"
           20 pending, 10 running (10s)
           10 pending, 20 running (20s)
+          db: 3 attempts, last: A; next lookup at 00:00:35 UTC
+          db: 3 attempts, last: A; next lookup at 00:00:46 UTC
+          1 queued, 6 pending, 24 running (36s)
+          db: 3 attempts, last: B; next lookup at 00:00:47 UTC
           db  lhins-1  running  1.2.3.4
         SIGINT: nothing more is bought; calls under way get 5 s. Once more ends at once.
         ");

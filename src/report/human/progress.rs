@@ -214,6 +214,7 @@ impl Names {
                 label: name.to_owned(),
                 total: groups.iter().map(|one| one.total).sum(),
                 states: sum(groups.iter().copied()),
+                retry: groups.iter().find_map(|one| one.retry.clone()),
             })
             .collect()
     }
@@ -256,7 +257,11 @@ fn is_waiting(progress: &Progress) -> bool {
 
 fn group_line(progress: &Progress, label_width: usize, width: usize, palette: Palette) -> Line {
     let label = pad(&cut(&clean_line(&progress.label), label_width), label_width);
-    let states = cut(&histogram(&progress.states), width.saturating_sub(label_width + 5));
+    let states = match &progress.retry {
+        Some(retry) => format!("{}: {}", histogram(&progress.states), clean_line(&retry.to_string())),
+        None => histogram(&progress.states),
+    };
+    let states = cut(&states, width.saturating_sub(label_width + 5));
     let columns = 2 + columns(&label) + 2 + columns(&states);
     let label_of = if is_over(progress) { Label::Faint } else { Label::Heading };
     Line { text: format!("  {}  {states}", palette.paint(label_of, &label)), columns }
@@ -282,7 +287,7 @@ mod tests {
 
     fn group(number: usize, states: &[(&'static str, usize)]) -> Progress {
         let label = format!("web[{}-{}]", number * 30, number * 30 + 29);
-        Progress { group: number, label, total: 30, states: states.iter().copied().collect() }
+        Progress { group: number, label, total: 30, states: states.iter().copied().collect(), retry: None }
     }
 
     fn inner(groups: impl IntoIterator<Item = Progress>) -> Inner {

@@ -84,6 +84,7 @@ mod tests {
             label: String::new(),
             total: 30,
             states: states.iter().copied().collect(),
+            retry: None,
         };
         tally.take(group(0, &[("waiting", 30)]));
         tally.take(group(0, &[("running", 12), ("pending", 18)]));

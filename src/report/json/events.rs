@@ -66,7 +66,7 @@ fn line(event: &Event, at: Timestamp, seq: u64) -> io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Item, ItemStatus, Progress};
+    use crate::event::{Item, ItemStatus, Progress, Retry};
     use crate::model::Address;
     use std::collections::BTreeMap;
 
@@ -85,6 +85,11 @@ mod tests {
             label: "web[0-1]".into(),
             total: 2,
             states: BTreeMap::from([("pending", 2)]),
+            retry: Some(Retry {
+                attempts: 3,
+                last_error: "InternalError: x".into(),
+                next: Timestamp(1_700_000_000_123),
+            }),
         }));
         lines.emit(Event::Item(Item {
             address: Address::named("edge", "a\nb"),
@@ -107,7 +112,7 @@ mod tests {
         drop(lines);
         insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r#"
         {"v":1,"ts":"2023-11-14T22:13:20.123Z","seq":0,"type":"started","command":"apply","stack":"shop","region":"ap-guangzhou","endpoint":"sandbox"}
-        {"v":1,"ts":"2023-11-14T22:13:20.123Z","seq":1,"type":"progress","group":0,"label":"web[0-1]","total":2,"states":{"pending":2}}
+        {"v":1,"ts":"2023-11-14T22:13:20.123Z","seq":1,"type":"progress","group":0,"label":"web[0-1]","total":2,"states":{"pending":2},"retry":{"attempts":3,"last_error":"InternalError: x","next":"2023-11-14T22:13:20.123Z"}}
         {"v":1,"ts":"2023-11-14T22:13:20.123Z","seq":2,"type":"item","address":"edge[\"a\\nb\"]","status":"running","instance_id":"lhins-1","public_addresses":["1.2.3.4"],"created":true}
         {"v":1,"ts":"2023-11-14T22:13:20.123Z","seq":3,"type":"summary","exit_code":0,"counts":{"running":1},"open_items":[],"next":"lhprov apply"}
         "#);

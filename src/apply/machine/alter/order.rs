@@ -1,6 +1,7 @@
 //! Orders: upgrades, reinstalls and renewals, which have no token. Each is written down before it goes out, with what tells
 //! afterwards whether it happened; without an answer it is looked for, and never simply repeated.
 
+use super::super::super::failure_policy::History;
 use super::super::Machine;
 use super::{Alteration, Phase, Step};
 use crate::cloud::limits::SIGNATURE_VALID_SECS;
@@ -101,7 +102,7 @@ impl Machine {
         if self.alterations[index].settles {
             self.set_alteration_phase(index, Phase::Over);
         } else {
-            self.try_again(now, index);
+            self.retry_after_check(now, index);
         }
     }
 
@@ -132,7 +133,7 @@ impl Machine {
                     },
                     order: Some(id.clone()),
                     before: target.before,
-                    tries: 0,
+                    history: History::default(),
                     alone: false,
                     timeout,
                     began: None,

@@ -1,7 +1,8 @@
 //! One change of one instance: which action makes it, with what body, and what shows that it is made.
 
+use crate::apply::failure_policy::Operation;
 use crate::cloud::limits::{CHANGE_BATCH_MAX, RENAME_BATCH_MAX, UPGRADE_BATCH_MAX};
-use crate::cloud::port::WriteAction;
+use crate::cloud::port::{Service, WriteAction};
 use crate::model::attributes::Field;
 use crate::model::{
     Attributes, InstanceId, InstanceSpec, Life, Login, ObservedInstance, Power, Secret, Site, Timestamp,
@@ -127,6 +128,15 @@ impl Step {
     /// Whether the answer only means that it has begun (model: the texts of the actions).
     pub(in super::super) fn is_asynchronous(&self) -> bool {
         !matches!(self, Step::Rename(_) | Step::RenewFlag(_) | Step::Tags { .. } | Step::Firewall(_))
+    }
+
+    /// The operation that decides how its failures are handled.
+    pub(in super::super) fn operation(&self) -> Operation {
+        match self.order_kind() {
+            Some(_) => Operation::Order,
+            None if self.action().service() == Service::Tag => Operation::Tag,
+            None => Operation::Change,
+        }
     }
 
     /// Whether it is an order: to be written down first, and not simply to be repeated.

@@ -2,6 +2,7 @@
 //! unclear stops the purchase. Rules 2, 4 and 7.
 
 use super::super::super::effect::{Effect, PurchaseId, TimerId};
+use super::super::super::failure_policy::{Decision, Operation};
 use super::super::{Machine, error_detail};
 use super::{AND_THEN, ARRIVES_WITHIN, Phase, join};
 use crate::cloud::CloudError;
@@ -73,10 +74,13 @@ impl Machine {
         }
         match result {
             Ok(at) => self.set_phase(id, Phase::Looking(at)),
-            Err(error) => {
-                self.end_purchase(id, ItemStatus::Failed, &error_detail(&error), None);
-                self.stop(now, &error_detail(&error));
-            }
+            Err(error) => match self.decide_failed(now, id, Operation::Sign, &error) {
+                Decision::EndRun => {
+                    self.end_purchase(id, ItemStatus::Failed, &error_detail(&error), None);
+                    self.stop(now, &error_detail(&error));
+                }
+                decision => self.follow_decision(now, id, &error, decision),
+            },
         }
     }
 
@@ -90,7 +94,8 @@ impl Machine {
         match result {
             Err(error) => {
                 for id in looking {
-                    self.retry_or_give_up(now, id, &error);
+                    let decision = self.decide_failed(now, id, Operation::Lookup, &error);
+                    self.follow_decision(now, id, &error, decision);
                 }
             }
             Ok(listed) => {
@@ -355,12 +360,19 @@ impl Machine {
             "{}: an earlier attempt has no answer; looking again until {until}, when it would certainly be listed.",
             self.label(id)
         );
-        if self.purchases[id].tries == 0 {
+        if self.purchases[id].lookups == 0 {
             self.effects.push(Effect::Emit(Event::Note { text }));
         }
-        self.purchases[id].tries += 1;
-        let soon = now.plus(LOOK_AGAIN * self.purchases[id].tries.min(6));
-        self.set_phase(id, Phase::Ready(until.min(soon).max(now.plus(Duration::from_millis(100)))));
+        self.purchases[id].lookups += 1;
+        let soon = now.plus(LOOK_AGAIN * self.purchases[id].lookups.min(6));
+        let next = until.min(soon).max(now.plus(Duration::from_millis(100)));
+        self.set_phase(id, Phase::Ready(next));
+        let reason = match &self.purchases[id].last_error {
+            Some((error, _)) => error.clone(),
+            None => "an earlier attempt has no response".to_owned(),
+        };
+        let attempts = self.entry(id).map_or(0, |entry| entry.attempts.len());
+        self.explain_retry(id, u32::try_from(attempts).unwrap_or(u32::MAX), &reason, next);
     }
 }
 

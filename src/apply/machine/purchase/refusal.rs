@@ -1,7 +1,10 @@
 //! Rule 5: what a refusal proves, and when a token that is refused for good is given up.
 
 use super::super::super::effect::{Effect, PurchaseId};
-use super::super::Machine;
+use super::super::super::failure_policy::{
+    Decision, Operation, decide, decide_contradicted_refusal, decide_unproved_refusal,
+};
+use super::super::{Machine, error_detail};
 use super::{ARRIVES_WITHIN, Phase};
 use crate::cloud::CloudError;
 use crate::event::ItemStatus;
@@ -9,13 +12,6 @@ use crate::model::Timestamp;
 use crate::model::digest::canonical;
 use crate::plan::request::dry_run;
 use crate::state::{OpenIntent, Record};
-
-/// Refusals after which a purchase with an unanswered attempt is left to the next run instead of being asked for again.
-const REFUSALS_MAX: u32 = 3;
-
-/// Refusals, each contradicted by a dry run that passed, after which it is the token that is refused and not the request.
-/// Stock can come back between two calls, once.
-const CONTRADICTED_MAX: u32 = 2;
 
 /// A refusal, until it is known what it was about.
 pub(super) struct Refusal {
@@ -56,11 +52,13 @@ impl Machine {
             return;
         }
         self.purchases[id].refusals += 1;
-        if self.purchases[id].refusals >= REFUSALS_MAX {
-            let what = format!("{detail}; an earlier attempt has no answer yet");
-            self.end_purchase(id, ItemStatus::Unknown, &what, error.request_id.clone());
-        } else {
-            self.retry_or_give_up(now, id, error);
+        let failed = self.failed_attempt(now, id, error);
+        match decide_unproved_refusal(self.purchases[id].refusals, &failed) {
+            Decision::GiveUp => {
+                let what = format!("{detail}; an earlier attempt has no answer yet");
+                self.end_purchase(id, ItemStatus::Unknown, &what, error.request_id.clone());
+            }
+            decision => self.follow_decision(now, id, error, decision),
         }
     }
 
@@ -81,17 +79,24 @@ impl Machine {
             return;
         }
         let Some(refusal) = self.purchases[id].refusal.take() else { return };
-        // Refused as well, or not to be learned: the refusal stands.
-        if result.is_err() || self.stopping {
+        if let Err(error) = result {
+            // Refused as well, or not to be learned: the refusal stands.
+            self.end_refused(id, refusal);
+            if decide(Operation::Lookup, &self.failed_attempt(now, id, &error)) == Decision::EndRun {
+                self.stop(now, &error_detail(&error));
+            }
+            return;
+        }
+        if self.stopping {
             self.end_refused(id, refusal);
             return;
         }
         self.purchases[id].contradicted += 1;
-        if self.purchases[id].contradicted < CONTRADICTED_MAX {
-            let tries = self.purchases[id].tries;
-            self.purchases[id].tries += 1;
-            let wait = self.backoff(tries);
-            self.set_phase(id, Phase::Ready(now.plus(wait)));
+        let jitter = self.jitter.next_unit();
+        if let Decision::Retry(wait) = decide_contradicted_refusal(self.purchases[id].contradicted, jitter) {
+            let next = now.plus(wait);
+            self.set_phase(id, Phase::Ready(next));
+            self.explain_retry(id, self.purchases[id].history.attempts, &refusal.detail, next);
             self.look(now);
             return;
         }
