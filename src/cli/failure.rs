@@ -257,7 +257,9 @@ impl From<LockError> for Failure {
                     ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
                         "make the folder writable for this user, or name another file with --state"
                     }
-                    ErrorKind::StorageFull => "free some space and run the command again; nothing was changed",
+                    ErrorKind::StorageFull | ErrorKind::FileTooLarge | ErrorKind::QuotaExceeded => {
+                        "free some space and run the command again; nothing was changed"
+                    }
                     _ => "check that the folder of the state is one, or name another file with --state",
                 };
                 Self::of(Exit::Error, error).help(help)

@@ -104,7 +104,7 @@ impl StateError {
     pub fn help(&self) -> String {
         match self {
             Self::Io { source, .. } => match source.kind() {
-                io::ErrorKind::StorageFull => {
+                io::ErrorKind::StorageFull | io::ErrorKind::FileTooLarge | io::ErrorKind::QuotaExceeded => {
                     "free some space and run the command again; nothing that was bought is forgotten".into()
                 }
                 io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
@@ -132,7 +132,7 @@ impl StateError {
                     .into(),
                 Some(EINVAL) => "nothing was bought. This file system cannot make a folder durable: keep the state on another".into(),
                 _ => match source.source.kind() {
-                    io::ErrorKind::StorageFull => "nothing was bought; free some space and run the command again".into(),
+                    io::ErrorKind::StorageFull | io::ErrorKind::FileTooLarge | io::ErrorKind::QuotaExceeded => "nothing was bought; free some space and run the command again".into(),
                     io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                         "nothing was bought. Make the folder of the state writable for this user, or name another file with --state"
                             .into()

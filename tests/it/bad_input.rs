@@ -73,7 +73,7 @@ fn no_manifest_and_an_empty_one() {
 fn a_manifest_that_wants_nothing_any_more_does_not_destroy() {
     let place = applied();
     place.write("lighthouse.yaml", "version: 1\nstack: small\nregion: ap-guangzhou\ninstances: {}\n");
-    in_sandbox(&place, &["apply", "--yes"]).fails(7, &["wants no instance at all", "`lhprov destroy`"]);
+    in_sandbox(&place, &["apply", "--yes"]).fails(7, &["wants no instance at all", "`lhprov destroy --sandbox=box`"]);
     place.write("lighthouse.yaml", "version: 1\nstack: small\nregion: ap-guangzhou\n");
     in_sandbox(&place, &["apply", "--yes"]).fails(1, &["`instances`"]);
     assert_eq!(bought(&place), 3);
@@ -369,7 +369,8 @@ fn fewer_ids_than_asked() {
 #[test]
 fn nobody_to_ask() {
     let place = Place::with(SMALL);
-    in_sandbox(&place, &["apply"]).fails(9, &["there is no terminal to ask on", "`lhprov apply --yes`"]);
+    in_sandbox(&place, &["apply"])
+        .fails(9, &["there is no terminal to ask on", "`lhprov apply --sandbox=box --boot 0s --yes`"]);
     assert_eq!(bought(&place), 0);
     let place = applied();
     in_sandbox(&place, &["destroy"]).fails(9, &["`lhprov destroy --yes`"]);

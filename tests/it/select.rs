@@ -70,7 +70,7 @@ fn what_matches_nothing_is_a_mistake_with_the_nearest_address() {
         }
     }
     let said = place.run(&["plan", "--sandbox", "--only", "zzz*"]).expect(64);
-    assert!(said.err.contains("`lhprov render` prints every address"), "{said:#?}");
+    assert!(said.err.contains("`lhprov render --sandbox` prints every address"), "{said:#?}");
     let said = place.run(&["plan", "--sandbox", "--only", "{web"]).expect(64);
     assert!(said.err.contains("is not a pattern of addresses"), "{said:#?}");
 }
