@@ -74,6 +74,7 @@ pub async fn apply_saved(
             open: open.len(),
             save_error: None,
             stop: None,
+            can_repeat: false,
             is_repetition: true,
         });
     }

@@ -13,7 +13,7 @@ use crate::model::time::show_duration;
 use crate::model::{Address, InstanceId, SplitMix64};
 use crate::observe::state::ObservedState;
 use crate::plan::seal::SavedChange;
-use crate::plan::{Action, Plan, Planned};
+use crate::plan::{Action, Plan, Planned, Reason};
 use crate::state::PriorState;
 use futures_util::future::{Either, select};
 use std::collections::{BTreeMap, BTreeSet};
@@ -380,7 +380,7 @@ fn in_words(items: &[Item]) -> String {
 mod tests {
     use super::*;
     use crate::model::Replace;
-    use crate::plan::{AttributeDiff, Change, Reason};
+    use crate::plan::{AttributeDiff, Change};
 
     #[test]
     fn the_rest_of_what_was_agreed_to_is_told_from_more() {

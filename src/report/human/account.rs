@@ -49,8 +49,7 @@ pub fn render(items: &[Item], shown: AccountText<'_>, palette: Palette) -> Strin
         let text = format!("All of it is recorded. To go on, run `{again}` again.");
         let _ = writeln!(out, "{}\n", wrap(&text, 0, 0));
     } else if items.iter().any(|item| !item.status.is_done()) {
-        let text =
-            "All of it is recorded. The same command would end in the same way: first do what the lines above say.";
+        let text = "All of it is recorded. Before the command is run again, do what the lines above say.";
         let _ = writeln!(out, "{}\n", wrap(text, 0, 0));
     }
     out.push_str(&last_line(items, shown, palette));
