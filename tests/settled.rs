@@ -224,7 +224,7 @@ fn what_a_run_bought_and_lost_is_not_bought_again() {
         let until = Instant::now() + LIMIT;
         // Another user of the account deletes what runs there, once the apply has seen it.
         let code = loop {
-            let state = scene.folder.path().join("state/hasty.journal");
+            let state = scene.folder.path().join("state/hasty.json.journal");
             let is_assigned = std::fs::read_to_string(state).is_ok_and(|text| text.contains("\"assigned\""));
             if let Some(code) = applying.code_within(Duration::from_millis(1500)) {
                 break code;

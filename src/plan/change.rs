@@ -343,7 +343,7 @@ impl After {
 }
 
 impl Change {
-    /// Whether the instance of a purge is isolated before it begins.
+    /// Whether the instance of a purge or a replacement is isolated before it begins.
     pub fn is_isolated_already(&self) -> bool {
         self.reason == Reason::ReturnedAlready
     }

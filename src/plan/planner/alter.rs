@@ -160,6 +160,7 @@ impl<'a> Planner<'a> {
         self.replace(address, desired, recorded, change, verdict);
         if let Some(change) = self.changes.last_mut() {
             change.refund = None;
+            change.reason = Reason::ReturnedAlready;
             change.notes.push(format!("{id} is isolated already"));
         }
     }

@@ -12,6 +12,8 @@ use crate::plan::planner::Planned;
 /// TerminateInstances of a purge, is refused now and allowed then, so it is not among them.
 pub fn api_actions(change: &Change) -> Vec<&'static str> {
     match change.action {
+        // The first half of the replacement is done, and nothing is requested for the instance.
+        Action::Replace(_) if change.is_isolated_already() => return Vec::new(),
         Action::Isolate | Action::Replace(_) => return vec!["IsolateInstances"],
         // What is isolated already is only terminated.
         Action::Purge if change.is_isolated_already() => return vec!["TerminateInstances"],
