@@ -102,7 +102,7 @@ pub(super) async fn ask_and_judge(
     if !questions.is_empty() || !unanswered.is_empty() || !observed.catalogue.denied.is_empty() {
         evaluate(planned, desired, &answers);
         let mut checks = std::mem::take(&mut planned.plan.checks);
-        denied::judge(planned, &observed.catalogue, &mut checks);
+        denied::judge(planned, observed, &mut checks);
         planned.plan.checks = checks;
         for (what, why) in unanswered {
             planned.plan.checks.add(what, Status::NotChecked, why);

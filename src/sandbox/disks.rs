@@ -125,7 +125,7 @@ impl Account {
     pub(super) fn describe_disks(&self, call: &Call) -> Answer {
         let known = ["DiskIds", "Filters", "Offset", "Limit", "OrderField", "Order"];
         let params = Params::of_body(&call.body, &known)?;
-        let asked = params.ids("DiskIds", "lhdisk-", "InvalidParameterValue.DiskIdMalformed", 100)?;
+        let asked = params.ids("DiskIds", "lhdisk-", "InvalidParameterValue.InvalidDiskIdMalformed", 100)?;
         let names = ["disk-id", "instance-id", "disk-name", "zone", "disk-usage", "disk-state", "tag-key", "tag-value"];
         let filters = params.filters(100, |name| names.contains(&name) || name.starts_with("tag:"))?;
         exclusive(&asked, &filters)?;

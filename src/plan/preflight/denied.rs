@@ -3,14 +3,26 @@
 
 use super::{Checks, Status};
 use crate::diag::Diagnostic;
-use crate::observe::catalogue::Catalogue;
+use crate::model::Life;
+use crate::observe::ObservedState;
 use crate::plan::attribute::Kind;
-use crate::plan::change::{Action, Change};
+use crate::plan::change::{Action, Change, Reason};
 use crate::plan::planner::Planned;
+
+/// Codes of a refusal that ends by itself: an apply waits until the operation is over.
+const PASSING: [&str; 3] = [
+    "OperationDenied.InstanceCreating",
+    "OperationDenied.InstanceOperationInProgress",
+    "UnsupportedOperation.LatestOperationUnfinished",
+];
 
 /// The API actions that a change begins with, by their names there. A later call of the same change, such as the
 /// TerminateInstances of a purge, is refused now and allowed then, so it is not among them.
 pub fn api_actions(change: &Change) -> Vec<&'static str> {
+    // A deposed instance that cannot be destroyed yet stays on record; that keeps nothing else from being applied.
+    if matches!(change.reason, Reason::Deposed(_)) {
+        return Vec::new();
+    }
     match change.action {
         // The first half of the replacement is done, and nothing is requested for the instance.
         Action::Replace(_) if change.is_isolated_already() => return Vec::new(),
@@ -54,14 +66,26 @@ pub fn api_actions(change: &Change) -> Vec<&'static str> {
 }
 
 /// Adds a failure for each change that the service would refuse.
-pub fn judge(planned: &Planned, catalogue: &Catalogue, checks: &mut Checks) {
+pub fn judge(planned: &Planned, observed: &ObservedState, checks: &mut Checks) {
+    let catalogue = &observed.catalogue;
     let mut checked = 0;
     for change in &planned.plan.changes {
         let Some(id) = &change.instance_id else { continue };
+        // What is on the way to another state allows other actions when its turn comes.
+        let is_settled = observed.instances.get(id).is_some_and(|live| {
+            !live.is_busy() && !matches!(live.attributes.life(), Life::Pending | Life::Failed | Life::Ending)
+        });
+        if !is_settled {
+            continue;
+        }
         let actions = api_actions(change);
         if let Some(denied) = catalogue.denied.get(id) {
             checked += usize::from(!actions.is_empty());
-            for refusal in denied.iter().filter(|refusal| actions.contains(&refusal.action.as_str())) {
+            for refusal in denied
+                .iter()
+                .filter(|refusal| actions.contains(&refusal.action.as_str()))
+                .filter(|refusal| !PASSING.contains(&refusal.code.as_str()))
+            {
                 let summary = format!("the service would refuse {} for `{}` ({id})", refusal.action, change.address);
                 let message = match refusal.message.trim_end_matches('.') {
                     "" => refusal.code.clone(),
