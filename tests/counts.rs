@@ -176,6 +176,8 @@ instances:
         let cloud = Asked { inner: cloud, ids: Arc::clone(&self.asked) };
         let cloud = Arc::new(Paced::new(cloud, Arc::clone(&clock), 1));
         Context {
+            endpoint_origin: "the test",
+            assumed_account: None,
             read: Arc::clone(&cloud) as _,
             write: cloud,
             clock,

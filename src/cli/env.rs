@@ -120,6 +120,14 @@ pub fn arguments() -> impl Iterator<Item = OsString> {
     std::env::args_os()
 }
 
+/// Whether the command line has a long flag, as a word of its own or with its value behind `=`.
+pub fn has_flag(flag: &str) -> bool {
+    arguments().skip(1).any(|word| {
+        let rest = word.to_str().and_then(|word| word.strip_prefix(flag));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+    })
+}
+
 /// The command line for people, without the program's folder. Secrets are never part of one.
 pub fn command_line() -> String {
     let words: Vec<String> = arguments().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();

@@ -130,6 +130,7 @@ impl SavedFile {
             ("--destroy", own.destroy && !asked.destroy),
             ("--purge", apply.run.purge && !asked.purge),
             ("--buy-anyway", apply.run.buy_anyway && !asked.buy_anyway),
+            ("--confirm-gone", apply.run.confirm_gone && !asked.confirm_gone),
             ("--token-ttl", apply.run.token_ttl.is_some() && millis(apply.run.token_ttl) != asked.token_ttl_ms),
             (
                 "--visibility-grace",
@@ -153,6 +154,8 @@ impl SavedFile {
         run.replace.clone_from(&asked.replace);
         run.purge = asked.purge;
         run.buy_anyway = asked.buy_anyway;
+        run.confirm_gone = asked.confirm_gone;
+        run.max_destroy = [run.max_destroy, asked.max_destroy].into_iter().flatten().min();
         run.token_ttl = asked.token_ttl_ms.map(Duration::from_millis);
         run.visibility_grace = asked.visibility_grace_ms.map(Duration::from_millis);
         apply.adopt |= asked.adopt;
@@ -228,6 +231,8 @@ pub fn write(
             destroy: own.save.destroy,
             purge: own.run.purge,
             buy_anyway: own.run.buy_anyway,
+            confirm_gone: own.run.confirm_gone,
+            max_destroy: own.run.max_destroy,
             adopt: own.save.adopt,
             allow_data_loss: own.save.allow_data_loss,
             accept_no_refund: own.save.accept_no_refund,

@@ -181,7 +181,9 @@ pub fn open(
         clock: Arc::new(SystemClock),
         events,
         store: load::store(global, desired.stack.as_str())?,
+        endpoint_origin: endpoint_origin(global, sandbox),
         endpoint,
+        assumed_account: global.assume_account.clone(),
         holder: host::holder(),
         locking: true,
         lock_timeout: run.lock_timeout,
@@ -192,4 +194,15 @@ pub fn open(
         signals: signals.port(),
     };
     Ok(Session { loaded, context, sandbox, credentials, signals })
+}
+
+/// What chose the endpoint of this run.
+fn endpoint_origin(global: &Global, sandbox: bool) -> &'static str {
+    match (sandbox, &global.endpoint) {
+        (true, _) if env::has_flag("--sandbox") => "--sandbox",
+        (true, _) => "LHPROV_SANDBOX",
+        (false, Some(_)) if env::has_flag("--endpoint") => "--endpoint",
+        (false, Some(_)) => "LHPROV_ENDPOINT",
+        (false, None) => "`site` in the manifest",
+    }
 }

@@ -87,7 +87,10 @@ impl Endpoint {
             // International pages name the second host since about 2025-10 (intl:45859).
             Kind::Site(Site::China) => format!("{}.tencentcloudapi.com", service.name()),
             Kind::Site(Site::International) => format!("{}.intl.tencentcloudapi.com", service.name()),
-            Kind::Given { authority, .. } => authority.clone(),
+            Kind::Given { authority, .. } => match Alias::of(authority) {
+                Some(alias) => alias.host(service),
+                None => authority.clone(),
+            },
         }
     }
 
@@ -109,6 +112,38 @@ impl Endpoint {
             Kind::Given { authority, .. } => split_port(authority).is_some_and(|(host, _)| is_loopback(host)),
         }
     }
+}
+
+/// A documented host of Lighthouse on site china other than the public one. It serves the same account and the same
+/// instances. (Regional: `SERVICE.REGION.tencentcloudapi.com`, cn /product/1278/46710, and the SDK's backup host.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Alias<'a> {
+    authority: &'a str,
+}
+
+impl<'a> Alias<'a> {
+    fn of(authority: &'a str) -> Option<Self> {
+        let region = authority.strip_prefix("lighthouse.")?.strip_suffix(".tencentcloudapi.com")?;
+        let is_region = region.contains('-') && region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        is_region.then_some(Self { authority })
+    }
+
+    /// Whether the other services have a host in each region is not documented, so they are asked at their public ones.
+    fn host(self, service: Service) -> String {
+        match service {
+            Service::Lighthouse => self.authority.to_owned(),
+            other => Endpoint::of_site(Site::China).host(other),
+        }
+    }
+}
+
+/// Whether two recorded endpoints are documented hosts of the same service: the public one of site china and that of
+/// `region`. Everything else is the same only where it reads the same.
+pub fn is_same_service(one: &str, other: &str, region: &str) -> bool {
+    let public = Endpoint::of_site(Site::China).url(Service::Lighthouse);
+    let regional = format!("https://lighthouse.{region}.tencentcloudapi.com");
+    let is_documented = |url: &str| url == public || url == regional;
+    one == other || (is_documented(one) && is_documented(other))
 }
 
 /// The text of an address for a message: what stands before an `@` may be a password.

@@ -270,7 +270,8 @@ fn steps_of(drift: &Drift, desired: &DesiredState) -> Result<Vec<Step>, Refused>
             | Kind::DomainName
             | Kind::Subdomain
             | Kind::Period
-            | Kind::AutoVoucher,
+            | Kind::AutoVoucher
+            | Kind::Protect,
         ) => {
             let name = drift.name();
             let what = match &drift.what {

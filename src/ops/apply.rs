@@ -40,6 +40,8 @@ const ROUNDS_MAX: usize = 4;
 pub struct ApplyOptions {
     /// Buy although it is unclear what is already owned.
     pub buy_anyway: bool,
+    /// Instances that are missing all at once are gone, and a machine that reads as failed to launch is lost.
+    pub confirm_gone: bool,
     /// Take over what carries no tags of ours without a question.
     pub adopt: bool,
     /// Nobody is asked.
@@ -227,8 +229,8 @@ impl Hindrance {
 
 impl Run<'_> {
     fn plan_options(&self) -> Options {
-        let ApplyOptions { buy_anyway, destroy, purge, adopt, .. } = self.options;
-        Options { buy_anyway, destroy, purge, adopt }
+        let ApplyOptions { buy_anyway, confirm_gone, destroy, purge, adopt, .. } = self.options;
+        Options { buy_anyway, confirm_gone, destroy, purge, adopt }
     }
 
     pub(super) async fn settle_and_carry_out(&mut self) -> Result<ApplyReport, OpsError> {

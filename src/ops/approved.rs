@@ -3,7 +3,7 @@
 use super::apply::{ApplyExit, ApplyOptions, ApplyReport, Consent, Question, apply_under_lock};
 use super::context::Context;
 use super::error::OpsError;
-use super::load::{Prior, account_of, load_prior};
+use super::load::{Prior, account_of, compare_with_recorded, load_prior};
 use crate::desired::DesiredState;
 use crate::event::Event;
 use crate::model::Address;
@@ -99,7 +99,12 @@ impl<'a> Progress<'a> {
                 && (begun.lineage.is_none() || begun.lineage == state.lineage)
                 && begun.serial <= state.serial
         });
-        let account = account_of(context).await.ok();
+        let account = account_of(context).await;
+        let recorded = approved.seal.bound.account.as_deref();
+        let account = match compare_with_recorded(context, "the saved plan", recorded, account.as_deref()) {
+            Some(blocked) => return Err(OpsError::Blocked(vec![blocked])),
+            None => account.ok(),
+        };
         let now = Bound { account, state: state.clone(), ..approved.bound.clone() };
         let moved = approved.seal.bound.moved(&now, goes_on);
         if moved.iter().any(|moved| moved.is_identity) {

@@ -41,6 +41,10 @@ pub struct Context {
     pub store: Store,
     /// Endpoint URL, or `sandbox`.
     pub endpoint: String,
+    /// What chose the endpoint: a flag, a variable, or `site` in the manifest.
+    pub endpoint_origin: &'static str,
+    /// The account of these credentials by the user's own word (`--assume-account`), for a service that does not report it.
+    pub assumed_account: Option<String>,
     /// Who we are, for the lock.
     pub holder: Holder,
     /// Whether there is a lock at all; a simulation of writers that share nothing has none.

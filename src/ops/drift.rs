@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::error::OpsError;
-use super::load::{account_of, bind_account, load_prior, observe};
+use super::load::{account_of, bind_account_to_read, load_prior, observe};
 use super::preflight::price;
 use crate::desired::DesiredState;
 use crate::model::Address;
@@ -60,7 +60,7 @@ pub async fn drift(
     let _lock = context.lock(Mode::Shared).await?;
     let mut prior = load_prior(context, desired)?;
     let (account, observed) = futures_util::future::join(account_of(context), observe(context, desired, &prior)).await;
-    bind_account(context, desired, &mut prior.state, account)?;
+    bind_account_to_read(context, desired, &mut prior.state, account)?;
     let observed = observed?;
     let selected = select::chosen(&context.select, desired, &prior.state, &prior.open)?;
     let is_selected = |address: &Address| selected.contains(address);

@@ -3,7 +3,7 @@
 use super::approved::bound_state;
 use super::context::Context;
 use super::error::OpsError;
-use super::load::{Prior, account_of, ask_for_the_rest, bind_account, list_owned, load_beside, load_prior};
+use super::load::{Prior, account_of, ask_for_the_rest, compare_account, list_owned, load_beside, load_prior};
 use super::preflight::{Preflight, check};
 use super::repeated::without_finished_replacements;
 use crate::desired::DesiredState;
@@ -26,6 +26,8 @@ pub struct PlanOptions {
     pub refresh: bool,
     /// Buy although it is unclear what is already owned.
     pub buy_anyway: bool,
+    /// Instances that are missing all at once are gone, and a machine that reads as failed to launch is lost.
+    pub confirm_gone: bool,
     /// Plan the end of everything.
     pub destroy: bool,
     /// What leaves is destroyed for good.
@@ -94,16 +96,19 @@ pub(super) async fn unchecked(
     let manifest = desired;
     let emptied = options.destroy.then(|| emptied(desired));
     let desired = emptied.as_ref().unwrap_or(desired);
+    let mut account_unknown = None;
     let mut observed = match answers {
         Some((account, listed)) => {
-            bind_account(context, desired, &mut prior.state, account)?;
-            ask_for_the_rest(context, listed?, &prior).await?
+            account_unknown = compare_account(context, desired, &mut prior.state, account)?;
+            ask_for_the_rest(context, desired, listed?, &prior).await?
         }
         None => ObservedState { at: context.clock.now(), ..ObservedState::default() },
     };
-    let PlanOptions { buy_anyway, destroy, purge, adopt, .. } = options;
-    let wanted = (Options { buy_anyway, destroy, purge, adopt }, selection.as_ref());
-    let planned = planned_with_catalogue(context, (desired, manifest), &prior, &mut observed, wanted).await?;
+    let PlanOptions { buy_anyway, confirm_gone, destroy, purge, adopt, .. } = options;
+    let wanted = (Options { buy_anyway, confirm_gone, destroy, purge, adopt }, selection.as_ref());
+    let mut planned = planned_with_catalogue(context, (desired, manifest), &prior, &mut observed, wanted).await?;
+    // Apply refuses this, so the plan shows it as blocked.
+    planned.blocked.extend(account_unknown);
     Ok(PlanReport { planned, observed, prior: prior.state, bound })
 }
 

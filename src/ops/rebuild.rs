@@ -5,7 +5,7 @@
 
 use super::context::Context;
 use super::error::OpsError;
-use super::load::{account_of, bind_account, rewrite_journal, salt};
+use super::load::{Origin, account_of, bind_account, bound_prior, rewrite_journal, salt};
 use super::taken::record;
 use crate::desired::DesiredState;
 use crate::model::{Address, InstanceId, Life, ObservedInstance, Ownership, Predecessor};
@@ -13,7 +13,6 @@ use crate::observe::refresh;
 use crate::plan::placement::{by_names, by_tags};
 use crate::state::codec::DecodeError;
 use crate::state::lock::Mode;
-use crate::state::store::check_binding;
 use crate::state::{AppliedSpec, Journal, PriorState, Record, RecordedInstance, StateError, fold};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -116,7 +115,6 @@ fn what_is_left(
     desired: &DesiredState,
 ) -> Result<(PriorState, crate::state::OpenIntents, Journal), OpsError> {
     let store = &context.store;
-    let binding = context.binding(desired, None);
     let (journal, records) = Journal::open(store)?;
     let header = match records.first() {
         Some(Record::Header(header)) => Some(header.clone()),
@@ -126,16 +124,13 @@ fn what_is_left(
         Err(StateError::Damaged { source: DecodeError::Damaged { .. }, .. }) => None,
         other => other?,
     };
-    let mut state = match recorded {
-        Some(state) => {
-            check_binding(store.path(), &state.binding, &binding)?;
-            state
-        }
-        None => {
-            let lineage = header.as_ref().map_or_else(|| context.lineage.clone(), |header| header.lineage.clone());
-            PriorState { serial: header.map_or(0, |header| header.serial), ..PriorState::new(lineage, binding) }
-        }
-    };
+    let state = bound_prior(store, &Origin::of(context, desired), recorded, header.as_ref())?;
+    let mut state = state.unwrap_or_else(|| {
+        let lineage = header.as_ref().map_or_else(|| context.lineage.clone(), |header| header.lineage.clone());
+        let account = header.as_ref().and_then(|header| header.account.clone());
+        let serial = header.map_or(0, |header| header.serial);
+        PriorState { serial, ..PriorState::new(lineage, context.binding(desired, account)) }
+    });
     let open =
         fold(&mut state, records).map_err(|problem| StateError::Journal { path: store.journal_path(), problem })?;
     Ok((state, open, journal))

@@ -21,6 +21,8 @@ pub enum Way {
     Replace,
     /// By these actions, which turn the machine on and off.
     Power(&'static str, &'static str),
+    /// In the state alone, by an apply that makes no request for it.
+    Recorded,
     /// It says what to buy, or how; nothing of an instance changes with it.
     NotAProperty,
 }
@@ -66,6 +68,8 @@ pub enum Kind {
     Period,
     /// Whether vouchers pay first.
     AutoVoucher,
+    /// Protection against destroying, replacing and wiping.
+    Protect,
 }
 
 /// One row.
@@ -123,6 +127,7 @@ pub const TABLE: &[Attribute] = &[
     row(Kind::Subdomain, "subdomain", "subdomain", Way::Replace, false, "model: at creation alone"),
     row(Kind::Period, "period", "charge", Way::NotAProperty, false, "model: months to buy; RenewInstances buys more"),
     row(Kind::AutoVoucher, "auto_voucher", "auto_voucher", Way::NotAProperty, false, "model: how a purchase is paid"),
+    row(Kind::Protect, "protect", "protect", Way::Recorded, false, "a rule of lhprov: no field of the service's"),
 ];
 
 impl Kind {
@@ -164,7 +169,8 @@ impl Kind {
             | Kind::FirewallTemplateId
             | Kind::DomainName
             | Kind::Subdomain
-            | Kind::AutoVoucher => map.entry(row.key).or_insert(Value::Null),
+            | Kind::AutoVoucher
+            | Kind::Protect => map.entry(row.key).or_insert(Value::Null),
         };
         let differs = place != value;
         place.clone_from(value);
@@ -236,6 +242,7 @@ mod tests {
                     Way::Reinstall(action) => format!("reinstall by {action}"),
                     Way::Replace => "replacement".to_owned(),
                     Way::Power(start, stop) => format!("{start} or {stop}"),
+                    Way::Recorded => "recorded, without a request".to_owned(),
                     Way::NotAProperty => "no change".to_owned(),
                 };
                 let compared = if row.reported { "live" } else { "last applied" };
@@ -262,6 +269,7 @@ mod tests {
         subdomain                    replacement                                                    last applied
         period                       no change                                                      last applied
         auto_voucher                 no change                                                      last applied
+        protect                      recorded, without a request                                    last applied
         ");
     }
 

@@ -469,8 +469,14 @@ pub enum BlockedKind {
     AdoptionNotConfirmed,
     /// The credentials belong to an account that the manifest does not allow.
     AccountNotAllowed,
-    /// The account of the credentials is not known, and the manifest allows only some.
+    /// The account of the credentials is not known, and the manifest allows only some, or the state records one.
     AccountUnknown,
+    /// The credentials belong to another account than the command line says.
+    AccountMismatch,
+    /// Many recorded instances are gone at once.
+    Gone,
+    /// A machine that ran before reads as failed to launch.
+    FailedAfterRunning,
 }
 
 impl BlockedKind {
@@ -487,6 +493,9 @@ impl BlockedKind {
             Self::AdoptionNotConfirmed => "adoption-not-confirmed",
             Self::AccountNotAllowed => "account-not-allowed",
             Self::AccountUnknown => "account-unknown",
+            Self::AccountMismatch => "account-mismatch",
+            Self::Gone => "gone-not-confirmed",
+            Self::FailedAfterRunning => "failed-after-running",
         }
     }
 }

@@ -328,8 +328,6 @@ impl<'a> Check<'a> {
             let in_manifest = wanted.is_some_and(|wanted| wanted.protect);
             let in_state = change.instance_id.as_ref().is_some_and(|id| kept.contains(id));
             let protected = match change.action {
-                // What the manifest has decides whether its disk may be wiped.
-                Action::Reinstall => in_manifest,
                 // What is left over stands at no address.
                 Action::Isolate | Action::Purge => in_state,
                 _ => in_manifest || in_state,

@@ -3,7 +3,7 @@
 //! A limit on money that cannot be compared, since a price is not known, is broken: what nobody knows is not little.
 
 use super::change::{Plan, Reason, count};
-use super::planner::Planned;
+use super::planner::{Leaving, Planned};
 use super::preflight::{Answers, Known, Quote, place, price_keys, what_is_unknown};
 use crate::desired::{Allowed, DesiredInstance, DesiredState};
 use crate::diag::{Diagnostic, Diagnostics, Span};
@@ -121,6 +121,7 @@ pub fn enforce(planned: &mut Planned, desired: &DesiredState, measure: &Measure<
     policies(desired, &mut found);
     freeze(&planned.plan, desired, measure.now, &mut found);
     numbers(&planned.plan, desired, measure, &mut found);
+    mass_removal(planned, desired, measure, &mut found);
     spend(&planned.plan, measure, &mut found);
     per_month(&planned.plan, desired, measure, &mut found);
     planned.plan.checks.violations = found;
@@ -186,6 +187,37 @@ fn numbers(plan: &Plan, desired: &DesiredState, measure: &Measure<'_>, found: &m
                 .help("look at the plan; do it in parts with --only, or raise the limit"),
         );
     }
+}
+
+/// Most instances that may leave the manifest at once without a limit that allows it, however large the stack.
+const LEAVING_MAX: usize = 10;
+
+/// Whether so many leaving instances are a mistake more often than a wish: more than half of the stack, or more than ten.
+fn is_mass_removal(leaving: Leaving) -> bool {
+    leaving.instances > LEAVING_MAX || leaving.instances * 2 > leaving.recorded
+}
+
+/// A lost or damaged manifest reads like a wish to destroy. So an apply destroys many instances only under a limit that was set
+/// for that; whether the plan stays below it is compared like any other limit.
+fn mass_removal(planned: &Planned, desired: &DesiredState, measure: &Measure<'_>, found: &mut Diagnostics) {
+    let has_limit = desired.bounds.limits.max_destroy.is_some() || measure.ceilings.max_destroy.is_some();
+    // An empty manifest is refused whatever the limit: `destroy` is the command for that.
+    if has_limit || desired.instances.is_empty() || !is_mass_removal(planned.leaving) {
+        return;
+    }
+    let Leaving { instances, recorded } = planned.leaving;
+    let all = planned.plan.summary().to_destroy() + measure.before.destroyed.len();
+    found.push(
+        Diagnostic::error(
+            "limit",
+            format!("this plan destroys {instances} of {} because they left the manifest", count(recorded, "instance")),
+        )
+        .detail(
+            "More than half of a stack, or more than 10 instances, are destroyed only under a limit that allows it.",
+        )
+        .help(format!("look at the plan; if all of that is meant, run `lhprov apply --max-destroy {all}`"))
+        .help(format!("or write `limits: {{ max_destroy: {all} }}` into the manifest")),
+    );
 }
 
 /// What is not known of a plan's price; none if it is known.
@@ -362,4 +394,32 @@ fn not_allowed(id: &str, what: &str, key: &str, allowed: &Allowed) -> Diagnostic
         .label("not allowed")
         .related(allowed.span, format!("`{key}`"))
         .help(format!("allowed are {}", allowed.patterns.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_of_a_stack_may_leave_and_no_more_than_ten() {
+        let table = [
+            (0, 0, false),
+            (0, 1, false),
+            (1, 1, true),
+            (1, 2, false),
+            (2, 2, true),
+            (1, 3, false),
+            (2, 3, true),
+            (2, 4, false),
+            (3, 4, true),
+            (10, 20, false),
+            (10, 19, true),
+            (10, 500, false),
+            (11, 500, true),
+        ];
+        for (instances, recorded, expected) in table {
+            let found = is_mass_removal(Leaving { instances, recorded });
+            assert_eq!(found, expected, "{instances} of {recorded}");
+        }
+    }
 }

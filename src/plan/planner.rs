@@ -3,6 +3,7 @@
 mod alter;
 pub(super) mod attached;
 mod found;
+mod gone;
 mod limited;
 mod removal;
 mod reported;
@@ -50,12 +51,23 @@ pub struct Inputs<'a> {
 pub struct Options {
     /// Buy although it is unclear what is already owned.
     pub buy_anyway: bool,
+    /// Instances that many readings at once miss are gone, and a machine that ran and reads as failed to launch is lost.
+    pub confirm_gone: bool,
     /// Everything is to go: an empty manifest is meant.
     pub destroy: bool,
     /// What leaves is destroyed for good after its return.
     pub purge: bool,
     /// Recovered instances are confirmed to be this stack's.
     pub adopt: bool,
+}
+
+/// Instances that left the manifest and that a plan destroys. None of them where everything is to be destroyed by request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Leaving {
+    /// How many.
+    pub instances: usize,
+    /// Of so many recorded ones.
+    pub recorded: usize,
 }
 
 /// A plan and what is to be said about it.
@@ -71,6 +83,8 @@ pub struct Planned {
     pub adopted: Vec<Address>,
     /// The addresses that the plan is limited to; none if it is whole.
     pub selected: Option<BTreeSet<Address>>,
+    /// What leaves because the manifest no longer has it.
+    pub leaving: Leaving,
 }
 
 impl Planned {
@@ -100,6 +114,7 @@ fn plan_from(inputs: Inputs<'_>, options: Options, diagnostics: Diagnostics, mov
     let mut planner = Planner::new(inputs, options);
     planner.diagnostics = diagnostics;
     planner.keep_or_miss_what_is_desired();
+    planner.ask_to_confirm_gone();
     planner.find_again();
     planner.miss_what_was_given_up();
     planner.leave_out();
@@ -152,6 +167,8 @@ struct Planner<'a> {
     diagnostics: Diagnostics,
     blocked: Vec<Blocked>,
     adopted: Vec<Address>,
+    /// How many instances the manifest no longer has and the plan destroys.
+    leaving: usize,
     /// Instances for which the plan stops.
     unclear: BTreeSet<InstanceId>,
     /// Unconfirmed instances, recorded or recovered by this plan.
@@ -196,6 +213,7 @@ impl<'a> Planner<'a> {
             diagnostics: Diagnostics::default(),
             blocked: Vec::new(),
             adopted: Vec::new(),
+            leaving: 0,
             unclear: BTreeSet::new(),
             unconfirmed: unconfirmed::recorded(inputs),
         }
@@ -553,6 +571,7 @@ impl<'a> Planner<'a> {
             blocked: self.blocked,
             adopted: self.adopted,
             selected,
+            leaving: Leaving { instances: self.leaving, recorded: self.inputs.prior.instances.len() },
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::change::{Action, Change, Plan, Reason};
 use super::planner::unconfirmed::{confirmation, evidence_of};
-use super::planner::{Inputs, Planned, unsettled};
+use super::planner::{Inputs, Leaving, Planned, unsettled};
 use crate::desired::DesiredState;
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
 use crate::model::attributes::Field;
@@ -71,6 +71,7 @@ pub fn renewals(inputs: Inputs<'_>, addresses: &BTreeSet<Address>, months: Optio
         blocked: Vec::new(),
         adopted: Vec::new(),
         selected: None,
+        leaving: Leaving::default(),
     }
 }
 

@@ -82,7 +82,7 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
     let mut verdict = Verdict::default();
     for diff in case.diffs {
         match diff.kind.row().way {
-            Way::NotAProperty => {}
+            Way::Recorded | Way::NotAProperty => {}
             Way::Replace => verdict.forced.push(diff.kind),
             Way::Power(..) if diff.after == Power::Stopped.as_str() => verdict.want(Action::Stop),
             Way::Power(..) => verdict.want(Action::Start),
@@ -348,7 +348,7 @@ mod tests {
                 _ => None,
             };
             assert_eq!(verdict.action, expected, "{}", row.name);
-            let forces = !matches!(row.name, "period" | "auto_voucher") && expected.is_none();
+            let forces = !matches!(row.name, "period" | "auto_voucher" | "protect") && expected.is_none();
             assert_eq!(verdict.forced, if forces { vec![row.kind] } else { vec![] }, "{}", row.name);
         }
     }

@@ -4,7 +4,7 @@
 
 use super::fleet;
 use super::sabotage::{self, Sabotage};
-use super::stage::{EFFECTS_MAX, LARGE, SMALL, Stage, weather};
+use super::stage::{EFFECTS_MAX, LARGE, SMALL, Stage, is_about_account, weather};
 use crate::desired::DesiredState;
 use crate::model::{Address, Replace, Site};
 use crate::ops::{ApplyExit, Consent, Context, OpsError, RenewOptions, renew};
@@ -141,6 +141,9 @@ fn renew_at_every_effect() {
                 Some(Ok(report)) => Some(report.exit),
                 // Bad weather may keep it from beginning.
                 Some(Err(OpsError::Cloud(_))) => Some(ApplyExit::Failed),
+                Some(Err(OpsError::Blocked(blocked))) if blocked.iter().all(is_about_account) => {
+                    Some(ApplyExit::Failed)
+                }
                 Some(Err(error)) => panic!("refused: {error}: {error:?}\n{}", stage.log()),
             };
             let pause = stage.chance.pick(&[0, 1, 60, 400, 2000]);

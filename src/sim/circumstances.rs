@@ -72,6 +72,7 @@ impl Circumstances {
             refuse_token: p(3),
             partial: p(10),
             launch_failed: p(5),
+            lagging: p(5),
         };
         Self { settings, ownership, token_ttl, visibility_grace: VISIBILITY_GRACE_DEFAULT, faults }
     }

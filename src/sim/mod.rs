@@ -25,6 +25,8 @@ mod defect_tests;
 #[cfg(test)]
 mod hand_tests;
 #[cfg(test)]
+mod identity_tests;
+#[cfg(test)]
 mod stage;
 #[cfg(test)]
 mod tests;

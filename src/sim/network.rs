@@ -1,5 +1,6 @@
 //! The network between a process and the account: it loses, delays and doubles nothing by itself, and everything by chance.
 
+use super::chance::Chance;
 use super::disk::SimDisk;
 use super::life::Life;
 use super::sabotage::Sabotage;
@@ -10,7 +11,7 @@ use crate::cloud::limits::SIGNATURE_VALID_SECS;
 use crate::cloud::port::{Prepared, Reply, Service, Transport};
 use crate::cloud::types::TAG_BATCH;
 use crate::cloud::{CloudError, ErrorClass};
-use crate::model::Timestamp;
+use crate::model::{InstanceId, Timestamp};
 use crate::sandbox::account::CreateFault;
 use crate::sandbox::call::Call;
 use crate::state::{Intent, Record};
@@ -45,6 +46,16 @@ pub struct NetworkFaults {
     pub partial: u64,
     /// What a purchase brings fails to launch.
     pub launch_failed: u64,
+    /// A lagging replica answers for a moment: readings miss instances, or report LAUNCH_FAILED of machines that run.
+    pub lagging: u64,
+}
+
+/// What a lagging replica answers, until it has caught up.
+pub(super) struct Lag {
+    until: Timestamp,
+    ids: BTreeSet<InstanceId>,
+    /// Whether it reports them as failed to launch; otherwise it lacks them.
+    as_failed: bool,
 }
 
 impl NetworkFaults {
@@ -127,6 +138,40 @@ impl Network {
         }
     }
 
+    /// What is read, as a replica has it that lags behind for a moment now and then.
+    fn as_replica(&self, inner: &mut Inner, now: Timestamp, mut response: Value) -> Value {
+        inner.lag.take_if(|lag| lag.until <= now);
+        if inner.lag.is_none() && inner.chance.percent(inner.faults.lagging) {
+            inner.lag = self.draw_lag(&mut inner.chance, now);
+        }
+        let Some(Lag { ids, as_failed, .. }) = &inner.lag else { return response };
+        let is_hit = |one: &Value| one["InstanceId"].as_str().is_some_and(|id| ids.contains(&InstanceId::from(id)));
+        let Some(set) = response["InstanceSet"].as_array_mut() else { return response };
+        if *as_failed {
+            for one in set.iter_mut().filter(|one| is_hit(one) && one["InstanceState"] == "RUNNING") {
+                one["InstanceState"] = "LAUNCH_FAILED".into();
+            }
+            return response;
+        }
+        let before = set.len();
+        set.retain(|one| !is_hit(one));
+        let missed = (before - set.len()) as u64;
+        response["TotalCount"] = response["TotalCount"].as_u64().unwrap_or_default().saturating_sub(missed).into();
+        response
+    }
+
+    /// Which instances a replica misses: some or all of those that the state records as running. It catches up sooner than
+    /// the engine reads again.
+    fn draw_lag(&self, chance: &mut Chance, now: Timestamp) -> Option<Lag> {
+        let state = self.disk.durable_text(&state_of(&self.journal));
+        let state = crate::state::codec::decode(state.as_bytes()).ok()?;
+        let running = state.instances.into_values().filter(|recorded| recorded.attributes.state == "RUNNING");
+        let share = chance.pick(&[30, 100]);
+        let ids = running.map(|recorded| recorded.instance_id).filter(|_| chance.percent(share)).collect();
+        let until = now.plus(Duration::from_millis(chance.pick(&[300, 1200, 2400])));
+        Some(Lag { until, ids, as_failed: chance.percent(30) })
+    }
+
     fn transmit(&self, request: &Prepared) -> Fate {
         let now = self.world.clock.now();
         let mut inner = self.world.inner();
@@ -185,7 +230,10 @@ impl Network {
             sold_out: faults.sold_out > 0 && now < inner.sold_out_until || sold_out,
             refuse_token: inner.chance.percent(faults.refuse_token),
         };
-        let answer = inner.carry_out(&call, create);
+        let answer = inner.carry_out(&call, create).map(|response| match action {
+            "DescribeInstances" => self.as_replica(inner, now, response),
+            _ => response,
+        });
         if inner.chance.percent(faults.internal_after) {
             return Self::error(ErrorClass::Ambiguous, action, "InternalError");
         }

@@ -29,6 +29,10 @@ pub enum Sabotage {
     ForgetReplacement,
     /// A command that was interrupted is not recognised when it is given again.
     RepeatCommand,
+    /// An instance that one reading misses counts as gone.
+    OneReading,
+    /// A journal is replayed whatever it belongs to.
+    ForeignJournal,
 }
 
 #[cfg(test)]

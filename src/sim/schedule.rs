@@ -15,6 +15,7 @@ use super::writer::{CONSENTING, Ended, Writer, run_apply, run_plan, with_signal}
 use crate::clock::Clock as _;
 use crate::model::{Ownership, Timestamp};
 use crate::ops::{ApplyOptions, Consent, Context, OpsError, apply};
+use crate::plan::limits::Ceilings;
 use crate::sandbox::settings::TokenMemory;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -208,7 +209,9 @@ impl Story {
         }
         let what = if destroy { "destroy" } else { "apply" };
         self.world.log(format!("{what} {number} begins, dies at {dies:?}; on disk:\n{}", writer.disk.dump()));
-        let options = ApplyOptions { destroy, ..CONSENTING };
+        let max_destroy = CONSENTING.ceilings.max_destroy.filter(|_| self.chance.percent(50));
+        let ceilings = Ceilings { max_destroy, ..CONSENTING.ceilings };
+        let options = ApplyOptions { destroy, ceilings, ..CONSENTING };
         match run_apply(&self.world, &context, &life, &desired, options) {
             None => return Err("the apply waits for what never comes".into()),
             Some(Ended::Died) => {

@@ -9,6 +9,7 @@ use crate::diag::{Diagnostics, Severity};
 use crate::event::ItemStatus;
 use crate::model::{Address, InstanceId, Ownership};
 use crate::ops::{ApplyExit, ApplyOptions, ApplyReport, OpsError};
+use crate::plan::limits::Ceilings;
 use crate::plan::{Blocked, BlockedKind};
 use serde_json::json;
 use std::time::Duration;
@@ -19,12 +20,23 @@ const GOOD_APPLIES_MAX: usize = 24;
 /// Applies that end unclear before somebody decides: what is only slow to appear has appeared by then.
 const UNCLEAR_MAX: usize = 2;
 
+/// What a person adds to the command.
+#[derive(Clone, Copy, Debug, Default)]
+struct Added {
+    buy_anyway: bool,
+    confirm_gone: bool,
+    /// Whether many instances may leave at once.
+    max_destroy: bool,
+}
+
 /// What a person does next.
 enum Next {
     /// Runs apply again.
     Again,
     /// Runs it with `--buy-anyway`.
     BuyAnyway,
+    /// Runs it with `--confirm-gone`.
+    ConfirmGone,
     /// Leaves it at that: it stopped and asked.
     Leave,
 }
@@ -34,11 +46,11 @@ impl Story {
     pub(super) fn settle(&mut self, writer: &Writer) -> Result<(), String> {
         let mut last = String::new();
         let mut unclear = 0;
-        let mut buy_anyway = false;
+        let mut added = Added::default();
         for number in 0..GOOD_APPLIES_MAX {
             self.world.clock.advance(Duration::from_secs(16 * 60));
-            let result = self.good_apply(writer, number, buy_anyway)?;
-            buy_anyway = false;
+            let result = self.good_apply(writer, number, added)?;
+            added.buy_anyway = false;
             let next = match result {
                 Ok(report) if report.exit == ApplyExit::Done => {
                     if self.fleet.is_whole() {
@@ -65,6 +77,11 @@ impl Story {
                     self.decide_blocked(writer, &blocked)
                 }
                 Err(OpsError::Diagnostics(found)) => self.take_out(found)?,
+                Err(OpsError::Refused(found)) if !added.max_destroy && is_mass_removal(&found) => {
+                    self.world.log("refused: many instances left the manifest, and that is meant");
+                    added.max_destroy = true;
+                    Next::Again
+                }
                 Err(OpsError::State(error)) if self.history.loss.is_some() => {
                     self.world.log(format!("refused: {error}"));
                     match self.restore(writer) {
@@ -80,7 +97,8 @@ impl Story {
             };
             match next {
                 Next::Again => {}
-                Next::BuyAnyway => buy_anyway = true,
+                Next::BuyAnyway => added.buy_anyway = true,
+                Next::ConfirmGone => added.confirm_gone = true,
                 Next::Leave => return self.stopped(writer, &last),
             }
         }
@@ -91,7 +109,7 @@ impl Story {
         &mut self,
         writer: &Writer,
         number: usize,
-        buy_anyway: bool,
+        added: Added,
     ) -> Result<Result<ApplyReport, OpsError>, String> {
         let desired = self.fleet.desired(&self.about);
         self.world.set_promised(self.is_promised());
@@ -100,10 +118,14 @@ impl Story {
         let context = writer.context(&self.world, &life, &desired, self.chance.next_u64());
         self.world.log(format!(
             "good apply {number} begins{}; on disk:\n{}",
-            if buy_anyway { " with --buy-anyway" } else { "" },
+            format_args!(" with {added:?}"),
             writer.disk.dump()
         ));
-        let options = ApplyOptions { buy_anyway, destroy: desired.instances.is_empty(), ..CONSENTING };
+        let Added { buy_anyway, confirm_gone, max_destroy } = added;
+        let max_destroy = CONSENTING.ceilings.max_destroy.filter(|_| max_destroy);
+        let ceilings = Ceilings { max_destroy, ..CONSENTING.ceilings };
+        let destroy = desired.instances.is_empty();
+        let options = ApplyOptions { buy_anyway, confirm_gone, destroy, ceilings, ..CONSENTING };
         let ended = run_apply(&self.world, &context, &life, &desired, options);
         self.no_violation()?;
         match ended {
@@ -125,6 +147,11 @@ impl Story {
     fn decide_blocked(&mut self, writer: &Writer, blocked: &[Blocked]) -> Next {
         for each in blocked {
             self.world.tell(format!("{} {}", each.what, each.help.join(" ")));
+        }
+        if blocked.iter().any(|blocked| matches!(blocked.kind, BlockedKind::Gone | BlockedKind::FailedAfterRunning)) {
+            // In good weather a reading is true, and somebody's hand was at work.
+            self.world.log("the console does not have them: they are gone");
+            return Next::ConfirmGone;
         }
         let never_listed = |blocked: &Blocked| match &blocked.kind {
             BlockedKind::NeverListed(id) => Some(id.clone()),
@@ -215,4 +242,8 @@ impl Story {
         self.passed.asked = true;
         self.nothing_forgotten(writer)
     }
+}
+
+fn is_mass_removal(found: &Diagnostics) -> bool {
+    found.iter().all(|one| one.summary.contains("left the manifest"))
 }

@@ -10,6 +10,7 @@ use super::writer::{CONSENTING, Writer};
 use crate::desired::DesiredState;
 use crate::model::Timestamp;
 use crate::ops::{ApplyExit, ApplyOptions, Consent, Context, OpsError, apply};
+use crate::plan::{Blocked, BlockedKind};
 use crate::sandbox::settings::{Afterwards, Settings};
 use futures_util::future::{Either, select};
 use std::collections::BTreeSet;
@@ -59,6 +60,7 @@ impl Stage {
             Ok(exit) => Some(exit),
             // Bad weather may keep it from beginning.
             Err(OpsError::Cloud(_)) => Some(ApplyExit::Failed),
+            Err(OpsError::Blocked(blocked)) if blocked.iter().all(is_about_account) => Some(ApplyExit::Failed),
             Err(error) => panic!("refused: {error}: {error:?}\n{}", self.log()),
         }
     }
@@ -131,6 +133,11 @@ impl Stage {
     pub fn live(&self) -> BTreeSet<String> {
         self.world.live().into_keys().collect()
     }
+}
+
+/// Whether a run was refused because nobody answered whose the credentials are.
+pub fn is_about_account(blocked: &Blocked) -> bool {
+    blocked.kind == BlockedKind::AccountUnknown
 }
 
 /// Weather by number: good, lost answers, late requests, both and worse.

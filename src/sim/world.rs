@@ -3,7 +3,7 @@
 use super::chance::Chance;
 use super::executor::VirtualClock;
 use super::ledger::Ledger;
-use super::network::{Late, NetworkFaults};
+use super::network::{Lag, Late, NetworkFaults};
 use super::sabotage::Sabotage;
 use crate::clock::Clock as _;
 use crate::cloud::limits::SIGNATURE_VALID_SECS;
@@ -31,6 +31,8 @@ pub(super) struct Inner {
     pub(super) chance: Chance,
     pub(super) faults: NetworkFaults,
     pub(super) late: Vec<Late>,
+    /// What a lagging replica answers at this moment.
+    pub(super) lag: Option<Lag>,
     /// Until when stock is out.
     pub(super) sold_out_until: Timestamp,
     pub(super) ledger: Ledger,
@@ -72,6 +74,7 @@ impl World {
             chance: Chance::new(seed ^ 0x6e65_7477_6f72_6b00),
             faults: NetworkFaults::default(),
             late: Vec::new(),
+            lag: None,
             sold_out_until: Timestamp::default(),
             ledger: Ledger::default(),
             wanted: None,

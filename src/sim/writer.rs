@@ -24,6 +24,7 @@ const STATE: &str = "state/sim.json";
 /// A person who agrees to what a plan needs consent for, but for buying what may be owned already.
 pub const CONSENTING: ApplyOptions = ApplyOptions {
     buy_anyway: false,
+    confirm_gone: false,
     adopt: false,
     assume_yes: false,
     destroy: false,
@@ -32,7 +33,7 @@ pub const CONSENTING: ApplyOptions = ApplyOptions {
     accept_no_refund: true,
     accept_unknown_price: true,
     preflight: false,
-    ceilings: Ceilings { max_spend: None, max_destroy: None },
+    ceilings: Ceilings { max_spend: None, max_destroy: Some(u64::MAX) },
     until_settled: None,
 };
 
@@ -111,6 +112,8 @@ impl Writer {
             events: Arc::new(Silent(Arc::clone(world))),
             store,
             endpoint: "simulation".into(),
+            endpoint_origin: "the simulation",
+            assumed_account: None,
             holder: Holder { host: "sim".into(), pid: 1, command: "apply".into(), since: Timestamp(0) },
             locking: false,
             lock_timeout: Duration::ZERO,

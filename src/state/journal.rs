@@ -6,12 +6,13 @@
 use super::departure::DepartureReason;
 use super::invariants::check_record;
 use super::order::Order;
+use super::prior::PriorState;
 use super::store::{StateError, Store};
 use super::upgrade::record_from_v1;
 use crate::disk::{Disk, create_private_folder, parent, replace_file};
 use crate::model::digest::sha256_hex;
 use crate::model::json_keys::find_duplicate_key;
-use crate::model::{Address, ClientToken, InstanceId, Lineage, Predecessor, Timestamp};
+use crate::model::{Address, ClientToken, InstanceId, Lineage, Predecessor, Site, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -32,8 +33,20 @@ pub struct Header {
     pub lineage: Lineage,
     /// Serial of the state on which the records build.
     pub serial: u64,
-    /// The stack, for people.
+    /// The stack.
     pub stack: String,
+    /// Which Tencent Cloud. Journals of earlier versions lack this and the next three.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<Site>,
+    /// The stack's region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Endpoint URL, or `sandbox`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// Account id, where the service reported it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
 }
 
 /// One member of a purchase.
@@ -573,7 +586,33 @@ fn read_format(line: &[u8]) -> Result<u64, BadLine> {
     }
 }
 
-/// The header of a journal that builds on `serial` of `lineage`.
+/// The header of a journal that continues `state`. It records everything that the state is bound to, because a journal may be
+/// all that a first apply leaves behind.
+pub fn header_of(state: &PriorState) -> Record {
+    let PriorState { lineage, serial, binding, .. } = state;
+    Record::Header(Header {
+        format: FORMAT,
+        lineage: lineage.clone(),
+        serial: *serial,
+        stack: binding.stack.to_string(),
+        site: Some(binding.site),
+        region: Some(binding.region.clone()),
+        endpoint: Some(binding.endpoint.clone()),
+        account: binding.account.clone(),
+    })
+}
+
+/// The header of a journal that builds on `serial` of `lineage`, as earlier versions wrote it.
+#[cfg(test)]
 pub fn header(lineage: &Lineage, serial: u64, stack: &str) -> Record {
-    Record::Header(Header { format: FORMAT, lineage: lineage.clone(), serial, stack: stack.to_owned() })
+    Record::Header(Header {
+        format: FORMAT,
+        lineage: lineage.clone(),
+        serial,
+        stack: stack.to_owned(),
+        site: None,
+        region: None,
+        endpoint: None,
+        account: None,
+    })
 }

@@ -2,7 +2,7 @@
 
 use super::applied::AppliedSpec;
 use super::departure::DepartureReason;
-use crate::model::{Address, Attributes, InstanceId, Lineage, Predecessor, Site, StackName};
+use crate::model::{Address, Attributes, InstanceId, Life, Lineage, Predecessor, Site, StackName};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -81,6 +81,13 @@ impl RecordedInstance {
     /// or the user confirms it.
     pub fn is_held_by_rebuild(&self) -> bool {
         self.unconfirmed && self.protect && self.spec.is_null()
+    }
+
+    /// Whether a reading has shown it after its creation. Such an instance can no longer fail to launch.
+    pub fn has_run(&self) -> bool {
+        self.seen
+            && !self.attributes.state.is_empty()
+            && !matches!(self.attributes.life(), Life::Pending | Life::Failed)
     }
 
     /// For programs, and for outputs: what `show --json` prints of it.

@@ -4,10 +4,12 @@
 //! the state before the last save and is written first, so that no moment has neither.
 
 use super::codec::{self, DecodeError};
+use super::journal::Header;
 use super::prior::{Binding, PriorState};
 use crate::disk::{
     Disk, FileError, create_private_folder, parent, prove_replaceable, remove_strays, replace_file, suffixed,
 };
+use crate::model::Site;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -69,6 +71,20 @@ pub enum StateError {
         /// stack, site, region, endpoint or account.
         what: &'static str,
         /// What the file says.
+        recorded: String,
+        /// What this run says.
+        asked: String,
+        /// The way out.
+        help: String,
+    },
+    /// The journal records the operations of something else.
+    #[error("the journal {} belongs to {what} `{recorded}`, and this run is for `{asked}`", path.display())]
+    ForeignJournal {
+        /// The file.
+        path: PathBuf,
+        /// stack, site, region, endpoint or account.
+        what: &'static str,
+        /// What its header says.
         recorded: String,
         /// What this run says.
         asked: String,
@@ -145,7 +161,11 @@ impl StateError {
                 shell_quoted(path)
             ),
             Self::ReservedName { .. } => "name another file with --state, for example one that ends in .json".into(),
-            Self::Foreign { .. } => "name the right state with --state, or change the manifest back".into(),
+            Self::Foreign { help, .. } => help.clone(),
+            Self::ForeignJournal { what, recorded, asked, .. } => format!(
+                "nothing was changed. The journal records requests of {what} `{recorded}` that are in no state yet: apply with \
+                 {what} `{recorded}` on this state file first; for `{asked}` name a state file of its own with --state"
+            ),
             Self::Unfinished { path, .. } => format!(
                 "nothing was changed. It lists renewals and replacements of interrupted commands, which must not be ordered twice. \
                  If none was interrupted in the last seven days, move {} aside",
@@ -332,22 +352,61 @@ impl Store {
     }
 }
 
-/// Refuses a state that belongs to something else. An account that either side does not know is no difference.
+/// Refuses a state that belongs to something else. An account is compared where both sides have one; whether a run may go on
+/// without is not decided here.
 ///
 /// # Errors
 /// Names the first difference.
 pub fn check_binding(path: &Path, recorded: &Binding, asked: &Binding) -> Result<(), StateError> {
-    let pairs = [
-        ("stack", recorded.stack.as_str(), asked.stack.as_str()),
-        ("site", recorded.site.as_str(), asked.site.as_str()),
-        ("region", &recorded.region, &asked.region),
-        ("endpoint", &recorded.endpoint, &asked.endpoint),
+    let recorded = [
+        Some(recorded.stack.as_str()),
+        Some(recorded.site.as_str()),
+        Some(&recorded.region),
+        Some(&recorded.endpoint),
+        recorded.account.as_deref(),
     ];
-    let account = recorded.account.as_deref().zip(asked.account.as_deref()).map(|(a, b)| ("account", a, b));
-    match pairs.into_iter().chain(account).find(|(_, a, b)| a != b) {
+    match first_difference(recorded, asked) {
         None => Ok(()),
-        Some((what, a, b)) => {
-            Err(StateError::Foreign { path: path.to_owned(), what, recorded: a.to_owned(), asked: b.to_owned() })
+        Some((what, recorded, asked)) => Err(StateError::Foreign {
+            path: path.to_owned(),
+            what,
+            recorded,
+            asked,
+            help: "name the right state with --state, or change the manifest back".into(),
+        }),
+    }
+}
+
+/// Refuses a journal that belongs to something else. What journals of earlier versions do not record is not compared.
+///
+/// # Errors
+/// Names the first difference.
+pub fn check_journal(path: &Path, header: &Header, asked: &Binding) -> Result<(), StateError> {
+    let recorded = [
+        Some(header.stack.as_str()),
+        header.site.map(Site::as_str),
+        header.region.as_deref(),
+        header.endpoint.as_deref(),
+        header.account.as_deref(),
+    ];
+    match first_difference(recorded, asked) {
+        None => Ok(()),
+        Some((what, recorded, asked)) => {
+            Err(StateError::ForeignJournal { path: path.to_owned(), what, recorded, asked })
         }
     }
+}
+
+/// The first of stack, site, region, endpoint and account that both sides have and that differs: its name and both values.
+fn first_difference(recorded: [Option<&str>; 5], asked: &Binding) -> Option<(&'static str, String, String)> {
+    let asked = [
+        ("stack", Some(asked.stack.as_str())),
+        ("site", Some(asked.site.as_str())),
+        ("region", Some(asked.region.as_str())),
+        ("endpoint", Some(asked.endpoint.as_str())),
+        ("account", asked.account.as_deref()),
+    ];
+    let pairs = recorded.into_iter().zip(asked);
+    let mut both = pairs.filter_map(|(recorded, (what, asked))| Some((what, recorded?.to_owned(), asked?.to_owned())));
+    both.find(|(_, recorded, asked)| recorded != asked)
 }

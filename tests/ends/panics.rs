@@ -94,6 +94,8 @@ fn run(service: &Arc<Service>, start: Timestamp, disk: &SimDisk, events: &Arc<Bo
     let cloud = InProcess::new(Arc::clone(service), Arc::clone(&clock), "ap-guangzhou");
     let cloud = Arc::new(Paced::new(cloud, Arc::clone(&clock), 1));
     let context = Context {
+        endpoint_origin: "the test",
+        assumed_account: None,
         read: Arc::clone(&cloud) as _,
         write: cloud,
         clock,

@@ -21,6 +21,7 @@ mod fmt;
 mod github;
 mod graph;
 mod huge_numbers;
+mod identity;
 mod import;
 #[cfg(unix)]
 mod interrupted;

@@ -402,7 +402,8 @@ impl Machine {
             }
             match found.get(&alteration.id) {
                 Some(live) => self.saw_altering(now, index, live),
-                None => self.altering_is_gone(index),
+                None if self.absence.is_confirmed(now, &self.alterations[index].id) => self.altering_is_gone(index),
+                None => {}
             }
             self.check_alteration_deadline(now, index);
         }

@@ -3,6 +3,7 @@
 //! `purchase` has the purchase protocol, `wait` what happens between an id and a running instance, `alter` changes of what stays,
 //! `write` names and returns, `purge` what is destroyed for good, `account` what became of everything. This file holds them together: dispatch, records, the end.
 
+mod absence;
 mod account;
 mod alter;
 mod origin;
@@ -29,6 +30,7 @@ use crate::observe::state::ObservedState;
 use crate::plan::batch::still_wanted;
 use crate::plan::{Action, Change, Plan, Reason};
 use crate::state::{DepartureReason, Intent, OpenIntents, PriorState, Record, apply_record};
+use absence::Absence;
 use alter::Alteration;
 use origin::Origins;
 use progress::Groups;
@@ -124,6 +126,8 @@ pub struct Machine {
     waits: BTreeMap<InstanceId, Wait>,
     writes: Vec<Write>,
     alterations: Vec<Alteration>,
+    /// Which listed instances readings miss.
+    absence: Absence,
     /// Index of an instance's alteration.
     altering: BTreeMap<InstanceId, usize>,
     /// Passwords to be set, by their fingerprint.
@@ -188,6 +192,7 @@ impl Machine {
             waits: BTreeMap::new(),
             writes: Vec::new(),
             alterations: Vec::new(),
+            absence: Absence::default(),
             altering: BTreeMap::new(),
             secrets: BTreeMap::new(),
             replaced_first: BTreeSet::new(),
@@ -347,7 +352,10 @@ impl Machine {
                 self.to_turn_off.insert(change.address.clone());
             }
             // What the manifest protects now is protected from now on.
-            if let (Some(wanted), Some(recorded)) = (wanted, self.state.instances.get_mut(&change.address)) {
+            // A renewal does not show it, so it does not record it.
+            let follows = change.action != Action::Renew;
+            let recorded = self.state.instances.get_mut(&change.address).filter(|_| follows);
+            if let (Some(wanted), Some(recorded)) = (wanted, recorded) {
                 recorded.protect = wanted.protect;
             }
         }

@@ -221,6 +221,7 @@ impl Machine {
                 for id in answered {
                     self.match_answer(now, id, Some(&found));
                 }
+                self.note_absence(now, asked, &found);
                 for id in asked {
                     self.saw(now, id, found.get(id));
                 }
@@ -359,7 +360,7 @@ impl Machine {
             return;
         }
         let Some(instance) = found else {
-            if wait.seen {
+            if wait.seen && self.absence.is_confirmed(now, id) {
                 // Rule 6: seen, and seen no more.
                 let address = wait.address.clone();
                 let created = self.state.instances.get(&address).and_then(|recorded| recorded.attributes.created_time);
@@ -388,6 +389,8 @@ impl Machine {
                 wait.running = true;
                 self.groups.touch_member(&wait.address);
             }
+            // A machine that ran cannot fail to launch: the reading is wrong, and another follows.
+            Life::Failed if wait.running => self.check_deadline(now, id),
             Life::Failed | Life::Isolated | Life::Ending => {
                 let address = wait.address.clone();
                 self.found_dead(&address, id, instance.attributes.life(), instance.attributes.created_time);

@@ -354,7 +354,7 @@ impl Machine {
                 targets.clone().into_iter().partition(|(address, instance)| match found.get(instance) {
                     Some(i) => matches!(i.attributes.life(), Life::Isolated | Life::Ending),
                     // Rule 6: what was never listed is not gone.
-                    None => self.was_listed(address, instance),
+                    None => self.was_listed(address, instance) && self.absence.is_confirmed(now, instance),
                 });
             for (address, instance) in &gone {
                 self.has_returned(address, instance);

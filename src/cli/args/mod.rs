@@ -97,6 +97,9 @@ pub struct Global {
     /// Profile of the official CLI to take the credentials from; goes before the environment
     #[arg(long, global = true, env = "LHPROV_PROFILE", value_name = "NAME")]
     pub profile: Option<String>,
+    /// With a state of this account: go on although sts:GetCallerIdentity does not report whose the credentials are
+    #[arg(long, global = true, value_name = "ID")]
+    pub assume_account: Option<String>,
     /// PEM file with certificates to trust beside the system's
     #[arg(long, global = true, env = "LHPROV_CA_FILE", value_name = "FILE")]
     pub ca_file: Option<PathBuf>,

@@ -52,6 +52,9 @@ pub struct RunArgs {
     /// Buy although it is unclear what is already owned
     #[arg(long)]
     pub buy_anyway: bool,
+    /// Confirm that instances which are missing all at once are gone, or that a machine which reads as failed to launch is lost
+    #[arg(long)]
+    pub confirm_gone: bool,
     /// Replace the instance of this address by another one although nothing forces it; may be given several times
     #[arg(long, value_name = "ADDRESS")]
     pub replace: Vec<String>,

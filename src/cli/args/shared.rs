@@ -113,6 +113,7 @@ impl CloudArgs {
             token_ttl: None,
             visibility_grace: None,
             buy_anyway: false,
+            confirm_gone: false,
             replace: Vec::new(),
             purge: false,
             no_preflight: false,

@@ -116,6 +116,7 @@ pub(super) fn carry_out(
         }
         let options = ApplyOptions {
             buy_anyway: own.run.buy_anyway,
+            confirm_gone: own.run.confirm_gone,
             adopt: own.adopt,
             assume_yes: own.yes,
             destroy: kind.is_destroy(),

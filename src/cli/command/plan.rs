@@ -53,6 +53,7 @@ fn plan(
         let options = PlanOptions {
             refresh: !own.no_refresh,
             buy_anyway: own.run.buy_anyway,
+            confirm_gone: own.run.confirm_gone,
             destroy: own.save.destroy,
             purge: own.run.purge,
             adopt: own.save.adopt,

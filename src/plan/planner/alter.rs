@@ -6,7 +6,8 @@ use crate::diag::{Diagnostic, Span};
 use crate::model::{Address, InstanceId, Life, ObservedInstance, Predecessor, Replace};
 use crate::plan::attribute::Kind;
 use crate::plan::change::{
-    ACCEPT_NO_REFUND, ALLOW_DATA_LOSS, Action, After, Blocked, BlockedKind, Change, Forced, Need, Reason, count,
+    ACCEPT_NO_REFUND, ALLOW_DATA_LOSS, Action, After, AttributeDiff, Blocked, BlockedKind, Change, Forced, Need,
+    Reason, count,
 };
 use crate::plan::diff::differences;
 use crate::plan::drift::standing;
@@ -17,6 +18,16 @@ use crate::state::RecordedInstance;
 pub(super) fn place(desired: &DesiredInstance, kind: Kind) -> Span {
     let key = kind.row().key;
     desired.attribute_spans.get(key).copied().unwrap_or(desired.span)
+}
+
+/// Protection as a difference. It is recorded in the state alone, so applying it makes no request.
+fn protection_change(desired: &DesiredInstance, recorded: &RecordedInstance) -> Option<AttributeDiff> {
+    // Nothing of an unconfirmed instance changes before it is confirmed.
+    (desired.protect != recorded.protect && !recorded.unconfirmed).then(|| AttributeDiff {
+        kind: Kind::Protect,
+        before: recorded.protect.into(),
+        after: desired.protect.into(),
+    })
 }
 
 impl<'a> Planner<'a> {
@@ -60,18 +71,25 @@ impl<'a> Planner<'a> {
             self.replace(address, desired, recorded, change, verdict);
             return;
         }
-        let Some(action) = verdict.action else {
+        let protection = protection_change(desired, recorded);
+        let Some(action) = verdict.action.or(protection.is_some().then_some(Action::Update)) else {
             self.changes.push(change);
             return;
         };
-        if action == Action::Reinstall && desired.protect {
+        if action == Action::Reinstall && (desired.protect || recorded.protect) {
             self.blocked.push(Blocked {
                 kind: BlockedKind::Protected,
                 what: format!("`{address}` ({}) is protected and its disk would be wiped", recorded.instance_id),
-                help: vec!["apply once with `protect: false` to let that happen, or write the old image back".into()],
+                help: vec![
+                    "write the old image back".into(),
+                    "to wipe the disk, apply once with `protect: false` and the old image, then change the image"
+                        .into(),
+                ],
             });
         }
-        change.diffs = diffs;
+        // Differences that ask for nothing are shown beside none.
+        change.diffs = if verdict.action.is_some() { diffs } else { Vec::new() };
+        change.diffs.extend(protection);
         change.action = action;
         change.reason = Reason::Differs;
         change.after = Some(After::of(desired));

@@ -87,6 +87,7 @@ impl Planner<'_> {
                     (self.way_out(), self.removal_reason())
                 }
             };
+            self.leaving += usize::from(action.is_removal() && !self.options.destroy);
             match action.is_removal() && recorded.protect {
                 true if recorded.is_held_by_rebuild() && self.options.adopt => {}
                 true if recorded.is_held_by_rebuild() => held.push(address),

@@ -57,7 +57,8 @@ pub fn api_actions(change: &Change) -> Vec<&'static str> {
             | Kind::DomainName
             | Kind::Subdomain
             | Kind::Period
-            | Kind::AutoVoucher => {}
+            | Kind::AutoVoucher
+            | Kind::Protect => {}
         }
     }
     // A machine that a change shuts down is in another state by the time of its later calls, so only the first is asked for.

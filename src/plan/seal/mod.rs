@@ -112,6 +112,12 @@ pub struct Asked {
     pub purge: bool,
     /// `--buy-anyway`.
     pub buy_anyway: bool,
+    /// `--confirm-gone`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub confirm_gone: bool,
+    /// `--max-destroy`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_destroy: Option<u64>,
     /// `--adopt`.
     pub adopt: bool,
     /// `--allow-data-loss`.

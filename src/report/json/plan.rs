@@ -162,7 +162,7 @@ fn actions(change: &Change) -> Vec<&'static str> {
         Way::Reinstall(_) => "reinstall",
         Way::Power(..) if diff.after == "stopped" => "stop",
         Way::Power(..) => "start",
-        Way::InPlace(_) | Way::Replace | Way::NotAProperty => "update",
+        Way::InPlace(_) | Way::Replace | Way::Recorded | Way::NotAProperty => "update",
     });
     for action in others {
         if !actions.contains(&action) {

@@ -402,7 +402,8 @@ pub(in super::super) fn steps(
             | Kind::DomainName
             | Kind::Subdomain
             | Kind::Period
-            | Kind::AutoVoucher => {}
+            | Kind::AutoVoucher
+            | Kind::Protect => {}
         }
     }
     let was_running = live.is_none_or(|live| !live.attributes.is_stopped());
