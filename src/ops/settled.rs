@@ -48,8 +48,9 @@ pub(super) struct Passes {
     in_vain: BTreeMap<Address, u32>,
     /// What earlier passes bought, and the request ids of those purchases.
     bought: BTreeMap<InstanceId, Option<String>>,
-    /// Where an earlier pass asked for an instance and had no answer.
-    unanswered: BTreeSet<Address>,
+    /// Where an earlier pass sent a purchase and does not know the instance: the response was lost, or its instances were not
+    /// listed in time. With the request id of the response.
+    unassigned: BTreeMap<Address, Option<String>>,
 }
 
 /// What was agreed to: the changes, by address.
@@ -293,7 +294,9 @@ impl Run<'_> {
         for item in &items {
             match (&item.instance_id, item.status) {
                 (Some(id), _) if item.created => drop(self.passes.bought.insert(id.clone(), item.request_id.clone())),
-                (None, ItemStatus::Unknown) => drop(self.passes.unanswered.insert(item.address.clone())),
+                (None, status) if status == ItemStatus::Unknown || (status == ItemStatus::Pending && item.created) => {
+                    self.passes.unassigned.insert(item.address.clone(), item.request_id.clone());
+                }
                 _ => {}
             }
         }
@@ -308,14 +311,15 @@ impl Run<'_> {
 
     /// Says of each instance that an earlier pass bought that this run did.
     fn with_origins(&self, mut items: Vec<Item>) -> Vec<Item> {
-        let Passes { bought, unanswered, .. } = &self.passes;
+        let Passes { bought, unassigned, .. } = &self.passes;
         for item in &mut items {
             let Some(id) = &item.instance_id else { continue };
             if let Some(request_id) = bought.get(id) {
                 item.created = true;
                 item.request_id = item.request_id.take().or_else(|| request_id.clone());
-            } else if unanswered.contains(&item.address) && !item.status.is_departure() {
+            } else if let Some(request_id) = unassigned.get(&item.address).filter(|_| !item.status.is_departure()) {
                 item.created = true;
+                item.request_id = item.request_id.take().or_else(|| request_id.clone());
             }
         }
         items

@@ -373,6 +373,6 @@ fn nobody_to_ask() {
         .fails(9, &["there is no terminal to ask on", "`lhprov apply --sandbox=box --boot 0s --yes`"]);
     assert_eq!(bought(&place), 0);
     let place = applied();
-    in_sandbox(&place, &["destroy"]).fails(9, &["`lhprov destroy --yes`"]);
+    in_sandbox(&place, &["destroy"]).fails(9, &["`lhprov destroy --sandbox=box --boot 0s --yes`"]);
     assert_eq!(bought(&place), 3);
 }

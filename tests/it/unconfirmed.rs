@@ -339,12 +339,12 @@ fn a_lost_manifest_never_leads_to_a_mass_return() {
     let place = without_state_and_manifest(Some(&format!("{STUB}instances: {{}}\n")));
     let run = |arguments: &[&str]| place.run(&[arguments, &["--sandbox"]].concat());
     let said = run(&["plan"]).expect(0);
-    for command in ["`lhprov import --all`", "`lhprov state rebuild`"] {
+    for command in ["`lhprov import --all --sandbox`", "`lhprov state rebuild --sandbox`"] {
         assert!(words(&said).contains(command), "{said:#?}");
     }
     let said = run(&["state", "rebuild"]).expect(0);
     assert!(words(&said).contains("protected until it is: db edge"), "{said:#?}");
-    assert!(words(&said).contains("`lhprov import --all` writes the blocks"), "{said:#?}");
+    assert!(words(&said).contains("`lhprov import --all --sandbox` writes the blocks"), "{said:#?}");
     let said = run(&["apply", "--yes"]).expect(7);
     assert!(words(&said).contains("have no block in the manifest"), "{said:#?}");
     // With one block written by hand the others are safe as well.

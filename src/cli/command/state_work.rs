@@ -4,6 +4,7 @@ use super::import::{tagged_text, tagged_value};
 use crate::cli::args::{Global, ReportArgs, WorkArgs};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::hints;
 use crate::cli::host;
 use crate::cli::session::{self, Session};
 use crate::model::address::compact;
@@ -55,7 +56,11 @@ pub fn run(global: &Global, work: &Work<'_>, own: &WorkArgs, console: Console) -
                 true => format!("{:#}\n", done.document),
                 false => {
                     let mark = sandbox_mark(session.sandbox);
-                    format!("{}{mark}\n{}", console.stdout.paint(Label::Heading, &done.heading), done.notes)
+                    format!(
+                        "{}{mark}\n{}",
+                        console.stdout.paint(Label::Heading, &done.heading),
+                        hints::with_flags(&done.notes)
+                    )
                 }
             };
             console.result(&text).map_err(|error| Failure::output(&error))?;
