@@ -125,7 +125,10 @@ impl Story {
         let max_destroy = CONSENTING.ceilings.max_destroy.filter(|_| max_destroy);
         let ceilings = Ceilings { max_destroy, ..CONSENTING.ceilings };
         let destroy = desired.instances.is_empty();
-        let options = ApplyOptions { buy_anyway, confirm_gone, destroy, ceilings, ..CONSENTING };
+        // The person knows that what is recovered by tags is the stack's own: unconfirmed, it would keep a name that it was not
+        // given any more before a process died.
+        let adopt = self.about.ownership == Ownership::Tags;
+        let options = ApplyOptions { buy_anyway, adopt, confirm_gone, destroy, ceilings, ..CONSENTING };
         let ended = run_apply(&self.world, &context, &life, &desired, options);
         self.no_violation()?;
         match ended {

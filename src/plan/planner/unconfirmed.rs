@@ -6,7 +6,7 @@ use crate::cloud::types::TAG_STACK;
 use crate::desired::DesiredState;
 use crate::model::address::compact;
 use crate::model::{Address, InstanceId, ObservedInstance, Ownership};
-use crate::plan::change::{ADOPT, Change, Evidence, Need, count};
+use crate::plan::change::{ADOPT, Action, Change, Evidence, Need, count};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The evidence that an instance of this name is the stack's.
@@ -80,8 +80,20 @@ impl Planner<'_> {
         if self.unconfirmed.is_empty() {
             return;
         }
+        let Inputs { desired, observed, .. } = self.inputs;
+        let keeps_name = desired.ownership == Ownership::Tags && !self.options.adopt;
         for change in &mut self.changes {
-            change.unconfirmed = change.instance_id.as_ref().and_then(|id| self.unconfirmed.get(id)).cloned();
+            let Some(id) = &change.instance_id else { continue };
+            change.unconfirmed = self.unconfirmed.get(id).cloned();
+            let live = observed.instances.get(id).map(|live| live.attributes.instance_name.as_str());
+            let wanted = desired.instances.get(&change.address).map(|wanted| wanted.spec.instance_name.as_str());
+            if let (Some(live), Some(wanted), Some(_)) = (live, wanted, &change.unconfirmed)
+                && change.action == Action::Import
+                && keeps_name
+                && live != wanted
+            {
+                change.notes.push(format!("keeps its name `{live}` until it is confirmed"));
+            }
         }
     }
 }
