@@ -210,6 +210,9 @@ impl Shared {
                 "BundleId": "bundle_rs_nmc_lin_med2_01", "BundleType": "GENERAL_BUNDLE", "BundleSalesState": "AVAILABLE",
                 "SupportLinuxUnixPlatform": true, "CPU": 2, "Memory": 2, "SystemDiskSize": 50,
             }]}),
+            "DescribeDisks" => json!({"TotalCount": 0, "DiskSet": []}),
+            "DescribeSnapshots" => json!({"TotalCount": 0, "SnapshotSet": []}),
+            "DescribeInstancesDeniedActions" => json!({"InstanceDeniedActionSet": []}),
             "DescribeInstancesReturnable" => json!({"TotalCount": 0, "InstanceReturnableSet": []}),
             "DescribeBlueprints" => json!({"TotalCount": 1, "BlueprintSet": [{
                 "BlueprintId": "lhbp-f1lkcd41", "PlatformType": "LINUX_UNIX", "BlueprintState": "NORMAL",
