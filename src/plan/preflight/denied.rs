@@ -4,7 +4,7 @@
 use super::{Checks, Status};
 use crate::diag::Diagnostic;
 use crate::model::Life;
-use crate::observe::ObservedState;
+use crate::observe::state::ObservedState;
 use crate::plan::attribute::Kind;
 use crate::plan::change::{Action, Change, Reason};
 use crate::plan::planner::Planned;
