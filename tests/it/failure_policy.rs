@@ -125,6 +125,11 @@ fn no_advice_to_run_again_where_that_changes_nothing() {
     check(&["apply", "--yes", "--sandbox"], 1, &["lhbp-00000000"]);
     let wiped = HEAD.replace("lhbp-f1lkcd41", "lhbp-5e8807lo");
     place.write("lighthouse.yaml", &format!("{wiped}  web: {{ count: 2 }}\n  edge: {{ for_each: {{ a: {{}} }} }}\n"));
+    check(&["apply", "--yes", "--sandbox"], 7, &["protected"]);
+    // Protection ends by an apply of its own.
+    place.write("lighthouse.yaml", &format!("{HEAD}  web: {{ count: 2 }}\n  edge: {{ for_each: {{ a: {{}} }} }}\n"));
+    place.run(&["apply", "--sandbox", "--yes"]).expect(0);
+    place.write("lighthouse.yaml", &format!("{wiped}  web: {{ count: 2 }}\n  edge: {{ for_each: {{ a: {{}} }} }}\n"));
     check(&["apply", "--yes", "--sandbox"], 7, &["--allow-data-loss"]);
 }
 

@@ -26,12 +26,12 @@ fn protection_follows_the_manifest_and_outlives_its_block() {
     apply(0);
     // With nothing else to do.
     place.write("lighthouse.yaml", &protected(true));
-    assert!(apply(0).out.starts_with("No changes. "));
+    assert!(apply(0).out.contains("protect: false → true"));
     place.write("lighthouse.yaml", &without);
     assert!(apply(7).err.contains("`db`"));
     // The way out that the refusal names.
     place.write("lighthouse.yaml", &protected(false));
-    assert!(apply(0).out.starts_with("No changes. "));
+    assert!(apply(0).out.contains("protect: true → false"));
     place.write("lighthouse.yaml", &without);
     assert!(apply(0).out.ends_with("Applied: 1 isolated. (sandbox)\n"));
 }
