@@ -23,9 +23,13 @@ struct Scene {
 impl Scene {
     /// A running instance with two data disks and a snapshot, made behind the API's back.
     fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    fn start_with(faults: &[&str]) -> Self {
         let folder = Folder::new();
         folder.write("lighthouse.yaml", SHOP);
-        let sandbox = Sandbox::serve(&folder, &["--boot=0s"]);
+        let sandbox = Sandbox::serve(&folder, &[&["--boot=0s"], faults].concat());
         let scene = Self { folder, sandbox };
         scene.run(&["apply", "--yes"], 0);
         scene.outside(r#"{"DataDisks": [{"DiskSize": 20}, {"DiskSize": 50}], "Snapshots": 1}"#);
@@ -80,6 +84,16 @@ fn disks_are_shown_and_kept_whatever_leaves() {
     scene.run(&["apply", "--yes", "--allow-data-loss"], 0);
     scene.run(&["destroy", "--yes"], 0);
     assert_eq!(scene.disks(), before, "isolated or renewed");
+}
+
+#[test]
+fn disks_that_nobody_may_list_are_not_known() {
+    let scene = Scene::start_with(&["--fault=denied:DescribeDisks", "--fault=denied:DescribeSnapshots"]);
+    for preflight in [&[][..], &["--no-preflight"]] {
+        let plan = scene.run(&[&["plan", "--destroy", "--purge"], preflight].concat(), 0);
+        assert!(plan.contains("attached data disks: not known"), "{plan}");
+        assert!(plan.contains("number of snapshots that it deletes: not known"), "{plan}");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ const NAMED_MAX: usize = 5;
 
 /// Adds notes to the changes that concern attached disks and snapshots, as far as the cloud listed them.
 pub fn note_attached(changes: &mut [Change], catalogue: &Catalogue) {
+    let failed = |question: &str| catalogue.unanswered.iter().any(|(unanswered, _)| *unanswered == question);
     for change in changes {
         let Some(id) = &change.instance_id else { continue };
         if let Some(disks) = catalogue.data_disks.get(id).filter(|disks| !disks.is_empty())
@@ -18,6 +19,13 @@ pub fn note_attached(changes: &mut [Change], catalogue: &Catalogue) {
         }
         if let (Action::Purge, Some(snapshots @ 1..)) = (change.action, catalogue.snapshots.get(id)) {
             change.notes.push(format!("deletes its {}", plural(*snapshots, "snapshot")));
+        }
+        let concerns_disks = change.action.is_removal() || change.action == Action::Renew;
+        if concerns_disks && failed("disks") && !catalogue.data_disks.contains_key(id) {
+            change.notes.push("attached data disks: not known".to_owned());
+        }
+        if change.action == Action::Purge && failed("snapshots") && !catalogue.snapshots.contains_key(id) {
+            change.notes.push("number of snapshots that it deletes: not known".to_owned());
         }
     }
 }
