@@ -162,6 +162,8 @@ pub const CODES: &[CodeText] = &[
         "Write the marked place in a plainer way, or leave the file as it is; nothing was written."),
     line("not-in-state", "The cloud has instances that seem to be this stack's, and no state knows them. They cost money.",
         "Return them in the console, take them over with `lhprov import`, or restore the state that knows them."),
+    line("not-reported", "The service left fields out of its response. They are unknown: no difference and no drift, and a change that \
+         needs one of them is refused.", "Plan again later; if it stays, the message names the fields to look at in the console."),
     line("not-running", "An instance is not in service: stopped, expired, frozen, restricted or in rescue mode.",
         "Bring it back in the console or with `lhprov renew`; lhprov changes what it can."),
     line("not-supported", "The key is planned and this version of lhprov does not know it. Leaving it out would not do what \
@@ -169,6 +171,8 @@ pub const CODES: &[CodeText] = &[
         "Remove it, or take a newer version."),
     line("nothing-to-renew", "Nothing stands at the address that could get more time.",
         "`lhprov state list` prints the addresses that have an instance."),
+    line("other-stack", "An instance of this state carries the tags of another stack.",
+        "If the other stack owns it, take it out with `lhprov state rm`; else import it again with `lhprov import`."),
     line("output", "An output names something that the manifest does not have, or that nothing tells of an instance.",
         "Outputs know `${instances.NAME}`, `[i]`, `[\"key\"]`, `[*]` and what `lhprov show --json` tells."),
     line("output-name", "The name of an output cannot be one for a shell.",

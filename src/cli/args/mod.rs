@@ -41,7 +41,7 @@ use std::str::FromStr;
     version,
     about,
     max_term_width = 100,
-    after_help = "Results go to stdout, everything else to stderr. An option has a variable where [env: …] stands beside it; an empty \
+    after_help = "Results go to stdout, everything else to stderr. An option has a variable where [env: NAME] stands beside it; an empty \
                   one counts as unset. LHPROV_MAX_SPEND and LHPROV_MAX_DESTROY tighten the options of these names. Nothing in \
                   the environment gives consent.\n\nExit codes: 0 done, 1 error, 2 changes pending (plan --detailed-exitcode), 3 drift, 4 locked, \
                   5 the saved plan is stale, 6 applied in part: run again, 7 refused, 8 would fail, 9 declined, 64 usage, \
