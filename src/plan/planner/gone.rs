@@ -93,7 +93,8 @@ mod tests {
     #[test]
     fn a_few_are_believed_and_all_of_a_block_or_stack_are_not() {
         // Gone in all, recorded in all, (recorded, gone) of each block.
-        let table: [(usize, usize, &[(usize, usize)], bool); 11] = [
+        type Row = (usize, usize, &'static [(usize, usize)], bool);
+        let table: [Row; 11] = [
             (0, 0, &[], false),
             (0, 5, &[(5, 0)], false),
             (1, 1, &[(1, 1)], false),
