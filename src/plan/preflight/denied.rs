@@ -93,7 +93,7 @@ pub fn judge(planned: &Planned, observed: &ObservedState, checks: &mut Checks) {
                     message => format!("{}: {message}", refusal.code),
                 };
                 checks.add("denied", Status::Failed, format!("{}: {message}", change.address));
-                checks.failures.push(failure(change, "denied", summary, message));
+                checks.failures.push(failure(change, summary, message));
             }
         }
         for diff in change.diffs.iter().filter(|diff| diff.kind == Kind::BlueprintId) {
@@ -101,7 +101,7 @@ pub fn judge(planned: &Planned, observed: &ObservedState, checks: &mut Checks) {
             if let Some(message) = catalogue.resets.get(&(id.clone(), to.to_owned())).and_then(Option::as_ref) {
                 let summary = format!("the service would not reinstall `{}` ({id}) with `{to}`", change.address);
                 checks.add("denied", Status::Failed, format!("{}: {message}", change.address));
-                checks.failures.push(failure(change, "denied", summary, message.clone()));
+                checks.failures.push(failure(change, summary, message.clone()));
             }
         }
     }
@@ -110,8 +110,8 @@ pub fn judge(planned: &Planned, observed: &ObservedState, checks: &mut Checks) {
     }
 }
 
-fn failure(change: &Change, code: &'static str, summary: String, message: String) -> Diagnostic {
-    let diagnostic = Diagnostic::error(code, summary).about([change.address.clone()]).detail(format!("{message}."));
+fn failure(change: &Change, summary: String, message: String) -> Diagnostic {
+    let diagnostic = Diagnostic::error("denied", summary).about([change.address.clone()]).detail(format!("{message}."));
     let diagnostic = match change.source {
         Some(span) => diagnostic.at(span),
         None => diagnostic,
