@@ -50,6 +50,7 @@ pub fn tighten(flags: Ceilings) -> Result<Ceilings, Failure> {
     Ok(Ceilings {
         max_spend: flags.max_spend.map(|amount| amount.0).into_iter().chain(spend).min().map(Amount),
         max_destroy: smaller(flags.max_destroy, destroy),
+        max_destroy_by_flag: flags.max_destroy_by_flag,
     })
 }
 

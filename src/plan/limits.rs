@@ -19,6 +19,8 @@ pub struct Ceilings {
     pub max_spend: Option<Amount>,
     /// Most instances to destroy or replace in this run.
     pub max_destroy: Option<u64>,
+    /// Whether the command line gave `max_destroy`. A limit of the environment tightens, and consents to nothing.
+    pub max_destroy_by_flag: bool,
 }
 
 /// What plans of the same run brought about before, or may have.
@@ -200,7 +202,7 @@ fn is_mass_removal(leaving: Leaving) -> bool {
 /// A lost or damaged manifest reads like a wish to destroy. So an apply destroys many instances only under a limit that was set
 /// for that; whether the plan stays below it is compared like any other limit.
 fn mass_removal(planned: &Planned, desired: &DesiredState, measure: &Measure<'_>, found: &mut Diagnostics) {
-    let has_limit = desired.bounds.limits.max_destroy.is_some() || measure.ceilings.max_destroy.is_some();
+    let has_limit = desired.bounds.limits.max_destroy.is_some() || measure.ceilings.max_destroy_by_flag;
     // An empty manifest is refused whatever the limit: `destroy` is the command for that.
     if has_limit || desired.instances.is_empty() || !is_mass_removal(planned.leaving) {
         return;

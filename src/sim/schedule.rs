@@ -210,7 +210,7 @@ impl Story {
         let what = if destroy { "destroy" } else { "apply" };
         self.world.log(format!("{what} {number} begins, dies at {dies:?}; on disk:\n{}", writer.disk.dump()));
         let max_destroy = CONSENTING.ceilings.max_destroy.filter(|_| self.chance.percent(50));
-        let ceilings = Ceilings { max_destroy, ..CONSENTING.ceilings };
+        let ceilings = Ceilings { max_destroy, max_destroy_by_flag: max_destroy.is_some(), ..CONSENTING.ceilings };
         let options = ApplyOptions { destroy, ceilings, ..CONSENTING };
         match run_apply(&self.world, &context, &life, &desired, options) {
             None => return Err("the apply waits for what never comes".into()),

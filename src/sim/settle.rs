@@ -123,7 +123,7 @@ impl Story {
         ));
         let Added { buy_anyway, confirm_gone, max_destroy } = added;
         let max_destroy = CONSENTING.ceilings.max_destroy.filter(|_| max_destroy);
-        let ceilings = Ceilings { max_destroy, ..CONSENTING.ceilings };
+        let ceilings = Ceilings { max_destroy, max_destroy_by_flag: max_destroy.is_some(), ..CONSENTING.ceilings };
         let destroy = desired.instances.is_empty();
         // The person knows that what is recovered by tags is the stack's own: unconfirmed, it would keep a name that it was not
         // given any more before a process died.

@@ -33,7 +33,7 @@ pub const CONSENTING: ApplyOptions = ApplyOptions {
     accept_no_refund: true,
     accept_unknown_price: true,
     preflight: false,
-    ceilings: Ceilings { max_spend: None, max_destroy: Some(u64::MAX) },
+    ceilings: Ceilings { max_spend: None, max_destroy: Some(u64::MAX), max_destroy_by_flag: true },
     until_settled: None,
 };
 

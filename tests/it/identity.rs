@@ -108,6 +108,10 @@ fn many_that_left_the_manifest_need_a_limit() {
     let said = place.run(&["apply", "--sandbox", "--yes"]).expect(7);
     assert!(flat(&said.err).contains("destroys 3 of 5 instances because they left the manifest"), "{said:#?}");
     assert!(flat(&said.err).contains("lhprov apply --max-destroy 3"), "{said:#?}");
+    // A limit of the environment tightens; it is no consent.
+    let mut command = place.command(&["apply", "--sandbox", "--yes"]);
+    let output = command.env("LHPROV_MAX_DESTROY", "3").output().expect("it starts");
+    assert_eq!(output.status.code(), Some(7), "{output:?}");
     place.run(&["plan", "--sandbox", "--out", "p.json", "--max-destroy", "3"]).expect(0);
     place.run(&["apply", "--sandbox", "p.json"]).expect(0);
 }

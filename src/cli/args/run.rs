@@ -88,7 +88,11 @@ pub fn amount(text: &str) -> Result<Amount, String> {
 impl RunArgs {
     /// The limits of the command line.
     pub fn ceilings(&self) -> Ceilings {
-        Ceilings { max_spend: self.max_spend, max_destroy: self.max_destroy }
+        Ceilings {
+            max_spend: self.max_spend,
+            max_destroy: self.max_destroy,
+            max_destroy_by_flag: self.max_destroy.is_some(),
+        }
     }
 
     /// How much of the plan to show.

@@ -249,7 +249,7 @@ instances:
 
 #[test]
 fn every_limit_and_policy_is_told_at_its_place() {
-    let spend = Ceilings { max_spend: Amount::parse("99.99"), max_destroy: Some(0) };
+    let spend = Ceilings { max_spend: Amount::parse("99.99"), max_destroy: Some(0), max_destroy_by_flag: true };
     insta::assert_snapshot!(case(BOUNDED).evaluated().enforced(spend).told());
 }
 
@@ -264,14 +264,14 @@ policy:
   freeze: { reason: last year, until: 2025-12-31T23:59:59Z }
 instances: { web: { count: 2, zones: [ap-guangzhou-6], tags: { tier: front } } }
 ";
-    let spend = Ceilings { max_spend: Amount::parse("100"), max_destroy: Some(0) };
+    let spend = Ceilings { max_spend: Amount::parse("100"), max_destroy: Some(0), max_destroy_by_flag: true };
     assert_eq!(case(text).evaluated().enforced(spend).told(), "");
 }
 
 #[test]
 fn a_limit_on_a_price_that_nobody_knows_is_broken() {
     let text = "limits: { max_per_month: 1000 }\ninstances: { web: { count: 2 } }\n";
-    let spend = Ceilings { max_spend: Amount::parse("100000"), max_destroy: None };
+    let spend = Ceilings { max_spend: Amount::parse("100000"), max_destroy: None, max_destroy_by_flag: false };
     let mut denied = case(text);
     denied.answers.prices.values_mut().for_each(|price| *price = Err("no permission for X".into()));
     insta::assert_snapshot!(denied.evaluated().enforced(spend).told());
@@ -288,7 +288,7 @@ fn what_an_earlier_plan_of_the_run_paid_counts() {
     before.count(&first.planned.plan);
     let mut second = case("instances: { api: {} }\n").evaluated();
     let now = Timestamp(0);
-    let ceilings = Ceilings { max_spend: Amount::parse("120"), max_destroy: None };
+    let ceilings = Ceilings { max_spend: Amount::parse("120"), max_destroy: None, max_destroy_by_flag: false };
     enforce(
         &mut second.planned,
         &second.desired,
