@@ -80,8 +80,3 @@ fn unconfirmed_treated_as_confirmed_is_found_out() {
 fn a_part_taken_for_nothing_is_found_out() {
     assert!(found_out(Sabotage::PartIsNothing).is_some());
 }
-
-#[test]
-fn one_reading_taken_for_gone_is_found_out() {
-    assert!(found_out(Sabotage::OneReading).is_some());
-}
