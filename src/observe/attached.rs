@@ -117,11 +117,14 @@ async fn filtered(
     ids: Vec<InstanceId>,
 ) -> Result<Vec<DiskRow>, CloudError> {
     let mut rows = Vec::new();
+    // Counts rows that cannot be read, too: the next page begins behind them.
+    let mut offset = 0;
     for _ in 0..PAGES_MAX {
         let filters = json!([{"Name": "instance-id", "Values": ids}]);
-        let body = json!({"Filters": filters, "Offset": rows.len(), "Limit": DESCRIBE_BATCH_MAX});
+        let body = json!({"Filters": filters, "Offset": offset, "Limit": DESCRIBE_BATCH_MAX});
         let page = cloud.read(action, body).await?.rows(action.name(), set)?;
         let is_last = page.len() < DESCRIBE_BATCH_MAX;
+        offset += page.len();
         rows.extend(page.into_iter().filter_map(|row| serde_json::from_value(row).ok()));
         if is_last {
             break;
